@@ -1,0 +1,105 @@
+"""What is to be known of a config before training: data, shapes, parameters, memory, first loss."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from nntrain.assemble import Parts, assemble
+from nntrain.config import Document
+from nntrain.layers import Layer, multiply_adds, trace
+from nntrain.loss import Batch
+from nntrain.network import parameter_count
+from nntrain.tables import Table
+from nntrain.update import Update
+
+BYTES = 4  # of a float32 number
+STATES = 3  # a gradient, and at most two numbers of the optimizer's, for each parameter
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found."""
+
+    facts: dict[str, Any]
+    layers: list[Layer]
+
+    def tables(self) -> list[Table]:
+        rows = tuple(
+            (
+                layer.name,
+                layer.type,
+                "x".join(map(str, layer.shape[1:])),
+                f"{layer.parameters:,}",
+                f"{layer.multiply_adds:,}",
+            )
+            for layer in self.layers
+        )
+        return [Table("layers (for one example)", ("layer", "type", "output", "parameters", "multiply-adds"), rows)]
+
+
+def check(document: Document) -> Report:
+    """Makes everything a run needs, and one update of a throw-away copy of it; raises what `fit` would."""
+    parts = assemble(document)
+    batch = _first_batch(parts)
+    first_loss = _first_loss(parts, batch)
+    update = Update(
+        parts.model,
+        parts.task.objectives,
+        parts.optimizers,
+        parts.regularizers,
+        parts.device,
+        parts.settings.clip,
+    )
+    began = time.monotonic()
+    measures = update(0, [batch], parts.schedule(0.0))
+    norms = {name: float(m.grad_norm) for name, m in measures.items()}
+    facts = {
+        "config": parts.plain["name"],
+        "data": {"type": parts.plain["data"]["type"], **parts.data.describe()},
+        "model": {
+            "type": parts.plain["model"]["type"],
+            "parameters": parameter_count(parts.model),
+            "multiply_adds": multiply_adds(parts.layers),
+        },
+        "task": parts.plain["task"]["type"],
+        "batch_size": len(batch.targets),
+        "steps": parts.clock.total,
+        "steps_per_epoch": parts.clock.steps_per_epoch,
+        "memory_bytes": _memory(parts, batch),
+        "first_loss": first_loss,
+        "expected_first_loss": parts.task.untrained_loss(),
+        "first_grad_norm": norms["model"] if list(norms) == ["model"] else norms,
+        "first_step_seconds": time.monotonic() - began,
+        "device": parts.device.describe(),
+    }
+    return Report(facts, parts.layers)
+
+
+def _first_batch(parts: Parts) -> Batch:
+    train = parts.data.split("train")
+    assert train is not None
+    return next(train.stream(parts.order.updates(0, parts.device.torch)))[0]
+
+
+def _first_loss(parts: Parts, batch: Batch) -> float | None:
+    """The untrained network's loss on the first batch, in eval mode."""
+    import torch
+
+    parts.model.eval()
+    with torch.inference_mode(), parts.device.precision():
+        outcome = parts.task.evaluate(parts.model, batch)
+    parts.model.train()
+    return None if outcome.loss is None else float(outcome.loss.over(outcome.counts))
+
+
+def _memory(parts: Parts, batch: Batch) -> int:
+    """An estimate in bytes: parameters with gradients and optimizer state, and what a batch's layers put out."""
+    outputs = sum(_numbers(layer) for layer in trace(parts.model, batch.inputs[:1]))
+    return BYTES * (parameter_count(parts.model) * (1 + STATES) + 2 * outputs * len(batch.targets))
+
+
+def _numbers(layer: Layer) -> int:
+    count = 1
+    for side in layer.shape:
+        count *= side
+    return count

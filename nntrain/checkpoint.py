@@ -1,0 +1,166 @@
+"""Checkpoints: one safetensors file each, saved atomically, verified when read. No pickle is ever read.
+
+The file holds the tensors and, in its metadata, JSON under `nntrain` and under `checksum` the SHA-256 of the
+whole file with the checksum's own digits taken as zeros.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from nntrain import __version__
+from nntrain.errors import UserError
+
+FORMAT = 1
+_ZEROS = "0" * 64
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors by dotted name, and everything else as JSON."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors below a prefix, without it."""
+        return {name[len(prefix) + 1 :]: t for name, t in self.tensors.items() if name.startswith(f"{prefix}.")}
+
+
+class DamagedError(UserError):
+    """A file that is not a whole checkpoint of nntrain."""
+
+
+def serialise(checkpoint: Checkpoint) -> bytes:
+    """The bytes of a checkpoint, checksum included."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    facts = json.dumps({"format": FORMAT, "nntrain": __version__, **checkpoint.facts})
+    content = safetensors.torch.save(tensors, {"nntrain": facts, "checksum": _ZEROS})
+    place = _checksum_place(content)
+    digest = sha256(content).hexdigest().encode()
+    return b"".join((memoryview(content)[:place], digest, memoryview(content)[place + len(digest) :]))
+
+
+def load(path: Path) -> Checkpoint:
+    """Reads and verifies a checkpoint; DamagedError says what is wrong with it."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: the checkpoint cannot be read: {error.strerror}") from None
+    metadata = _metadata(path, content)
+    place = _checksum_place(content)
+    digest = sha256()
+    for part in (content[:place], _ZEROS.encode(), memoryview(content)[place + 64 :]):
+        digest.update(part)
+    if digest.hexdigest() != metadata["checksum"]:
+        raise DamagedError(f"{path}: damaged: its content does not fit its checksum")
+    facts = json.loads(metadata["nntrain"])
+    if facts["format"] != FORMAT:
+        raise UserError(f"{path}: written in format {facts['format']}; this nntrain reads format {FORMAT}")
+    try:
+        return Checkpoint(safetensors.torch.load(content), facts)
+    except SafetensorError as error:
+        raise DamagedError(f"{path}: damaged: {error}") from None
+
+
+def _metadata(path: Path, content: bytes) -> dict[str, str]:
+    size = int.from_bytes(content[:8], "little")
+    try:
+        if len(content) < 8 or size > len(content) - 8:
+            raise ValueError
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        if len(metadata["checksum"]) != 64 or not isinstance(metadata["nntrain"], str):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DamagedError(f"{path}: not a checkpoint of nntrain, or not a whole one") from None
+    return metadata
+
+
+def _checksum_place(content: bytes) -> int:
+    """Where in the file the checksum's digits stand."""
+    key = b'"checksum":"'
+    place = content.find(key, 8, 8 + int.from_bytes(content[:8], "little"))
+    return place + len(key) if place >= 0 else 0
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Writes a file that is either whole or not there: temporary name, flushed to disk, renamed."""
+    temporary = temporary_name(path)
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def temporary_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.writing")
+
+
+def sync_folder(folder: Path) -> None:
+    """Flushes a folder's entries to disk, so that a rename outlives a power cut."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Checkpoints:
+    """The checkpoints of one run: `last`, the one before it, and `best`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.last = folder / "last.safetensors"
+        self.previous = folder / "previous.safetensors"
+        self.best = folder / "best.safetensors"
+        self._pending = folder / ".best.safetensors.pending"
+
+    def save_last(self, checkpoint: Checkpoint) -> None:
+        """Saves the state of the run; the state before it stays until this one is whole.
+
+        A better model that was set aside becomes `best` first, so that `best` is never behind `last`.
+        """
+        self.keep_best()
+        content = serialise(checkpoint)
+        if self.last.exists():
+            self.last.replace(self.previous)
+        write_durably(self.last, content)
+
+    def set_aside_best(self, checkpoint: Checkpoint) -> None:
+        """Writes a model that is to become `best` with the next save, so that both are of one history."""
+        self._pending.write_bytes(serialise(checkpoint))
+
+    def keep_best(self) -> None:
+        """Makes the model that was set aside `best`."""
+        if self._pending.exists():
+            with self._pending.open("rb") as file:
+                os.fsync(file.fileno())
+            self._pending.replace(self.best)
+            sync_folder(self.best.parent)
+
+    def newest(self) -> tuple[Checkpoint | None, list[str]]:
+        """The newest state that is whole, and what is to be said of those that are not.
+
+        What an interrupted save left is removed; a damaged file is set aside, so that it cannot replace a whole one.
+        """
+        complaints: list[str] = []
+        for path in (self._pending, *(temporary_name(p) for p in (self.last, self.best))):
+            path.unlink(missing_ok=True)
+        for path in (self.last, self.previous):
+            if path.exists():
+                try:
+                    return load(path), complaints
+                except DamagedError as error:
+                    path.replace(path.with_suffix(".damaged"))
+                    complaints.append(f"{error}; it is set aside, and the checkpoint before it is used")
+        return None, complaints

@@ -1,0 +1,244 @@
+"""The commands: each parses, calls one function, and prints."""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from nntrain.errors import RunError, UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nntrain.assemble import Parts
+    from nntrain.run import Run
+    from nntrain.tables import Table
+    from nntrain.terminal import ProgressBar
+
+app = typer.Typer(
+    help="Train neural networks from YAML configs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings to change.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+@app.command()
+def fit(
+    config: Annotated[str | None, typer.Argument(help="A config file, or the name of a shipped one.")] = None,
+    overrides: Overrides = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN|auto", help="Go on with a run, or with the newest unfinished one."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Train a network as CONFIG says."""
+    from nntrain.fit import Request
+    from nntrain.fit import fit as train
+
+    if config is not None and "=" in config:  # `fit --resume RUN trainer.length="40 epochs"`
+        config, overrides = None, [str(config), *(overrides or [])]
+    result = train(Request(config, overrides or [], out, resume), _say, _progress)
+    summary = result.summary
+    if as_json:
+        _print_json(summary)
+    else:
+        _print_results(summary)
+    if result.exit_status == RunError.exit_status:
+        _say(f"error: {summary['reason']}")
+    elif result.exit_status:
+        run = shlex.quote(summary["run"])
+        _say(f"{summary['reason']}; the state is saved. To go on:\n  {_command()} fit --resume {run}")
+    raise typer.Exit(result.exit_status)
+
+
+@app.command(name="eval")
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a run's folder (its best, else its last).")],
+    overrides: Overrides = None,
+    split: Annotated[Literal["dev", "test", "train"], typer.Option(help="What to measure it on.")] = "dev",
+    allow_plugins: Annotated[bool, typer.Option(help="Run the Python files that its config names.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a trained model."""
+    from nntrain.measure import measure
+    from nntrain.tables import Table
+
+    path, measured = measure(checkpoint, split, overrides or [], allow_plugins)
+    if as_json:
+        found = {"checkpoint": str(path.resolve()), "split": split, "examples": measured.examples}
+        _print_json({**found, "metrics": measured.numbers})
+        return
+    rows = tuple((name, f"{value:.6g}") for name, value in measured.numbers.items())
+    _print_tables([Table(f"{split} set, {measured.examples:,} examples", ("metric", "value"), rows), *measured.tables])
+
+
+@app.command()
+def check(
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG ... [KEY=VALUE ...]", help="Configs and settings.")],
+    as_json: AsJson = False,
+) -> None:
+    """Find everything that can be wrong with CONFIG, without training."""
+    from nntrain.check import check as check_config
+    from nntrain.fit import document
+
+    overrides = [word for word in configs if "=" in word]
+    names = [word for word in configs if "=" not in word]
+    if not names:
+        raise UserError("check needs a config, such as configs/mlp_digits.yaml")
+    reports, errors = [], []
+    for name in names:
+        try:
+            reports.append(check_config(document(name, overrides, _say)))
+        except UserError as error:
+            errors.append(str(error))
+    if errors:
+        raise UserError("\n".join(errors))
+    if as_json:
+        _print_json(reports[0].facts if len(reports) == 1 else {r.facts["config"]: r.facts for r in reports})
+        return
+    for report in reports:
+        _print_tables(report.tables())
+
+
+@app.command(name="list")
+def list_components(
+    kind: Annotated[str | None, typer.Argument(help="models, data, optimizers ...; all without it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the components there are."""
+    from nntrain.catalog import all_kinds, listing, listing_tables
+    from nntrain.registry import Registry, kind_named
+
+    found = listing(Registry(), [kind_named(kind)] if kind else all_kinds())
+    if as_json:
+        _print_json(found)
+    else:
+        _print_tables(listing_tables(found))
+
+
+@app.command()
+def show(
+    kind: Annotated[str, typer.Argument(help="A kind of component, such as model; or config.")],
+    name: Annotated[str, typer.Argument(help="Its name; or a config file.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a component's formula, settings, defaults and source; or a config with every default filled in."""
+    from nntrain.catalog import particulars, particulars_table
+    from nntrain.registry import Registry, kind_named
+
+    if kind in ("config", "configs"):
+        from nntrain.assemble import assemble
+        from nntrain.config import dump
+        from nntrain.fit import document
+
+        plain = assemble(document(name, overrides or [], _say)).plain
+        if as_json:
+            _print_json(plain)
+        else:
+            print(dump(plain), end="")
+        return
+    found = particulars(Registry(), kind_named(kind), name)
+    if as_json:
+        _print_json(found)
+        return
+    print(f"{found['kind']} {found['name']}\n\n{found['description']}\n")
+    if found["settings"]:
+        _print_tables([particulars_table(found)])
+    print(f"\nin {found['file']}")
+
+
+@app.command()
+def board(
+    runs: Annotated[Path, typer.Argument(help="A run, or a folder of runs.")] = Path("runs"),
+    port: Annotated[int, typer.Option(help="Where TensorBoard listens, on this machine only.")] = 6006,
+) -> None:
+    """Open TensorBoard on runs."""
+    if not runs.is_dir():
+        raise UserError(f"there is no folder {runs}; give a run's folder, or the one that holds runs")
+    arguments = ["--logdir", str(runs), "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", *arguments])
+
+
+def main() -> None:
+    """The command `nntrain`: turns what went wrong into one plain message and an exit status."""
+    try:
+        app()
+    except (UserError, RunError) as error:
+        _fail(error, str(error) if "\n" in str(error) else f"error: {error}", error.exit_status)
+    except KeyboardInterrupt as error:
+        _fail(error, "stopped at once; what was saved before is whole", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        _fail(error, f"internal error: {error!r}; NNTRAIN_DEBUG=1 shows where", RunError.exit_status)
+
+
+def _fail(error: BaseException, message: str, exit_status: int) -> None:
+    if os.environ.get("NNTRAIN_DEBUG") == "1":
+        raise error
+    _say(message)
+    sys.exit(exit_status)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _print_json(value: Mapping[str, Any]) -> None:
+    from nntrain.writers import finite
+
+    print(json.dumps(finite(value)))
+
+
+def _print_tables(tables: "Sequence[Table]") -> None:
+    from nntrain.terminal import table
+
+    console = _console()
+    for content in tables:
+        console.print(table(content))
+
+
+def _print_results(summary: Mapping[str, Any]) -> None:
+    from nntrain.terminal import results
+
+    _print_tables([results(summary)])
+    speed = summary["examples_per_second"]
+    pace = f", {speed:,.0f} examples/s" if speed else ""
+    size = f"{summary['model']['type']} with {summary['model']['parameters']:,} parameters"
+    print(f"{size}: {summary['status']} after {summary['epochs']:.4g} epochs, {summary['seconds']:.1f} s{pace}")
+    run = shlex.quote(os.path.relpath(summary["run"]))
+    print(f"run          {run}")
+    print(f"the curves   {_command()} board {run}")
+    print(f"its worth    {_command()} eval {run} --split test")
+
+
+def _progress(parts: "Parts", run: "Run", step: int) -> "ProgressBar":
+    from nntrain.terminal import ProgressBar
+
+    console = _console(stderr=True)
+    console.print(f"training in {run.path} on {parts.device.describe()}", highlight=False, soft_wrap=True)
+    return ProgressBar(console, parts.clock, step)
+
+
+def _console(stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _command() -> str:
+    """How the user calls nntrain: scripts/nntrain says so itself."""
+    return shlex.quote(os.environ.get("NNTRAIN_COMMAND", "nntrain"))

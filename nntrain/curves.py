@@ -1,0 +1,119 @@
+"""The three learning curves: objective, error on the training set, error on the dev set; and what they say."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from nntrain.assemble import Parts
+from nntrain.data import Split
+from nntrain.evaluate import Numbers, evaluate
+from nntrain.layers import multiply_adds
+from nntrain.metrics import Metric
+from nntrain.watch import Watch
+from nntrain.writers import Writers
+
+MOST_SAMPLED = 10_000  # training examples whose error is measured at an evaluation
+SECONDS_PER_STEP = {"cpu": 4e-4, "cuda": 1e-3}  # what a step costs beside its arithmetic
+OPERATIONS_PER_SECOND = {"cpu": 5e10, "cuda": 5e12}
+
+
+class Curves:
+    """Measures the model on a fixed sample of the training set and on the dev set, and remembers the best.
+
+    The training error is measured in eval mode on as many examples as the dev set has (at most 10,000), so that
+    it can be compared with the dev error.
+    """
+
+    def __init__(self, parts: Parts, writers: Writers, stored: dict[str, Any] | None) -> None:
+        self._parts = parts
+        self._writers = writers
+        self._splits = _splits(parts)
+        self.interval = _interval(parts)
+        self.last: dict[str, Any] | None = None  # the last evaluation, as in metrics.jsonl
+        self.best: dict[str, Any] | None = None  # the evaluation of the best model
+        self.watch = _watch(parts.monitor, parts.metrics, 0.0)
+        stopping = parts.settings.early_stopping
+        self._patience = parts.clock.steps(stopping.patience) if stopping else None
+        self._stopping = (
+            _watch(stopping.monitor or parts.monitor, parts.metrics, stopping.min_change) if stopping else None
+        )
+        if stored is not None:
+            self._restore(stored)
+
+    def evaluate(self, step: int, seconds: float, progress: Numbers) -> bool:
+        """Adds a point to every curve; whether the model is the best so far."""
+        parts = self._parts
+        measured = {
+            name: evaluate(parts.model, parts.task, split, parts.metrics, parts.device).numbers
+            for name, split in self._splits.items()
+        }
+        epoch = parts.clock.epoch(step)
+        record: dict[str, Any] = {
+            "step": step,
+            "epoch": epoch,
+            "examples": parts.order.seen(step),
+            "seconds": round(seconds, 3),
+            "train": measured["train"] | progress,
+            "dev": measured.get("dev"),
+        }
+        completed = math.floor(epoch) > math.floor(self.last["epoch"] if self.last else 0)
+        self._writers.evaluation(record, by_epoch=math.floor(epoch) if completed else None)
+        self.last = record
+        is_best = self.watch is not None and self.watch.see(_value(record, self.watch), step)
+        if is_best:
+            self.best = record
+        if self._stopping is not None:
+            self._stopping.see(_value(record, self._stopping), step)
+        return is_best
+
+    def have_stalled(self) -> bool:
+        """Whether early stopping's patience is over."""
+        if self._stopping is None or self._patience is None or self.last is None:
+            return False
+        return self.last["step"] - self._stopping.step >= self._patience
+
+    def metrics_of(self, record: Mapping[str, Any] | None, part: str) -> Numbers:
+        """The loss and the metrics of a part of a record, without the progress of the training."""
+        numbers = (record or {}).get(part) or {}
+        return {name: n for name, n in numbers.items() if name == "loss" or name in self._parts.metrics}
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        watches = (self.watch, self._stopping)
+        return {"last": self.last, "best": self.best, "watches": [w and w.state() for w in watches]}
+
+    def _restore(self, stored: dict[str, Any]) -> None:
+        self.last, self.best = stored["last"], stored["best"]
+        for watch, state in zip((self.watch, self._stopping), stored["watches"], strict=True):
+            if watch is not None and state is not None:
+                watch.restore(state)
+
+
+def _splits(parts: Parts) -> dict[str, Split]:
+    train, dev = parts.data.split("train"), parts.data.split("dev")
+    assert train is not None
+    size = min(MOST_SAMPLED, len(dev) if dev is not None else MOST_SAMPLED)
+    sample = {"train": train.sample(size, seed=0)}
+    return sample if dev is None else {**sample, "dev": dev}
+
+
+def _interval(parts: Parts) -> int:
+    """Steps between evaluations."""
+    clock, every = parts.clock, parts.settings.evaluate
+    if every != "auto":
+        return clock.steps(every)
+    kind = parts.device.torch.type
+    arithmetic = 6 * multiply_adds(parts.layers) * parts.order.examples / OPERATIONS_PER_SECOND[kind]
+    return clock.evaluation_interval(arithmetic + clock.steps_per_epoch * SECONDS_PER_STEP[kind])
+
+
+def _watch(monitor: str | None, metrics: Mapping[str, Metric], min_change: float) -> Watch | None:
+    if monitor is None:
+        return None
+    name = monitor.partition("/")[2]
+    return Watch(monitor, "lower" if name == "loss" else metrics[name].better, min_change)
+
+
+def _value(record: Mapping[str, Any], watch: Watch) -> float:
+    part, _, name = watch.metric.partition("/")
+    return record[part][name]

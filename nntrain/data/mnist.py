@@ -1,0 +1,107 @@
+"""The MNIST family: images of 28x28 grey values in IDX files."""
+
+import gzip
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nntrain.data.in_memory import Examples, InMemory, Source
+from nntrain.data.places import cache_folder, roots
+from nntrain.errors import UnfitError, UserError
+from nntrain.registry import data
+from nntrain.specs import Classes, Image
+
+_FASHION = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+
+
+@data("mnist", within=InMemory)
+def mnist(*, root: str | None = None) -> Source:
+    """70,000 handwritten digits, images of 28x28 grey values, 10 classes; 10,000 are the official test set.
+
+    Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits, 1998.
+
+    Settings:
+        root: the folder that holds MNIST/raw; left out, $NNTRAIN_DATA, else it is downloaded (12 MB)
+    """
+    return _source("mnist", "MNIST", "12 MB", tuple(map(str, range(10))), root)
+
+
+@data("fashion_mnist", within=InMemory)
+def fashion_mnist(*, root: str | None = None) -> Source:
+    """70,000 pictures of clothes, 28x28 grey values, 10 classes; 10,000 are the official test set.
+
+    Source: H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, 2017, arXiv:1708.07747.
+
+    Settings:
+        root: the folder that holds FashionMNIST/raw; left out, $NNTRAIN_DATA, else it is downloaded (31 MB)
+    """
+    return _source("fashion_mnist", "FashionMNIST", "31 MB", _FASHION, root)
+
+
+def _source(name: str, folder: str, size: str, classes: tuple[str, ...], root: str | None) -> Source:
+    raw = _find(name, folder, size, root)
+    return Source(
+        name,
+        Image(1, 28, 28),
+        Classes(classes),
+        _examples(raw, "train"),
+        lambda: _examples(raw, "t10k"),
+        scale=1 / 255,
+    )
+
+
+def _find(name: str, folder: str, size: str, root: str | None) -> Path:
+    """The folder with the raw files: where it is already, else where torchvision downloads it to."""
+    for place in roots(root):
+        raw = place / folder / "raw"
+        if all(_file(raw, f"{part}-{what}") for part in ("train", "t10k") for what in _KINDS):
+            return raw
+    if root is not None:
+        raise UnfitError(f"{root} holds no {folder}/raw with the files of {name}", "root")
+    target = cache_folder() / "data"
+    print(f"downloading {name} ({size}) to {target}", file=sys.stderr)
+    try:
+        import torchvision.datasets
+
+        getattr(torchvision.datasets, folder)(target, download=True)
+    except (OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"{name} could not be downloaded ({reason}); put the folder {folder} under {target}, "
+            f"or set data.root or NNTRAIN_DATA to the folder that holds it"
+        ) from None
+    return target / folder / "raw"
+
+
+_KINDS = {"images-idx3-ubyte": 16, "labels-idx1-ubyte": 8}  # name of a file's kind -> bytes of its header
+
+
+def _file(raw: Path, stem: str) -> Path | None:
+    return next((raw / name for name in (stem, f"{stem}.gz") if (raw / name).is_file()), None)
+
+
+def _examples(raw: Path, part: str) -> Examples:
+    pixels, labels = (_read(raw, f"{part}-{kind}", header) for kind, header in _KINDS.items())
+    if len(pixels) != 784 * len(labels):
+        raise UserError(f"{raw}: {part} has {len(pixels) / 784:g} images but {len(labels)} labels")
+    return Examples(pixels.view(-1, 1, 28, 28), labels.long())
+
+
+def _read(raw: Path, stem: str, header: int) -> Tensor:
+    """The bytes after an IDX file's header (LeCun's format: magic number, sizes, then unsigned bytes)."""
+    path = _file(raw, stem)
+    assert path is not None
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise UserError(f"{path}: not a whole file ({error}); remove it and fetch it again") from None
+    sizes: np.ndarray = np.frombuffer(content, dtype=">i4", offset=4, count=(header - 4) // 4) if len(content) >= header else []
+    if int(np.prod(sizes)) != len(content) - header:
+        raise UserError(f"{path}: its header does not fit its size; remove it and fetch it again")
+    return torch.from_numpy(np.frombuffer(content, dtype=np.uint8, offset=header).copy())

@@ -1,0 +1,96 @@
+"""Where a run computes: device, precision, threads, and random numbers as a function of position."""
+
+import math
+import random
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nntrain.errors import UnfitError
+
+Precision = Literal["fp32", "bf16"]
+_MASK = (1 << 64) - 1
+
+
+def mix(*numbers: int) -> int:
+    """One 63-bit seed from several numbers, different for neighbouring positions (SplitMix64's finaliser)."""
+    state = 0
+    for number in numbers:
+        state = (state + number + 0x9E3779B97F4A7C15) & _MASK
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+        state ^= state >> 31
+    return state >> 1
+
+
+class Device:
+    """A torch device with the run's precision."""
+
+    def __init__(
+        self, name: str = "auto", precision: Precision = "fp32", threads: int | Literal["auto"] = "auto"
+    ) -> None:
+        self.torch = _torch_device(name)
+        self._precision = precision
+        if threads != "auto":
+            torch.set_num_threads(threads)
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """The context of a forward pass: bfloat16 where it is safe with `bf16`; weights and losses stay float32."""
+        if self._precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.torch.type, dtype=torch.bfloat16)
+
+    def seed(self, *position: int) -> None:
+        """Seeds torch's generators for a position, so that a step draws the same numbers however it is reached."""
+        seed = mix(*position)
+        torch.default_generator.manual_seed(seed)
+        if self.torch.type == "cuda":
+            torch.cuda.default_generators[self.torch.index or 0].manual_seed(seed)
+
+    def describe(self) -> str:
+        if self.torch.type == "cuda":
+            return torch.cuda.get_device_name(self.torch)
+        return f"CPU, {torch.get_num_threads()} threads"
+
+
+def _torch_device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
+        raise UnfitError(f"expected auto, cpu, cuda or cuda:N, found '{name}'", "device")
+    if kind == "cpu":
+        return torch.device("cpu")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(index or 0) >= count:
+        have = f"{count} CUDA devices" if count else "no CUDA device"
+        raise UnfitError(f"this machine has {have}, so not '{name}'; use auto or cpu", "device")
+    return torch.device("cuda", int(index or 0))
+
+
+def seed_python(seed: int) -> None:
+    """Seeds Python's and NumPy's generators, which plug-ins may draw from."""
+    random.seed(seed)
+    np.random.seed(seed & 0xFFFFFFFF)
+
+
+def python_state() -> dict[str, Tensor]:
+    """The state of Python's and NumPy's generators as tensors."""
+    _, internal, gauss = random.getstate()
+    _, keys, position, has_gauss, cached = np.random.get_state()
+    return {
+        "python": torch.tensor(internal, dtype=torch.int64),
+        "numpy": torch.tensor([*map(int, keys), int(position), int(has_gauss)], dtype=torch.int64),
+        "gauss": torch.tensor([float("nan") if gauss is None else gauss, float(cached)], dtype=torch.float64),
+    }
+
+
+def restore_python(state: dict[str, Tensor]) -> None:
+    """Puts the generators back to what `python_state` saw."""
+    gauss, cached = state["gauss"].tolist()
+    random.setstate((3, tuple(state["python"].tolist()), None if math.isnan(gauss) else gauss))
+    *keys, position, has_gauss = state["numpy"].tolist()
+    np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_gauss, cached))

@@ -1,0 +1,71 @@
+"""One pass over a split: states of the metrics, merged over its batches."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nntrain.data import Split
+from nntrain.device import Device
+from nntrain.metrics import Metric
+from nntrain.tables import Table
+from nntrain.tasks import Detail, Outcome, Task
+
+Numbers = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a pass over a split gave."""
+
+    examples: int
+    numbers: Numbers
+    tables: list[Table]
+
+
+def evaluate(
+    model: nn.Module,
+    task: Task,
+    split: Split,
+    metrics: Mapping[str, Metric],
+    device: Device,
+    details: Mapping[str, Detail] | None = None,
+) -> Measured:
+    """Measures a model on a split, in eval mode; the model's mode is left as it was found."""
+    measures: dict[str, Metric | Detail] = {**metrics, **(details or {})}
+    states: dict[str, Any] = {}
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for batch in split.in_order():
+            with device.precision():
+                outcome = task.evaluate(model, batch)
+            for name, measure in measures.items():
+                _merge(states, name, measure.measure(outcome.predictions, outcome.targets))
+            if outcome.loss is not None:
+                _merge(states, "loss", _loss_state(outcome))
+                weights = [term.weight for term in outcome.loss.values()]
+    model.train(was_training)
+
+    numbers = {"loss": _mean_loss(states.pop("loss"), weights)} if "loss" in states else {}
+    numbers |= {name: metric.value(states[name]) for name, metric in metrics.items()}
+    tables = [table for name, detail in (details or {}).items() for table in detail.tables(states[name])]
+    return Measured(len(split), numbers, tables)
+
+
+def _merge(states: dict[str, Any], name: str, state: Any) -> None:
+    states[name] = states[name] + state if name in states else state
+
+
+def _loss_state(outcome: Outcome) -> Tensor:
+    """Sum and count of each term of the loss, (terms, 2)."""
+    assert outcome.loss is not None
+    sums = torch.stack([term.sum.double() for term in outcome.loss.values()])
+    counts = torch.stack([sums.new_full((), outcome.counts[name]) for name in outcome.loss])
+    return torch.stack((sums, counts), dim=1)
+
+
+def _mean_loss(state: Tensor, weights: list[float]) -> float:
+    return sum(weight * total / count for weight, (total, count) in zip(weights, state.tolist(), strict=True))

@@ -1,0 +1,106 @@
+"""The sections of a config and their settings; importing this does not import torch."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Lt
+
+from nntrain.clock import Duration
+from nntrain.settings import (
+    Auto,
+    Count,
+    Data,
+    Interval,
+    Length,
+    Metric,
+    Model,
+    Name,
+    NonNegative,
+    Optimizer,
+    Positive,
+    Regularizer,
+    Scheduler,
+    Task,
+    section,
+)
+
+
+@section
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """Ends a run that no longer gets better.
+
+    Settings:
+        patience: how long to wait for a better evaluation
+        min_change: how much better it has to be
+        monitor: the metric to watch, such as dev/error_rate; left out, trainer.monitor
+    """
+
+    patience: Length
+    min_change: NonNegative = 0.0
+    monitor: str | None = None
+
+
+@section
+@dataclass(frozen=True, kw_only=True)
+class TrainerSettings:
+    """How the network is trained, whatever network it is.
+
+    Settings:
+        length: how long, in epochs or steps
+        evaluate: how often the three curves are measured; auto is once an epoch, but for short epochs about
+            once a second (by the network's arithmetic, so that it is the same in every run), and at the end
+        save: how often the state is saved; auto is every 10 seconds, or less often where saving is slow
+        log: how often objective, rate and gradient norm are logged; auto is 200 times a run
+        monitor: the metric that says which checkpoint is best, such as dev/error_rate; auto is the task's first
+        device: auto, cpu, cuda or cuda:N
+        precision: fp32, or bf16 for forward passes in bfloat16 where it is safe
+        threads: how many CPU threads torch uses; auto is torch's choice
+        clip: the norm that a longer gradient is scaled down to
+        accumulate: how many batches make one update
+        early_stopping: when to stop before the end
+    """
+
+    length: Length = Duration(20, "epochs")  # noqa: RUF009
+    evaluate: Length | Auto = "auto"
+    save: Interval | Auto = "auto"
+    log: Length | Auto = "auto"
+    monitor: str = "auto"
+    device: str = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    threads: Count | Auto = "auto"
+    clip: Positive | None = None
+    accumulate: Count = 1
+    early_stopping: EarlyStopping | None = None
+
+
+@section
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A whole config.
+
+    Settings:
+        name: of the runs' folder; left out, the file's stem
+        seed: of the weights, the order of examples and all noise
+        plugins: Python files with the user's own components
+        data: what is learned from
+        model: the network
+        task: what is learned; left out, inferred from the data's targets
+        optimizer: how the weights change
+        scheduler: how the learning rate changes
+        regularizers: penalties and constraints
+        metrics: what is measured beside the task's own
+        trainer: how long, how often, where
+    """
+
+    name: Name
+    seed: Annotated[int, Ge(0), Lt(2**63)] = 0
+    plugins: list[str] = field(default_factory=list)
+    data: Data
+    model: Model
+    task: Task | None = None
+    optimizer: Optimizer = "adam"
+    scheduler: Scheduler = "constant"
+    regularizers: list[Regularizer] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)

@@ -1,0 +1,123 @@
+"""One training run, from a config to its summary."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nntrain.assemble import Parts, assemble
+from nntrain.checkpoint import Checkpoint
+from nntrain.config import Document, differences, dump, find, load, override
+from nntrain.errors import RunError, UserError
+from nntrain.interruption import Interruption
+from nntrain.meter import DivergedError
+from nntrain.run import Run, describe_environment
+from nntrain.trainer import Display, Trainer
+
+Say = Callable[[str], None]
+Show = Callable[[Parts, Run, int], AbstractContextManager[Display]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks of `fit`."""
+
+    config: str | None
+    overrides: Sequence[str]
+    out: Path
+    resume: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    summary: dict[str, Any]
+    exit_status: int
+
+
+def fit(request: Request, say: Say, show: Show) -> Result:
+    """Trains as requested; `say` tells the user what is to be known, `show` makes the progress display."""
+    run, parts, stored = _prepare(request, say)
+    trainer = Trainer(parts, run, stored)
+    reason, exit_status = None, 0
+    with Interruption() as interruption, show(parts, run, trainer.step) as display:
+        try:
+            status = trainer.train(display, interruption)
+        except DivergedError as error:
+            status, reason, exit_status = "diverged", str(error), RunError.exit_status
+        except OSError as error:
+            status, reason, exit_status = "failed", _say_os_error(error), RunError.exit_status
+        finally:
+            trainer.close()
+    run.checkpoints.keep_best()
+    if status == "interrupted":
+        exit_status = interruption.exit_status
+        reason = "stopped by Ctrl-C" if exit_status == 130 else "stopped by SIGTERM"
+    summary = trainer.summary(status, reason)
+    run.write_summary(summary)
+    return Result(summary, exit_status)
+
+
+def _prepare(request: Request, say: Say) -> tuple[Run, Parts, Checkpoint | None]:
+    if request.resume is not None and request.resume != "auto":
+        return _resumed(Run.open(Path(request.resume)), request, say)
+    if request.config is None:
+        raise UserError("fit needs a config, such as configs/mlp_digits.yaml, or --resume RUN")
+    parts = assemble(document(request.config, request.overrides, say))
+    if request.resume == "auto":
+        run = _unfinished(request.out / parts.plain["name"], parts.plain)
+        if run is not None:
+            return _resumed(run, Request(None, (), request.out), say)
+        say("no unfinished run of this config; starting one")
+    environment = describe_environment(parts.device.describe(), parts.seed)
+    run = Run.create(request.out, parts.plain["name"], dump(parts.plain), environment)
+    return run, parts, None
+
+
+def _resumed(run: Run, request: Request, say: Say) -> tuple[Run, Parts, Checkpoint | None]:
+    """A run with its newest state; settings change only by overrides, and the changes are said."""
+    before = load(run.config)
+    parts = assemble(override(load(run.config), request.overrides))
+    if request.config is not None:
+        asked = assemble(document(request.config, request.overrides, say)).plain
+        changed = differences(parts.plain, asked)
+        if changed:
+            raise UserError(
+                f"{request.config} is not the config of {run.path}: {'; '.join(changed)}; "
+                "give changed settings as KEY=VALUE to go on with them"
+            )
+    for change in differences(before.data, parts.plain):
+        say(f"changed: {change}")
+    stored, complaints = run.checkpoints.newest()
+    for complaint in complaints:
+        say(complaint)
+    step = stored.facts["position"]["step"] if stored else 0
+    if run.is_finished() and step >= parts.clock.total:
+        raise UserError(f'{run.path} is finished; to go on, give it a longer trainer.length="... epochs"')
+    say(f"resuming {run.path} at step {step}" if stored else f"starting {run.path} again: it has no checkpoint yet")
+    if request.overrides:
+        run.replace_config(dump(parts.plain))
+    return run, parts, stored
+
+
+def _unfinished(folder: Path, plain: dict[str, Any]) -> Run | None:
+    """The newest run of this config that has not ended."""
+    paths = sorted((p for p in folder.glob("*") if (p / "config.yaml").is_file()), reverse=True)
+    for path in paths:
+        run = Run.open(path)
+        if not run.is_finished() and not differences(load(run.config).data, plain):
+            return run
+    return None
+
+
+def document(config: str, overrides: Sequence[str], say: Say) -> Document:
+    loaded = load(find(config), overrides)
+    loaded.data.setdefault("name", Path(config).stem)
+    for note in loaded.notes:
+        say(note)
+    return loaded
+
+
+def _say_os_error(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"the run could not be written{where}: {error.strerror or error}; the last checkpoint is whole"

@@ -1,0 +1,33 @@
+"""Ctrl-C and SIGTERM: the step is finished and the state saved; a second Ctrl-C stops at once."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+
+class Interruption:
+    """While it is entered, notes the first signal instead of letting it end the process."""
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._before: dict[int, Any] = {}
+
+    @property
+    def exit_status(self) -> int:
+        """130 for Ctrl-C, 143 for SIGTERM: 128 and the signal's number."""
+        return 128 + (self.signal or 0)
+
+    def __enter__(self) -> "Interruption":
+        self._before = {number: signal.signal(number, self._note) for number in self._SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number

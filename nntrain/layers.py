@@ -1,0 +1,62 @@
+"""What happens layer by layer: shapes, parameters and arithmetic, seen by sending a batch through."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_CHANNELS_FIRST = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer's name and type, the shape of its output, its parameters, multiply-adds of the batch."""
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def trace(model: nn.Module, inputs: Tensor) -> list[Layer]:
+    """The layers (modules without parts) in the order in which they run, for a batch in eval mode."""
+    layers: list[Layer] = []
+    hooks = [
+        module.register_forward_hook(_recorder(name, layers))
+        for name, module in model.named_modules()
+        if not list(module.children())
+    ]
+    was_training = model.training
+    try:
+        with torch.inference_mode():
+            model.eval()(inputs)
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return layers
+
+
+def multiply_adds(layers: list[Layer]) -> int:
+    return sum(layer.multiply_adds for layer in layers)
+
+
+def _recorder(name: str, layers: list[Layer]) -> Any:
+    def record(module: nn.Module, arguments: Any, output: Any) -> None:
+        out = output[0] if isinstance(output, tuple) else output
+        if not isinstance(out, Tensor):
+            return
+        count = sum(p.numel() for p in module.parameters(recurse=False))
+        layers.append(Layer(name, type(module).__name__, tuple(out.shape), count, _work(module, out)))
+
+    return record
+
+
+def _work(module: nn.Module, output: Tensor) -> int:
+    """Multiply-adds: every weight is used once at every position of the output."""
+    weights = sum(p.numel() for p in module.parameters(recurse=False) if p.dim() > 1)
+    channels = output.shape[1] if isinstance(module, _CHANNELS_FIRST) else output.shape[-1]
+    return weights * math.prod(output.shape) // max(1, channels)

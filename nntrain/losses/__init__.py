@@ -1,0 +1,1 @@
+"""Losses: a sum over examples of how wrong an output is."""

@@ -1,0 +1,25 @@
+"""Cross-entropy between classes."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from nntrain.registry import loss
+from nntrain.specs import Classes
+
+
+@loss("cross_entropy")
+class CrossEntropy:
+    """The negative log-likelihood of the classes under the softmax of the outputs.
+
+    L = -sum_i sum_c t_ic log(exp(z_ic) / sum_k exp(z_ik))
+
+    Outputs z are logits (batch, classes); targets are class numbers (batch,), where t is one-hot, or
+    distributions t (batch, classes). In nats.
+    Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.4.
+    """
+
+    def __init__(self, targets: Classes) -> None:
+        pass
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(outputs.float(), targets, reduction="sum")

@@ -1,0 +1,23 @@
+"""Squared error."""
+
+from torch import Tensor
+
+from nntrain.registry import loss
+from nntrain.specs import Values
+
+
+@loss("squared")
+class Squared:
+    """The squared distance to the targets, averaged over the values of an example.
+
+    L = sum_i 1/d sum_j (z_ij - t_ij)^2
+
+    Outputs z and targets t are of shape (batch, d).
+    Source: Bishop, Pattern Recognition and Machine Learning, section 3.1.1.
+    """
+
+    def __init__(self, targets: Values) -> None:
+        pass
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs.float() - targets).square().mean(dim=1).sum()

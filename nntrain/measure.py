@@ -1,0 +1,42 @@
+"""What a trained model is worth: a checkpoint measured on a split."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nntrain.assemble import assemble, load_state
+from nntrain.checkpoint import load
+from nntrain.config import Document, override
+from nntrain.errors import UserError
+from nntrain.evaluate import Measured, evaluate
+
+
+def find_checkpoint(path: Path) -> Path:
+    """A checkpoint by its file, or the best (else the last) of a run's folder."""
+    if path.is_file():
+        return path
+    for name in ("best", "last", "previous"):
+        file = path / "checkpoints" / f"{name}.safetensors"
+        if file.is_file():
+            return file
+    if path.is_dir():
+        raise UserError(f"{path} holds no checkpoint; give a run's folder or a .safetensors file")
+    raise UserError(f"there is no checkpoint {path}")
+
+
+def measure(
+    checkpoint: Path, split: str, overrides: Sequence[str] = (), allow_plugins: bool = False
+) -> tuple[Path, Measured]:
+    """Measures a checkpoint on `train`, `dev` or `test`, with the preparation and metrics of its training."""
+    path = find_checkpoint(checkpoint)
+    stored = load(path)
+    config = stored.facts["config"]
+    if config.get("plugins") and not allow_plugins:
+        files = ", ".join(config["plugins"])
+        raise UserError(f"{path} runs code of its own ({files}); add --allow-plugins if you trust it")
+    document = override(Document(str(path), config), overrides)
+    parts = assemble(document, stored.part("data"))
+    load_state(parts.model, stored.part("model"), path)
+    examples = parts.data.split(split)
+    if examples is None:
+        raise UserError(f"{config['data']['type']} has no {split} set; set data.split.{split}, or take --split train")
+    return path, evaluate(parts.model, parts.task, examples, parts.metrics, parts.device, parts.task.details)

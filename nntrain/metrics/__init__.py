@@ -1,0 +1,20 @@
+"""Metrics: a state per batch that merges with +, and the number it stands for.
+
+So a metric over a split does not depend on the batch size.
+"""
+
+from typing import Any, ClassVar, Protocol
+
+from torch import Tensor
+
+
+class Metric(Protocol):
+    """Measures predictions; `better` says which way is up."""
+
+    better: ClassVar[str]  # "lower" or "higher"
+
+    def measure(self, predictions: Tensor, targets: Tensor) -> Any:
+        """The state of a batch, a tensor on the device; states of several batches are added."""
+
+    def value(self, state: Any) -> float:
+        """The number that a state stands for."""

@@ -1,0 +1,54 @@
+"""How often the most likely class is the right one."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from nntrain.registry import metric
+from nntrain.specs import Classes
+
+
+@metric("accuracy")
+class Accuracy:
+    """The share of examples whose most likely class is the right one.
+
+    accuracy = 1/n sum_i [argmax_c z_ic = y_i]
+
+    Predictions z (batch, classes), targets y (batch,); from 0 to 1.
+    """
+
+    better: ClassVar[str] = "higher"
+
+    def __init__(self, targets: Classes) -> None:
+        pass
+
+    def measure(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        right = (predictions.argmax(dim=1) == targets).sum()
+        return torch.stack((right, torch.full_like(right, len(targets))))
+
+    def value(self, state: Tensor) -> float:
+        right, count = state.tolist()
+        return right / count
+
+
+@metric("error_rate")
+class ErrorRate:
+    """The share of examples whose most likely class is a wrong one.
+
+    error_rate = 1/n sum_i [argmax_c z_ic != y_i]
+
+    Predictions z (batch, classes), targets y (batch,); from 0 to 1.
+    """
+
+    better: ClassVar[str] = "lower"
+
+    def __init__(self, targets: Classes) -> None:
+        self._accuracy = Accuracy(targets)
+
+    def measure(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        return self._accuracy.measure(predictions, targets)
+
+    def value(self, state: Tensor) -> float:
+        right, count = state.tolist()
+        return (count - right) / count

@@ -1,0 +1,50 @@
+"""Which classes are taken for which."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from nntrain.specs import Classes
+from nntrain.tables import Table
+
+
+class ConfusionMatrix:
+    """Counts of (true class, predicted class), and what they say of each class.
+
+    precision = right / predicted as the class; recall = right / examples of the class;
+    F1 = 2 precision recall / (precision + recall).
+    """
+
+    def __init__(self, targets: Classes) -> None:
+        self.names = targets.names
+
+    def measure(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """The matrix (classes, classes) of a batch: row the true class, column the predicted one."""
+        n = len(self.names)
+        return torch.bincount(targets * n + predictions.argmax(dim=1), minlength=n * n).view(n, n)
+
+    def tables(self, state: Tensor) -> list[Table]:
+        return [self._per_class(state.cpu()), self._matrix(state.cpu())]
+
+    def _per_class(self, matrix: Tensor) -> Table:
+        right = matrix.diagonal().double()
+        precision, recall = right / matrix.sum(dim=0), right / matrix.sum(dim=1)
+        f1 = 2 * precision * recall / (precision + recall)
+        rows = zip(self.names, matrix.sum(dim=1).tolist(), precision, recall, f1, strict=True)
+        return Table(
+            "per class",
+            ("class", "examples", "precision", "recall", "F1"),
+            tuple((name, str(n), *(_share(float(v)) for v in values)) for name, n, *values in rows),
+        )
+
+    def _matrix(self, matrix: Tensor) -> Table:
+        return Table(
+            "confusion matrix (row: true class, column: predicted)",
+            ("", *self.names),
+            tuple((name, *map(str, row)) for name, row in zip(self.names, matrix.tolist(), strict=True)),
+        )
+
+
+def _share(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"

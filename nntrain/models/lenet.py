@@ -1,0 +1,68 @@
+"""LeNet-5."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from nntrain.errors import UnfitError
+from nntrain.models.activations import Activation, activation_module
+from nntrain.registry import model
+from nntrain.settings import Probability
+from nntrain.specs import Image
+
+Pool = Literal["max", "average"]
+SMALLEST = 12  # the side whose last feature map is 1x1
+
+
+@model("lenet")
+class LeNet(nn.Module):
+    """LeNet-5: convolution, pooling, convolution, pooling, two fully connected layers, and the head.
+
+    6 maps of 5x5 (the input padded by 2), pooling by 2; 16 maps of 5x5, pooling by 2; 120 and 84 units.
+
+    Takes images (batch, channels, height, width) of at least 12x12. With 28x28 grey images and 10 classes it has
+    61,706 parameters; every map of the second convolution sees all six maps of the first, as usual today.
+    Source: LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, 1998.
+
+    Settings:
+        activation: the nonlinearity after every layer but the head (the paper's is a scaled tanh)
+        pool: max or average over 2x2 (the paper's is a trained average)
+        dropout: the share of the 120 and 84 units that is set to zero in training
+    """
+
+    features = 84
+
+    def __init__(
+        self,
+        inputs: Image,
+        *,
+        activation: Activation = "relu",
+        pool: Pool = "max",
+        dropout: Probability = 0.0,
+    ) -> None:
+        super().__init__()
+        height, width = (_after_convolutions(side) for side in (inputs.height, inputs.width))
+        if min(height, width) < 1:
+            raise UnfitError(
+                f"lenet: {inputs.height}x{inputs.width} is too small: the feature map is empty after pool2; "
+                f"the smallest side is {SMALLEST}"
+            )
+        pooling = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[pool]
+        self.conv1 = nn.Conv2d(inputs.channels, 6, 5, padding=2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(16 * height * width, 120)
+        self.fc2 = nn.Linear(120, self.features)
+        self.pool = pooling(2)
+        self.activation = activation_module(activation)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(self.activation(self.conv1(x)))
+        x = self.pool(self.activation(self.conv2(x)))
+        x = self.dropout(self.activation(self.fc1(x.flatten(1))))
+        return self.dropout(self.activation(self.fc2(x)))
+
+
+def _after_convolutions(side: int) -> int:
+    """The side of the last feature map: padded convolution, halved, convolution of 5, halved."""
+    return (side // 2 - 4) // 2

@@ -1,0 +1,26 @@
+"""Linear models."""
+
+import math
+
+from torch import Tensor, nn
+
+from nntrain.registry import model
+from nntrain.specs import Image, Vector
+
+
+@model("linear")
+class Linear(nn.Module):
+    """A linear model: linear regression with squared loss, logistic (softmax) regression with cross-entropy.
+
+    z = W x + b
+
+    Inputs (batch, ...) are flattened; W and b are the head's. Good as the baseline that a network has to beat.
+    Source: Bishop, Pattern Recognition and Machine Learning, sections 3.1 and 4.3.
+    """
+
+    def __init__(self, inputs: Vector | Image) -> None:
+        super().__init__()
+        self.features = math.prod(inputs.shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1)

@@ -1,0 +1,52 @@
+"""Optimizers: update rules as functions of parameters, gradients and state, and what binds them to a model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from torch import Tensor, nn
+
+State = dict[str, list[Tensor]]
+
+
+class Rule(Protocol):
+    """An update rule. Its settings are its attributes; its state lies outside, a tensor for each parameter."""
+
+    lr: float
+
+    def start(self, parameters: Sequence[Tensor]) -> State:
+        """The state before the first step."""
+
+    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
+        """Changes parameters and state in place."""
+
+
+class Optimizer:
+    """A rule bound to the parameters of (a part of) a model."""
+
+    def __init__(self, rule: Rule, part: nn.Module) -> None:
+        named = [(name, p) for name, p in part.named_parameters() if p.requires_grad]
+        self.rule = rule
+        self.names = [name for name, _ in named]
+        self.parameters: list[Tensor] = [p for _, p in named]
+        self._detached = [p.detach() for p in self.parameters]  # the same memory, outside of autograd
+        self._state = rule.start(self._detached)
+
+    def step(self, gradients: list[Tensor], factor: float) -> None:
+        """One step with `factor` times the rule's learning rate."""
+        self.rule.step(self._detached, gradients, self._state, self.rule.lr * factor)
+
+    def named(self) -> dict[str, Tensor]:
+        return dict(zip(self.names, self.parameters, strict=True))
+
+    def state(self) -> dict[str, Tensor]:
+        """The state by `key.parameter`, for the checkpoint."""
+        return {
+            f"{key}.{name}": tensor
+            for key, tensors in self._state.items()
+            for name, tensor in zip(self.names, tensors, strict=True)
+        }
+
+    def restore(self, stored: Mapping[str, Tensor]) -> None:
+        """Copies a stored state back; KeyError where a part of it is missing."""
+        for name, tensor in self.state().items():
+            tensor.copy_(stored[name])

@@ -1,0 +1,121 @@
+"""Adam and AdamW."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from annotated_types import Len
+from torch import Tensor
+from torch.optim.adam import adam
+
+from nntrain.optimizers import State
+from nntrain.registry import optimizer
+from nntrain.settings import NonNegative, Positive, Probability
+
+Betas = Annotated[list[Probability], Len(2, 2)]
+
+
+@optimizer("adam")
+class Adam:
+    """Steps scaled by running means of the gradient and of its square.
+
+    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
+    w = w - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+
+    Source: Kingma, Ba 2015, arXiv:1412.6980. torch's fused kernel. For weight decay take adamw: as a penalty in
+    the gradient (regularizer l2) it would be scaled like one.
+
+    Settings:
+        lr: the learning rate, before the schedule
+        betas: b1 and b2
+        eps: keeps the denominator from 0
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: Positive = 0.001,
+        betas: Betas = [0.9, 0.999],  # noqa: B006
+        eps: Positive = 1e-8,
+    ) -> None:
+        self.lr = lr
+        self.betas = betas
+        self.eps = eps
+
+    def start(self, parameters: Sequence[Tensor]) -> State:
+        return start_moments(parameters)
+
+    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
+        step_moments(parameters, gradients, state, lr, self.betas, self.eps, weight_decay=0.0)
+
+
+@optimizer("adamw")
+class AdamW:
+    """Adam with weight decay beside the gradient instead of in it.
+
+    w = w - lr weight_decay w, then as adam
+
+    Source: Loshchilov, Hutter 2019, arXiv:1711.05101. torch's fused kernel.
+
+    Settings:
+        lr: the learning rate, before the schedule
+        betas: b1 and b2
+        eps: keeps the denominator from 0
+        weight_decay: the share of a weight that a step with rate 1 would take away
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: Positive = 0.001,
+        betas: Betas = [0.9, 0.999],  # noqa: B006
+        eps: Positive = 1e-8,
+        weight_decay: NonNegative = 0.01,
+    ) -> None:
+        self.lr = lr
+        self.betas = betas
+        self.eps = eps
+        self.weight_decay = weight_decay
+
+    def start(self, parameters: Sequence[Tensor]) -> State:
+        return start_moments(parameters)
+
+    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
+        step_moments(parameters, gradients, state, lr, self.betas, self.eps, self.weight_decay)
+
+
+def start_moments(parameters: Sequence[Tensor]) -> State:
+    return {
+        "mean": [torch.zeros_like(p) for p in parameters],
+        "square": [torch.zeros_like(p) for p in parameters],
+        "steps": [torch.zeros((), dtype=torch.float32, device=p.device) for p in parameters],
+    }
+
+
+def step_moments(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    state: State,
+    lr: float,
+    betas: Sequence[float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    adam(
+        parameters,
+        gradients,
+        state["mean"],
+        state["square"],
+        [],
+        state["steps"],
+        foreach=False,
+        fused=True,
+        amsgrad=False,
+        beta1=betas[0],
+        beta2=betas[1],
+        lr=lr,
+        weight_decay=weight_decay,
+        eps=eps,
+        maximize=False,
+        decoupled_weight_decay=True,
+    )

@@ -1,0 +1,119 @@
+"""The folder of a run: made once, never overwritten."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from nntrain import __version__
+from nntrain.checkpoint import Checkpoints, write_durably
+from nntrain.errors import UserError
+from nntrain.writers import finite
+
+
+class Run:
+    """A run's folder and what lies in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.summary = path / "summary.json"
+        self.checkpoints = Checkpoints(path / "checkpoints")
+
+    @classmethod
+    def create(cls, out: Path, name: str, config: str, environment: dict[str, Any]) -> "Run":
+        """Makes `out/name/date-time`; where two start in one second, the second is `-2`."""
+        stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+        try:
+            (out / name).mkdir(parents=True, exist_ok=True)
+            path = next(path for path in _numbered(out.resolve() / name / stamp) if _made(path))
+            run = cls(path)
+            (path / "checkpoints").mkdir()
+            run.config.write_text(config, encoding="utf-8")
+            write_durably(path / "environment.json", _json(environment))
+        except OSError as error:
+            raise UserError(f"the run's folder cannot be written: {error.filename or out}: {error.strerror}") from None
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        run = cls(path.resolve())
+        if not run.config.is_file():
+            raise UserError(f"{path} is not a run: it holds no config.yaml")
+        return run
+
+    def is_finished(self) -> bool:
+        return self.summary_status() in ("finished", "stopped_early")
+
+    def summary_status(self) -> str | None:
+        try:
+            return json.loads(self.summary.read_text(encoding="utf-8"))["status"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def replace_config(self, config: str) -> None:
+        """Notes the settings that a resumed run goes on with."""
+        write_durably(self.config, config.encode())
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        write_durably(self.summary, _json(summary))
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    for number in range(2, 1000):
+        yield path.with_name(f"{path.name}-{number}")
+
+
+def _made(path: Path) -> bool:
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(finite(value), indent=2).encode() + b"\n"
+
+
+def describe_environment(device: str, seed: int) -> dict[str, Any]:
+    """What a run depended on beside its config."""
+    return {
+        "nntrain": __version__,
+        "command": sys.argv,
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: _version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")},
+        "device": device,
+        "cores": os.cpu_count(),
+        "git": _git_commit(),
+        "seed": seed,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """The commit of the current folder, with + where files differ from it; None outside of git."""
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+        status = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True, text=True, timeout=5, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.stdout.strip() + ("+" if status.stdout.strip() else "")

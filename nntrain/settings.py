@@ -1,0 +1,65 @@
+"""The types that settings have in component signatures: ranges, durations, components inside components."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from annotated_types import Ge, Gt, Le, Lt
+
+from nntrain.clock import Duration, parse_duration, parse_interval
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Metadata of a setting that is a component of this kind: `{type: NAME, ...}` or just `NAME`."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Metadata of a setting that is written as text (or a number) and turned into a value.
+
+    `parse` raises ValueError for anything it does not take; `expected` says what that is.
+    """
+
+    parse: Callable[[object], Any]
+    expected: str
+
+
+Section = TypeVar("Section", bound=type)
+
+
+def section(cls: Section) -> Section:
+    """Marks a class whose keyword settings form a section of fixed type, without `type:`."""
+    cls.is_section = True  # type: ignore[attr-defined]
+    return cls
+
+
+def _parse_name(value: object) -> str:
+    if not isinstance(value, str) or not value.strip(". ") or set(value) & set("/\\\0\n"):
+        raise ValueError("")
+    return value
+
+
+Positive = Annotated[float, Gt(0)]
+NonNegative = Annotated[float, Ge(0)]
+Probability = Annotated[float, Ge(0), Lt(1)]
+Share = Annotated[float, Gt(0), Lt(1)]
+Factor = Annotated[float, Ge(0), Le(1)]
+Count = Annotated[int, Ge(1)]
+Whole = Annotated[int, Ge(0)]
+
+Length = Annotated[Duration, Parsed(parse_duration, "a duration such as 20 epochs, 2000 steps or 10%")]
+Interval = Annotated[Duration, Parsed(parse_interval, "a duration such as 1 epoch, 500 steps, 5% or 10 minutes")]
+Name = Annotated[str, Parsed(_parse_name, "the name of a folder, without slashes")]
+Auto = Literal["auto"]
+
+Model = Annotated[Any, Choice("model")]
+Data = Annotated[Any, Choice("data")]
+Task = Annotated[Any, Choice("task")]
+Loss = Annotated[Any, Choice("loss")]
+Optimizer = Annotated[Any, Choice("optimizer")]
+Scheduler = Annotated[Any, Choice("scheduler")]
+Regularizer = Annotated[Any, Choice("regularizer")]
+Metric = Annotated[Any, Choice("metric")]

@@ -1,0 +1,42 @@
+"""Tasks: what is minimised, and how what came out is measured.
+
+A task is a tuple of named objectives; the usual one has one, named `model`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from nntrain.loss import Batch, Counts, Loss, Objective
+from nntrain.tables import Table
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a model makes of a batch in evaluation: predictions and targets for the metrics, and the loss."""
+
+    predictions: Any
+    targets: Any
+    loss: Loss | None
+    counts: Counts
+
+
+class Detail(Protocol):
+    """A state that merges like a metric's, shown as tables."""
+
+    def measure(self, predictions: Tensor, targets: Tensor) -> Any: ...
+
+    def tables(self, state: Any) -> list[Table]: ...
+
+
+class Task(Protocol):
+    objectives: tuple[Objective, ...]
+    metrics: tuple[str, ...]  # the names of the usual ones; the first is what a run is judged by
+    details: Mapping[str, Detail]
+
+    def evaluate(self, model: nn.Module, batch: Batch) -> Outcome: ...
+
+    def untrained_loss(self) -> float | None:
+        """The loss to expect before training, None where nothing is known of it."""

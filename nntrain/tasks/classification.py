@@ -1,0 +1,62 @@
+"""Which of several classes an example belongs to."""
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nntrain.loss import Batch, Counts, Loss, Objective, Term
+from nntrain.metrics.confusion import ConfusionMatrix
+from nntrain.registry import task
+from nntrain.settings import Loss as LossSetting
+from nntrain.settings import Probability
+from nntrain.specs import Classes
+from nntrain.tasks import Outcome
+
+
+@task("classification")
+class Classification:
+    """One class for each example: the model's outputs are logits (batch, classes).
+
+    With label smoothing e the training targets are t' = (1 - e) t + e / classes (Szegedy et al. 2016,
+    arXiv:1512.00567); evaluation always measures the loss against the labels themselves.
+
+    Settings:
+        loss: what is minimised
+        label_smoothing: e, the share of a label's weight that is spread over all classes
+    """
+
+    metrics = ("error_rate", "accuracy")
+
+    def __init__(
+        self, targets: Classes, *, loss: LossSetting = "cross_entropy", label_smoothing: Probability = 0.0
+    ) -> None:
+        self.targets = targets
+        self.label_smoothing = label_smoothing
+        self._loss = loss(targets)
+        self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
+        self.details = {"confusion": ConfusionMatrix(targets)}
+
+    def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+        return model(batch.inputs)
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Loss:
+        return Loss(loss=Term(self._loss(outputs, self._smoothed(batch.targets))))
+
+    def counts(self, batch: Batch) -> Counts:
+        return {"loss": len(batch.targets)}
+
+    def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
+        outputs = self.outputs(model, batch).float()
+        loss = Loss(loss=Term(self._loss(outputs, batch.targets)))
+        return Outcome(outputs, batch.targets, loss, self.counts(batch))
+
+    def untrained_loss(self) -> float | None:
+        """ln(classes): an untrained network finds all classes equally likely."""
+        return math.log(len(self.targets))
+
+    def _smoothed(self, targets: Tensor) -> Tensor:
+        if self.label_smoothing == 0:
+            return targets
+        one_hot = F.one_hot(targets, len(self.targets)).float()
+        return one_hot * (1 - self.label_smoothing) + self.label_smoothing / len(self.targets)

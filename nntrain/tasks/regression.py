@@ -1,0 +1,57 @@
+"""One or several real numbers for each example."""
+
+import torch
+from torch import Tensor, nn
+
+from nntrain.loss import Batch, Counts, Loss, Objective, Term
+from nntrain.registry import task
+from nntrain.settings import Loss as LossSetting
+from nntrain.specs import Values
+from nntrain.tasks import Detail, Outcome
+
+
+@task("regression")
+class Regression:
+    """Real numbers for each example: the model's outputs are of shape (batch, values).
+
+    The model learns the standardised targets (t - mean) / deviation, mean and deviation being the training
+    set's, so that rates and penalties mean the same whatever the units; the loss is in these units, and the
+    metrics are in the data's own.
+
+    Settings:
+        loss: what is minimised
+        standardize: whether the model learns standardised targets or the targets as they are
+    """
+
+    metrics = ("rmse", "mae", "r2")
+
+    def __init__(self, targets: Values, *, loss: LossSetting = "squared", standardize: bool = True) -> None:
+        self._loss = loss(targets)
+        self._standardize = standardize
+        self._mean = torch.tensor(targets.mean if standardize else [0.0] * len(targets))
+        self._deviation = torch.tensor(targets.deviation if standardize else [1.0] * len(targets))
+        self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
+        self.details: dict[str, Detail] = {}
+
+    def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+        return model(batch.inputs)
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Loss:
+        mean, deviation = self._scale(batch.targets.device)
+        return Loss(loss=Term(self._loss(outputs, (batch.targets - mean) / deviation)))
+
+    def counts(self, batch: Batch) -> Counts:
+        return {"loss": len(batch.targets)}
+
+    def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
+        outputs = self.outputs(model, batch).float()
+        mean, deviation = self._scale(batch.targets.device)
+        return Outcome(outputs * deviation + mean, batch.targets, self.loss(outputs, batch), self.counts(batch))
+
+    def untrained_loss(self) -> float | None:
+        """1, the variance of standardised targets: an untrained network's outputs are near their mean."""
+        return 1.0 if self._standardize else None
+
+    def _scale(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        self._mean, self._deviation = self._mean.to(device), self._deviation.to(device)
+        return self._mean, self._deviation

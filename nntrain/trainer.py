@@ -1,0 +1,181 @@
+"""The loop: what happens when, and nothing else."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from nntrain.assemble import Parts, load_state
+from nntrain.checkpoint import Checkpoint
+from nntrain.clock import Duration
+from nntrain.curves import Curves
+from nntrain.device import python_state, restore_python, seed_python
+from nntrain.evaluate import Numbers
+from nntrain.interruption import Interruption
+from nntrain.meter import Meter
+from nntrain.network import parameter_count
+from nntrain.pace import Saving, Stopwatch
+from nntrain.run import Run
+from nntrain.specs import to_json
+from nntrain.update import Update
+from nntrain.writers import Writers
+
+STAGE = 0
+LOGS_PER_RUN = 200
+
+
+class Display(Protocol):
+    """Where the loop shows how it is going."""
+
+    def step(self, step: int) -> None: ...
+
+    def evaluation(self, record: Mapping[str, Any], is_best: bool) -> None: ...
+
+
+class Trainer:
+    """Trains the parts of a run from its last checkpoint, or from the start, to its end."""
+
+    def __init__(self, parts: Parts, run: Run, stored: Checkpoint | None) -> None:
+        facts = stored.facts if stored else {}
+        objectives = parts.task.objectives
+        self.parts = parts
+        self.run = run
+        self.step: int = facts.get("position", {"step": 0})["step"]
+        self.update = Update(
+            parts.model, objectives, parts.optimizers, parts.regularizers, parts.device, parts.settings.clip
+        )
+        self.meter = Meter([objective.name for objective in objectives], parts.device.torch)
+        seed_python(parts.seed)
+        if stored is not None:
+            self._restore(stored)
+        self.writers = Writers(run.path, facts.get("lengths"))
+        self.curves = Curves(parts, self.writers, facts.get("curves"))
+        self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", 0.0))
+
+    def train(self, display: Display, interruption: Interruption) -> str:
+        """Runs the loop; returns how the run ended: `finished`, `stopped_early` or `interrupted`."""
+        parts, clock = self.parts, self.parts.clock
+        train = parts.data.split("train")
+        assert train is not None
+        log_every = _steps(parts, parts.settings.log, otherwise=max(1, clock.total // LOGS_PER_RUN))
+        saving = Saving(parts.settings.save, _steps(parts, parts.settings.save, otherwise=1))
+        updates = train.stream(parts.order.updates(self.step, parts.device.torch))
+        parts.model.train()
+        status = self._ended()
+        while status is None:
+            batches = next(updates)
+            parts.device.seed(parts.seed, 1, STAGE, self.step)
+            factor = parts.schedule(self.step / clock.total)
+            self.meter.add(self.update(self.step, batches, factor))
+            self.step += 1
+
+            if clock.due(self.step, self.curves.interval):
+                self._evaluate(factor, display)
+            elif clock.due(self.step, log_every):
+                self.writers.progress(self._progress(factor), self.step)
+            status = self._ended() or ("interrupted" if interruption.signal else None)
+            if status or saving.is_due(self.step):
+                saving.done(self._save())
+            self.stopwatch.step(self.step)
+            display.step(self.step)
+        return status
+
+    def close(self) -> None:
+        self.writers.close()
+
+    def summary(self, status: str, reason: str | None) -> dict[str, Any]:
+        """What summary.json says of the run."""
+        curves, model = self.curves, self.parts.model
+        return {
+            "run": str(self.run.path),
+            "status": status,
+            "reason": reason,
+            "epochs": self.parts.clock.epoch(self.step),
+            "steps": self.step,
+            "seconds": self.stopwatch.seconds(),
+            "examples_per_second": self.stopwatch.examples_per_second(),
+            "model": {"type": self.parts.plain["model"]["type"], "parameters": parameter_count(model)},
+            "train": curves.metrics_of(curves.last, "train"),
+            "dev": curves.metrics_of(curves.last, "dev"),
+            "best": self._best(),
+        }
+
+    def _ended(self) -> str | None:
+        """How the run has ended, None where it goes on."""
+        if self.step >= self.parts.clock.total:
+            return "finished"
+        return "stopped_early" if self.curves.have_stalled() else None
+
+    def _progress(self, factor: float) -> Numbers:
+        """The means since the last time of objective and gradient norm, and the rate of this step."""
+        numbers = self.meter.read(self.step)
+        for name, optimizer in self.parts.optimizers.items():
+            numbers["lr" if name == "model" else f"{name}/lr"] = optimizer.rule.lr * factor
+        return numbers
+
+    def _evaluate(self, factor: float, display: Display) -> None:
+        is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), self._progress(factor))
+        assert self.curves.last is not None
+        if is_best:
+            self.run.checkpoints.set_aside_best(self._trained())
+        display.evaluation(self.curves.last, is_best)
+
+    def _save(self) -> float:
+        """Saves the state of the run; returns the seconds it took."""
+        began = time.monotonic()
+        self.meter.check(self.step)  # a state that has diverged must not replace one that has not
+        self.run.checkpoints.save_last(self._state())
+        return time.monotonic() - began
+
+    def _trained(self) -> Checkpoint:
+        """The trained model, with all that is needed to use it without its training data."""
+        data = self.parts.data
+        tensors = {f"model.{name}": tensor for name, tensor in self.parts.model.state_dict().items()}
+        tensors |= {f"data.{name}": tensor for name, tensor in data.prepared().items()}
+        facts = {
+            "config": self.parts.plain,
+            "position": {"stage": STAGE, "step": self.step},
+            "inputs": to_json(data.inputs),
+            "targets": to_json(data.targets),
+        }
+        return Checkpoint(tensors, facts)
+
+    def _state(self) -> Checkpoint:
+        """The trained model and everything else that going on depends on."""
+        trained = self._trained()
+        tensors = dict(trained.tensors)
+        for name, optimizer in self.parts.optimizers.items():
+            tensors |= {f"optimizer.{name}.{key}": tensor for key, tensor in optimizer.state().items()}
+        tensors |= {f"meter.{name}": tensor for name, tensor in self.meter.state().items()}
+        tensors |= {f"random.{name}": tensor for name, tensor in python_state().items()}
+        facts = {
+            "seconds": self.stopwatch.seconds(),
+            "curves": self.curves.state(),
+            "lengths": self.writers.sync(),
+        }
+        return Checkpoint(tensors, trained.facts | facts)
+
+    def _restore(self, stored: Checkpoint) -> None:
+        load_state(self.parts.model, stored.part("model"), self.run.checkpoints.last)
+        for name, optimizer in self.parts.optimizers.items():
+            optimizer.restore(stored.part(f"optimizer.{name}"))
+        self.meter.restore(stored.part("meter"))
+        restore_python(stored.part("random"))
+
+    def _best(self) -> dict[str, Any] | None:
+        watch, best = self.curves.watch, self.curves.best
+        if watch is None or best is None:
+            return None
+        return {
+            "metric": watch.metric,
+            "value": watch.value,
+            "step": watch.step,
+            "checkpoint": str(self.run.checkpoints.best),
+            "metrics": self.curves.metrics_of(best, watch.metric.partition("/")[0]),
+        }
+
+
+def _steps(parts: Parts, duration: Duration | str, otherwise: int) -> int:
+    """A duration in steps; `auto`, and wall time, are something else."""
+    if isinstance(duration, Duration) and duration.unit in ("epochs", "steps", "%"):
+        return parts.clock.steps(duration)
+    return otherwise
