@@ -59,21 +59,18 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     settings: TrainerSettings = given.get("trainer", TrainerSettings())
     seed: int = given.get("seed", 0)
 
-    device = data = task = model = None
+    device = Device("cpu")  # to go on with where the config's is not there
+    data = task = model = None
     layers: list[Layer] = []
     with failures.collected(("trainer",)):
         device = Device(settings.device, settings.precision, settings.threads)
-    if device and "data" in given:
+    if "data" in given:
         failures.giver = given["data"].name
         with failures.collected(("data",)):
             data = given["data"](device.torch, stored)
     if data is not None:
-        with failures.collected(("task",)):
-            chosen = given["task"] if given.get("task") else reader.component("task", data.targets.task, ("task",))
-            assert chosen is not None
-            plain["task"] = chosen.plain
-            task = chosen(data.targets)
-        if "model" in given and device:
+        task, plain["task"] = _task(reader, failures, given.get("task"), data)
+        if "model" in given:
             with failures.collected(("model",)):
                 device.seed(seed, 0)
                 model = _network(given["model"], data).to(device.torch)
@@ -101,7 +98,7 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
 
     if reader.problems:
         raise document.error(reader.problems)
-    assert device and data and task and model and order and clock and schedule
+    assert data and task and model and order and clock and schedule
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, order, clock,
         schedule, monitor,
@@ -140,6 +137,18 @@ def _registry(document: Document) -> Registry:
         plugins[i] = str(path)  # so that the run's config names the same file from any folder
         paths.append(path)
     return Registry(paths)
+
+
+def _task(
+    reader: Reader, failures: _Failures, chosen: Component | None, data: Dataset
+) -> tuple[Task | None, dict[str, Any]]:
+    """The task that the config names, else the one that the targets suggest; and its plain form."""
+    if chosen is not None:
+        with failures.collected(("task",)):
+            return chosen(data.targets), chosen.plain
+    inferred = reader.component("task", data.targets.task, ("task",))
+    assert inferred is not None
+    return inferred(data.targets), inferred.plain
 
 
 def _network(chosen: Component, data: Dataset) -> nn.Module:

@@ -66,8 +66,6 @@ def _plain(default: Any) -> Any:
 
 
 def _text(default: Any) -> str:
-    return (
-        {None: "none", True: "true", False: "false"}.get(default, str(default))
-        if not isinstance(default, (list, dict))
-        else str(default)
-    )
+    if default is None:
+        return "none"
+    return str(default).lower() if isinstance(default, bool) else str(default)

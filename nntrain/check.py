@@ -34,7 +34,31 @@ class Report:
             )
             for layer in self.layers
         )
-        return [Table("layers (for one example)", ("layer", "type", "output", "parameters", "multiply-adds"), rows)]
+        columns = ("layer", "type", "output", "parameters", "multiply-adds")
+        return [
+            Table("layers (for one example)", columns, rows),
+            Table(self.facts["config"], ("", "found"), self._found()),
+        ]
+
+    def _found(self) -> tuple[tuple[str, str], ...]:
+        facts, data = self.facts, self.facts["data"]
+        sizes = ", ".join(f"{name} {count:,}" for name, count in data["examples"].items())
+        expected = facts["expected_first_loss"]
+        untrained = "" if expected is None else f" (an untrained network's is near {expected:.4g})"
+        loss = "none" if facts["first_loss"] is None else f"{facts['first_loss']:.4g}{untrained}"
+        return (
+            ("data", f"{data['type']}: {data['inputs']}, {data['targets']}; {sizes}"),
+            ("task", facts["task"]),
+            ("model", f"{facts['model']['type']}, {facts['model']['parameters']:,} parameters"),
+            (
+                "length",
+                f"{facts['steps']:,} steps of {facts['batch_size']:,} examples, {facts['steps_per_epoch']:,} an epoch",
+            ),
+            ("memory", f"about {facts['memory_bytes'] / 2**20:,.1f} MB for parameters, optimizer and a batch"),
+            ("first loss", loss),
+            ("first gradient", f"norm {facts['first_grad_norm']}"),
+            ("device", facts["device"]),
+        )
 
 
 def check(document: Document) -> Report:

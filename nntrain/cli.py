@@ -27,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE ...]", help="Settings to change.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
@@ -85,7 +85,7 @@ def evaluate(
 
 @app.command()
 def check(
-    configs: Annotated[list[str], typer.Argument(metavar="CONFIG ... [KEY=VALUE ...]", help="Configs and settings.")],
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG ... KEY=VALUE", help="Configs and settings.")],
     as_json: AsJson = False,
 ) -> None:
     """Find everything that can be wrong with CONFIG, without training."""

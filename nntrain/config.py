@@ -280,6 +280,12 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        """Small mappings of single values stand in one line."""
+        node = super().represent_mapping(tag, mapping, flow_style)
+        node.flow_style = bool(node.flow_style) and len(node.value) <= 4
+        return node
+
 
 for _tag, _pattern in _SCALARS.items():
     for _class in (_Loader, _Dumper):

@@ -35,7 +35,7 @@ class Meter:
                     what = "the objective" if field == "objective" else "the gradient's norm"
                     of = "" if name == "model" else f" of {name}"
                     raise DivergedError(
-                        f"diverged: {what}{of} became {total} within the {self._updates[name]} steps up to step {step}; "
+                        f"diverged: {what}{of} became {total} in the {self._updates[name]} steps up to step {step}; "
                         "try a lower optimizer.lr, a scheduler with warmup, or trainer.clip"
                     )
 

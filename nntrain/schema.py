@@ -318,7 +318,10 @@ def _describe_one(option: Any) -> str:
             return metadata.expected
     if get_origin(option) is Annotated:
         bounds = [
-            f"{_BOUNDS[name]} {getattr(m, name):g}" for m in option.__metadata__ for name in _BOUNDS if hasattr(m, name)
+            f"{_BOUNDS[name]} {_bound(getattr(m, name))}"
+            for m in option.__metadata__
+            for name in _BOUNDS
+            if hasattr(m, name)
         ]
         return " ".join([_describe_one(get_args(option)[0]), " and ".join(bounds)]).strip()
     if get_origin(option) is Literal:
@@ -329,6 +332,10 @@ def _describe_one(option: Any) -> str:
     if _is_nested(option):
         return "settings (" + ", ".join(settings_of(option)) + ")"
     return _NAMES.get(option, str(option))
+
+
+def _bound(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _options(annotation: Any) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
@@ -19,7 +20,7 @@ LINES_PER_SECOND = 1  # of evaluations, where nobody watches a bar
 
 def table(content: Table) -> RichTable:
     """A table for the terminal; columns of numbers are set flush right."""
-    drawn = RichTable(title=content.title, title_justify="left", title_style="bold", header_style="bold")
+    drawn = RichTable(title=content.title, title_justify="left", title_style="bold", header_style="", box=SIMPLE_HEAD)
     for i, name in enumerate(content.columns):
         numeric = bool(content.rows) and all(_is_number(row[i]) for row in content.rows)
         drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")

@@ -101,7 +101,7 @@ def _read(raw: Path, stem: str, header: int) -> Tensor:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError) as error:
         raise UserError(f"{path}: not a whole file ({error}); remove it and fetch it again") from None
-    sizes: np.ndarray = np.frombuffer(content, dtype=">i4", offset=4, count=(header - 4) // 4) if len(content) >= header else []
-    if int(np.prod(sizes)) != len(content) - header:
+    sizes = np.frombuffer(content[4:header].ljust(header - 4, b"\0"), dtype=">i4")
+    if int(sizes.prod()) != len(content) - header:
         raise UserError(f"{path}: its header does not fit its size; remove it and fetch it again")
     return torch.from_numpy(np.frombuffer(content, dtype=np.uint8, offset=header).copy())
