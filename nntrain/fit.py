@@ -1,10 +1,13 @@
 """One training run, from a config to its summary."""
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from nntrain.assemble import Parts, assemble
 from nntrain.checkpoint import Checkpoint
@@ -45,16 +48,21 @@ def fit(request: Request, say: Say, show: Show) -> Result:
             status = trainer.train(display, interruption)
         except DivergedError as error:
             status, reason, exit_status = "diverged", str(error), RunError.exit_status
-        except OSError as error:
-            status, reason, exit_status = "failed", _say_os_error(error), RunError.exit_status
+        except Exception as error:
+            if os.environ.get("NNTRAIN_DEBUG") == "1":
+                raise
+            status, reason, exit_status = "failed", _say_failure(error), RunError.exit_status
         finally:
             trainer.close()
-    run.checkpoints.keep_best()
     if status == "interrupted":
         exit_status = interruption.exit_status
         reason = "stopped by Ctrl-C" if exit_status == 130 else "stopped by SIGTERM"
     summary = trainer.summary(status, reason)
-    run.write_summary(summary)
+    try:
+        run.checkpoints.keep_best()
+        run.write_summary(summary)
+    except OSError as error:
+        raise RunError(_say_failure(error)) from error
     return Result(summary, exit_status)
 
 
@@ -86,7 +94,8 @@ def _resumed(run: Run, request: Request, say: Say) -> tuple[Run, Parts, Checkpoi
                 f"{request.config} is not the config of {run.path}: {'; '.join(changed)}; "
                 "give changed settings as KEY=VALUE to go on with them"
             )
-    for change in differences(before.data, parts.plain):
+    changes = differences(before.data, parts.plain)
+    for change in changes:
         say(f"changed: {change}")
     stored, complaints = run.checkpoints.newest()
     for complaint in complaints:
@@ -94,10 +103,18 @@ def _resumed(run: Run, request: Request, say: Say) -> tuple[Run, Parts, Checkpoi
     step = stored.facts["position"]["step"] if stored else 0
     if run.is_finished() and step >= parts.clock.total:
         raise UserError(f'{run.path} is finished; to go on, give it a longer trainer.length="... epochs"')
+    if changes:
+        say(f"the rate at step {step}: {_rate(assemble(before), step):.4g} before, {_rate(parts, step):.4g} now")
     say(f"resuming {run.path} at step {step}" if stored else f"starting {run.path} again: it has no checkpoint yet")
     if request.overrides:
         run.replace_config(dump(parts.plain))
     return run, parts, stored
+
+
+def _rate(parts: Parts, step: int) -> float:
+    """The first optimizer's learning rate after so many steps."""
+    optimizer = next(iter(parts.optimizers.values()))
+    return optimizer.rule.lr * parts.schedule(min(1.0, step / parts.clock.total))
 
 
 def _unfinished(folder: Path, plain: dict[str, Any]) -> Run | None:
@@ -118,6 +135,12 @@ def document(config: str, overrides: Sequence[str], say: Say) -> Document:
     return loaded
 
 
-def _say_os_error(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
-    return f"the run could not be written{where}: {error.strerror or error}; the last checkpoint is whole"
+def _say_failure(error: Exception) -> str:
+    """What went wrong in a run and what to do, in one sentence."""
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"the run could not be written{where}: {error.strerror or error}; the last checkpoint is whole"
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+        return "out of memory; try a smaller data.batch_size, with trainer.accumulate for the same updates"
+    return f"{type(error).__name__}: {text}; NNTRAIN_DEBUG=1 shows where"

@@ -129,6 +129,9 @@ class InMemory:
             if dev_share >= 1:
                 raise UnfitError("dev and test leave no examples for training", "split")
         kept, dev = divide(strata[rest], dev_share, split.seed + 1)
+        if len(kept) == 0 or (len(dev) == 0 and dev_share > 0):
+            sizes = f"{len(kept)} for training and {len(dev)} for the dev set"
+            raise UnfitError(f"of {len(strata)} examples this leaves {sizes}; dev: 0 goes without a dev set", "split")
         return source.train.take(rest[kept]), source.train.take(rest[dev]), test
 
     def _learn(self, train: Examples) -> dict[str, Tensor]:

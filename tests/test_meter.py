@@ -1,0 +1,62 @@
+"""Means of what the steps measure."""
+
+import math
+
+import pytest
+import torch
+
+from nntrain.meter import DivergedError, Meter
+from nntrain.update import Measures
+
+CPU = torch.device("cpu")
+
+
+def measures(objective: float, grad_norm: float = 1.0) -> Measures:
+    return Measures(torch.tensor(objective), torch.tensor(grad_norm))
+
+
+def test_means_since_the_last_reading() -> None:
+    meter = Meter(["model"], CPU)
+    for value in (1.0, 2.0, 6.0):
+        meter.add({"model": measures(value, 10 * value)})
+    assert meter.read(3) == {"objective": 3.0, "grad_norm": 30.0}
+    meter.add({"model": measures(5.0, 7.0)})
+    assert meter.read(4) == {"objective": 5.0, "grad_norm": 7.0}
+    assert meter.read(4) == {}
+
+
+def test_several_objectives_have_prefixes_and_counts_of_their_own() -> None:
+    meter = Meter(["discriminator", "generator"], CPU)
+    meter.add({"discriminator": measures(1.0), "generator": measures(4.0)})
+    meter.add({"discriminator": measures(3.0)})
+    numbers = meter.read(2)
+    assert (numbers["discriminator/objective"], numbers["generator/objective"]) == (2.0, 4.0)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_ends_the_run(value: float) -> None:
+    meter = Meter(["model"], CPU)
+    meter.add({"model": measures(1.0)})
+    meter.check(1)
+    meter.add({"model": measures(value)})
+    with pytest.raises(DivergedError, match=rf"the objective became {value} in the 2 steps up to step 2; try a lower"):
+        meter.check(2)
+    with pytest.raises(DivergedError):
+        meter.read(2)
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run() -> None:
+    meter = Meter(["model"], CPU)
+    meter.add({"model": measures(1.0, math.nan)})
+    with pytest.raises(DivergedError, match="the gradient's norm became nan"):
+        meter.check(1)
+
+
+def test_a_restored_meter_goes_on() -> None:
+    meter, other = Meter(["model"], CPU), Meter(["model"], CPU)
+    for value in (1.0, 2.0):
+        meter.add({"model": measures(value)})
+    other.restore(meter.state())
+    for each in (meter, other):
+        each.add({"model": measures(6.0)})
+    assert other.read(3) == meter.read(3) == {"objective": 3.0, "grad_norm": 1.0}

@@ -1,0 +1,188 @@
+"""Update rules against their formulas, and against torch.optim."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nntrain.errors import UnfitError
+from nntrain.optimizers import Optimizer, Rule
+from nntrain.optimizers.adam import Adam, AdamW
+from nntrain.optimizers.sgd import SGD
+
+STEPS = 20
+SHAPES = [(3, 4), (5,), ()]
+
+RULES: dict[str, tuple[Rule, Callable[[Any], torch.optim.Optimizer]]] = {
+    "plain sgd": (SGD(lr=0.1), lambda p: torch.optim.SGD(p, lr=0.1)),
+    "momentum": (SGD(lr=0.1, momentum=0.9), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9)),
+    "nesterov": (
+        SGD(lr=0.1, momentum=0.8, nesterov=True, weight_decay=0.02),
+        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.8, nesterov=True, weight_decay=0.02),
+    ),
+    "decay": (SGD(lr=0.1, weight_decay=0.05), lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.05)),
+    "adam": (Adam(lr=0.01, betas=[0.8, 0.95], eps=1e-6), lambda p: torch.optim.Adam(p, 0.01, (0.8, 0.95), 1e-6)),
+    "adamw": (
+        AdamW(lr=0.01, betas=[0.8, 0.95], eps=1e-6, weight_decay=0.1),
+        lambda p: torch.optim.AdamW(p, 0.01, (0.8, 0.95), 1e-6, 0.1),
+    ),
+}
+every_rule = pytest.mark.parametrize("name", RULES)
+
+
+def model(dtype: torch.dtype = torch.float64) -> nn.ParameterList:
+    generator = torch.Generator().manual_seed(0)
+    return nn.ParameterList([nn.Parameter(torch.randn(shape, generator=generator, dtype=dtype)) for shape in SHAPES])
+
+
+def gradients(dtype: torch.dtype = torch.float64) -> Iterator[list[Tensor]]:
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(STEPS):
+        yield [torch.randn(shape, generator=generator, dtype=dtype) for shape in SHAPES]
+
+
+def trained(rule: Rule) -> nn.ParameterList:
+    part = model()
+    optimizer = Optimizer(rule, part)
+    for gradient in gradients():
+        optimizer.step(gradient, 1.0)
+    return part
+
+
+def by_formula(change: Callable[[int, Tensor, Tensor, dict[str, Tensor]], Tensor]) -> list[Tensor]:
+    """The weights when `change(t, weight, gradient, memory)` gives the new weight of step t = 1, 2, ..."""
+    weights = [p.detach().clone() for p in model()]
+    memories: list[dict[str, Tensor]] = [{} for _ in weights]
+    for t, gradient in enumerate(gradients(), start=1):
+        weights = [change(t, *each) for each in zip(weights, gradient, memories, strict=True)]
+    return weights
+
+
+def assert_same(part: nn.ParameterList, weights: list[Tensor]) -> None:
+    for p, weight in zip(part, weights, strict=True):
+        torch.testing.assert_close(p.detach(), weight, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
+def test_sgd_follows_its_formula(momentum: float, nesterov: bool, decay: float) -> None:
+    def change(t: int, w: Tensor, gradient: Tensor, memory: dict[str, Tensor]) -> Tensor:
+        g = gradient + decay * w
+        v = memory["v"] = momentum * memory.get("v", torch.zeros_like(w)) + g
+        return w - 0.1 * (g + momentum * v if nesterov else v)
+
+    rule = SGD(lr=0.1, momentum=momentum, nesterov=nesterov, weight_decay=decay)
+    assert_same(trained(rule), by_formula(change))
+
+
+def test_nesterov_without_momentum_is_refused() -> None:
+    with pytest.raises(UnfitError, match="nesterov needs momentum") as error:
+        SGD(nesterov=True)
+    assert error.value.path == ("nesterov",)
+
+
+def adam_step(t: int, w: Tensor, g: Tensor, memory: dict[str, Tensor]) -> Tensor:
+    m = memory["m"] = 0.8 * memory.get("m", torch.zeros_like(w)) + 0.2 * g
+    v = memory["v"] = 0.95 * memory.get("v", torch.zeros_like(w)) + 0.05 * g**2
+    return w - 0.01 * (m / (1 - 0.8**t)) / ((v / (1 - 0.95**t)).sqrt() + 1e-3)
+
+
+def test_adam_follows_its_formula() -> None:
+    assert_same(trained(Adam(lr=0.01, betas=[0.8, 0.95], eps=1e-3)), by_formula(adam_step))
+
+
+def test_adamw_follows_its_formula() -> None:
+    rule = AdamW(lr=0.01, betas=[0.8, 0.95], eps=1e-3, weight_decay=0.5)
+    assert_same(trained(rule), by_formula(lambda t, w, g, memory: adam_step(t, w - 0.01 * 0.5 * w, g, memory)))
+
+
+@every_rule
+def test_rules_do_what_torch_does(name: str) -> None:
+    rule, make = RULES[name]
+    theirs = model()
+    optimizer = make(theirs.parameters())
+    for gradient in gradients():
+        for p, g in zip(theirs, gradient, strict=True):
+            p.grad = g
+        optimizer.step()
+    assert_same(trained(rule), [p.detach() for p in theirs])
+
+
+@pytest.mark.parametrize("rule", [Adam(), AdamW()])
+def test_defaults_are_those_of_torch(rule: Rule) -> None:
+    theirs = getattr(torch.optim, type(rule).__name__)([torch.zeros(1)]).defaults
+    assert vars(rule) == {name: list(v) if name == "betas" else v for name, v in theirs.items() if name in vars(rule)}
+
+
+@every_rule
+def test_the_factor_is_a_lower_rate(name: str) -> None:
+    rule, make = RULES[name]
+    halved, theirs = model(), model()
+    ours, reference = Optimizer(rule, halved), make(theirs.parameters())
+    for group in reference.param_groups:
+        group["lr"] /= 2
+    for gradient in gradients():
+        ours.step(gradient, 0.5)
+        for p, g in zip(theirs, gradient, strict=True):
+            p.grad = g
+        reference.step()
+    assert_same(halved, [p.detach() for p in theirs])
+
+
+@every_rule
+def test_a_step_leaves_the_gradients_as_they_are(name: str) -> None:
+    gradient = next(gradients())
+    before = [g.clone() for g in gradient]
+    Optimizer(RULES[name][0], model()).step(gradient, 1.0)
+    assert all(torch.equal(a, b) for a, b in zip(gradient, before, strict=True))
+
+
+@every_rule
+def test_a_restored_optimizer_goes_on_as_if_it_had_never_stopped(name: str) -> None:
+    rule = RULES[name][0]
+    whole, stopped, resumed = model(), model(), model()
+    never, before, after = (Optimizer(rule, part) for part in (whole, stopped, resumed))
+    for step, gradient in enumerate(gradients()):
+        never.step(gradient, 1.0)
+        if step == STEPS // 2:
+            stored = {key: tensor.clone() for key, tensor in before.state().items()}
+            resumed.load_state_dict(stopped.state_dict())
+            after.restore(stored)
+        (before if step < STEPS // 2 else after).step(gradient, 1.0)
+    assert all(torch.equal(a, b) for a, b in zip(whole, resumed, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(whole, stopped, strict=True))
+
+
+def test_the_state_is_named_after_the_parameters() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1, bias=False))
+    names = ["0.weight", "0.bias", "1.weight"]
+    assert set(Optimizer(SGD(), net).state()) == set()
+    assert set(Optimizer(SGD(momentum=0.9), net).state()) == {f"momentum.{name}" for name in names}
+    keys = {f"{key}.{name}" for key in ("mean", "square", "steps") for name in names}
+    assert set(Optimizer(Adam(), net).state()) == keys
+
+
+def test_a_missing_part_of_the_state_is_a_key_error() -> None:
+    optimizer = Optimizer(Adam(), model())
+    stored = optimizer.state()
+    del stored["square.1"]
+    with pytest.raises(KeyError, match=r"square\.1"):
+        optimizer.restore(stored)
+
+
+def test_only_trained_parameters_are_optimised() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    net[0].requires_grad_(False)
+    assert list(Optimizer(SGD(), net).named()) == ["1.weight", "1.bias"]
+
+
+def test_adams_first_step_is_the_rate_whatever_the_gradients_size() -> None:
+    """m / sqrt(v) is the gradient's sign after the first step."""
+    for size in (1e-3, 1.0, 1e3):
+        part = nn.ParameterList([nn.Parameter(torch.zeros(2, dtype=torch.float64))])
+        Optimizer(Adam(lr=0.01, eps=1e-12), part).step([torch.tensor([size, -size], dtype=torch.float64)], 1.0)
+        assert part[0].tolist() == pytest.approx([-0.01, 0.01])
+        assert math.isclose(float(part[0].detach().sum()), 0, abs_tol=1e-15)
