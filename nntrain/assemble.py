@@ -19,9 +19,10 @@ from nntrain.layers import Layer, trace
 from nntrain.metrics import Metric
 from nntrain.network import Network, head_for
 from nntrain.optimizers import Optimizer
+from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
-from nntrain.schema import Component, Problem, Reader, settings_of
+from nntrain.schema import Component, Problem, settings_of
 from nntrain.suggest import did_you_mean
 from nntrain.tasks import Task
 
@@ -54,7 +55,9 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     are reported with the rest. `stored` is the preparation of a checkpoint, in place of one learned anew.
     """
     reader = Reader(_registry(document))
-    given, plain, _ = reader.settings(settings_of(Experiment), document.data, (), "a config")
+    sections = dict(document.data)
+    task_settings = sections.pop("task") if _lacks_type(sections.get("task")) else {}
+    given, plain, _ = reader.settings(settings_of(Experiment), sections, (), "a config")
     failures = _Failures(reader)
     settings: TrainerSettings = given.get("trainer", TrainerSettings())
     seed: int = given.get("seed", 0)
@@ -69,7 +72,7 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
         with failures.collected(("data",)):
             data = given["data"](device.torch, stored)
     if data is not None:
-        task, plain["task"] = _task(reader, failures, given.get("task"), data)
+        task, plain["task"] = _task(reader, failures, given.get("task"), task_settings, data)
         if "model" in given:
             with failures.collected(("model",)):
                 device.seed(seed, 0)
@@ -140,15 +143,23 @@ def _registry(document: Document) -> Registry:
 
 
 def _task(
-    reader: Reader, failures: _Failures, chosen: Component | None, data: Dataset
-) -> tuple[Task | None, dict[str, Any]]:
+    reader: Reader, failures: _Failures, chosen: Component | None, settings: dict[str, Any], data: Dataset
+) -> tuple[Task | None, dict[str, Any] | None]:
     """The task that the config names, else the one that the targets suggest; and its plain form."""
     if chosen is not None:
         with failures.collected(("task",)):
             return chosen(data.targets), chosen.plain
-    inferred = reader.component("task", data.targets.task, ("task",))
-    assert inferred is not None
-    return inferred(data.targets), inferred.plain
+    inferred = reader.component("task", {"type": data.targets.task, **settings}, ("task",))
+    if inferred is None:
+        return None, None
+    with failures.collected(("task",)):
+        return inferred(data.targets), inferred.plain
+    return None, None
+
+
+def _lacks_type(task: object) -> bool:
+    """Whether a section gives settings of the task that the targets suggest."""
+    return isinstance(task, dict) and bool(task) and "type" not in task
 
 
 def _network(chosen: Component, data: Dataset) -> nn.Module:
@@ -158,8 +169,10 @@ def _network(chosen: Component, data: Dataset) -> nn.Module:
             return chosen(data.inputs, data.targets)
         body = chosen(data.inputs)
         return Network(body, head_for(data.targets, body.features))
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise UnfitError(f"{chosen.name} cannot be made for {data.inputs}: {error}") from error
+    except (UnfitError, UserError):
+        raise
+    except Exception as error:
+        raise UnfitError(f"{chosen.name} cannot be made for {data.inputs}: {_reason(error)}") from error
 
 
 def _traced(model: nn.Module, data: Dataset) -> list[Layer]:
@@ -169,8 +182,14 @@ def _traced(model: nn.Module, data: Dataset) -> list[Layer]:
     example = next(iter(train.in_order())).inputs[:1]
     try:
         return trace(model, example)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise UnfitError(f"the model fails on {data.inputs}: {error}") from error
+    except Exception as error:
+        raise UnfitError(f"the model fails on {data.inputs}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """A model's own error in one line; its type where that is needed to understand it."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, RuntimeError) else f"{type(error).__name__}: {text}"
 
 
 def _metrics(

@@ -4,8 +4,9 @@ import inspect
 from typing import Any
 
 from nntrain.registry import KINDS, Kind, Registry
-from nntrain.schema import component_settings, describe
+from nntrain.schema import component_settings
 from nntrain.tables import Table
+from nntrain.words import describe
 
 
 def listing(registry: Registry, kinds: list[Kind]) -> dict[str, list[dict[str, str]]]:

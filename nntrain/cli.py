@@ -4,9 +4,10 @@ import json
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -46,7 +47,7 @@ def fit(
     from nntrain.fit import Request
     from nntrain.fit import fit as train
 
-    if config is not None and "=" in config:  # `fit --resume RUN trainer.length="40 epochs"`
+    if config is not None and _is_override(config):  # `fit --resume RUN trainer.length="40 epochs"`
         config, overrides = None, [str(config), *(overrides or [])]
     result = train(Request(config, overrides or [], out, resume), _say, _progress)
     summary = result.summary
@@ -74,7 +75,7 @@ def evaluate(
     from nntrain.measure import measure
     from nntrain.tables import Table
 
-    path, measured = measure(checkpoint, split, overrides or [], allow_plugins)
+    path, measured = measure(checkpoint, split, overrides or [], allow_plugins, _say)
     if as_json:
         found = {"checkpoint": str(path.resolve()), "split": split, "examples": measured.examples}
         _print_json({**found, "metrics": measured.numbers})
@@ -92,8 +93,8 @@ def check(
     from nntrain.check import check as check_config
     from nntrain.fit import document
 
-    overrides = [word for word in configs if "=" in word]
-    names = [word for word in configs if "=" not in word]
+    overrides = [word for word in configs if _is_override(word)]
+    names = [word for word in configs if not _is_override(word)]
     if not names:
         raise UserError("check needs a config, such as configs/mlp_digits.yaml")
     reports, errors = [], []
@@ -149,6 +150,8 @@ def show(
         else:
             print(dump(plain), end="")
         return
+    if overrides:
+        raise UserError(f"'{overrides[0]}': only a config can be shown with other settings")
     found = particulars(Registry(), kind_named(kind), name)
     if as_json:
         _print_json(found)
@@ -173,24 +176,29 @@ def board(
 
 def main() -> None:
     """The command `nntrain`: turns what went wrong into one plain message and an exit status."""
+    from nntrain.interruption import StopAtOnce
+
     try:
         app()
-    except (UserError, RunError) as error:
-        _fail(error, str(error) if "\n" in str(error) else f"error: {error}", error.exit_status)
-    except KeyboardInterrupt as error:
-        _fail(error, "stopped at once; what was saved before is whole", 130)
+    except (UserError, RunError, StopAtOnce) as error:
+        _fail(error, f"{error.said_after}{error}", error.exit_status)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(RunError.exit_status)
     except Exception as error:
         _fail(error, f"internal error: {error!r}; NNTRAIN_DEBUG=1 shows where", RunError.exit_status)
 
 
-def _fail(error: BaseException, message: str, exit_status: int) -> None:
+def _fail(error: BaseException, message: str, exit_status: int) -> NoReturn:
     if os.environ.get("NNTRAIN_DEBUG") == "1":
-        raise error
+        traceback.print_exception(error)
     _say(message)
     sys.exit(exit_status)
+
+
+def _is_override(word: str) -> bool:
+    """Whether a word is KEY=VALUE rather than a config file, whose path may hold a = too."""
+    return "=" in word and not Path(word).is_file()
 
 
 def _say(message: str) -> None:

@@ -5,6 +5,8 @@ import re
 import time
 from dataclasses import dataclass
 
+from nntrain.errors import UnfitError
+
 _UNITS = {
     "epoch": "epochs",
     "epochs": "epochs",
@@ -18,6 +20,7 @@ _UNITS = {
     "hour": "hours",
     "hours": "hours",
 }
+LONGEST = 1e15  # of anything: beyond it floats no longer count every step
 _SECONDS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0}
 _PATTERN = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+|%)\s*")
 
@@ -30,13 +33,14 @@ class Duration:
     unit: str
 
     def __str__(self) -> str:
-        return f"{self.amount:g}%" if self.unit == "%" else f"{self.amount:g} {self.unit}"
+        amount = str(int(self.amount)) if self.amount == int(self.amount) else repr(self.amount)
+        return f"{amount}%" if self.unit == "%" else f"{amount} {self.unit}"
 
 
 def parse_interval(value: object) -> Duration:
     """Reads "20 epochs", "2000 steps", "10%" or "10 minutes"; ValueError says what is wrong with anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f"a number without a unit; write '{value:g} epochs' or '{value:g} steps'")
+        raise ValueError(f"a number without a unit; write '{value} epochs' or '{value} steps'")
     match = _PATTERN.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("")
@@ -44,8 +48,8 @@ def parse_interval(value: object) -> Duration:
     if unit is None:
         raise ValueError(f"the unit '{match[2]}' is not known; units are epochs, steps, % and minutes")
     amount = float(match[1])
-    if amount <= 0:
-        raise ValueError("it must be greater than 0")
+    if not 0 < amount < LONGEST:
+        raise ValueError(f"it must be greater than 0 and less than {LONGEST:g}")
     if unit == "steps" and amount != int(amount):
         raise ValueError("steps are whole")
     if unit == "%" and amount > 100:
@@ -71,14 +75,17 @@ class Clock:
     @classmethod
     def of(cls, length: Duration, steps_per_epoch: int) -> "Clock":
         if length.unit == "%":
-            raise ValueError("the length of a run cannot be a share of itself; use epochs or steps")
+            raise UnfitError("the length of a run cannot be a share of itself; use epochs or steps")
         per_unit = steps_per_epoch if length.unit == "epochs" else 1
         return cls(max(1, round(length.amount * per_unit)), steps_per_epoch)
 
     def steps(self, duration: Duration) -> int:
         """The duration in steps, at least one."""
-        unit = {"epochs": self.steps_per_epoch, "steps": 1, "%": self.total / 100}[duration.unit]
-        return max(1, round(duration.amount * unit))
+        return max(1, round(duration.amount * self.steps_in(duration.unit)))
+
+    def steps_in(self, unit: str) -> float:
+        """How many steps one epoch, step or % of the run is."""
+        return {"epochs": self.steps_per_epoch, "steps": 1, "%": self.total / 100}[unit]
 
     def share(self, duration: Duration) -> float:
         """The duration as a share of the run."""

@@ -5,12 +5,14 @@ class UserError(Exception):
     """The user's input is wrong: one sentence that says what was expected and what to write; exit status 2."""
 
     exit_status = 2
+    said_after = "error: "
 
 
 class RunError(Exception):
     """A run that had started could not go on: one sentence and what to do; exit status 1."""
 
     exit_status = 1
+    said_after = "error: "
 
 
 class UnfitError(ValueError):

@@ -5,6 +5,16 @@ from types import FrameType
 from typing import Any
 
 
+class StopAtOnce(BaseException):
+    """The second Ctrl-C."""
+
+    exit_status = 130
+    said_after = ""
+
+    def __str__(self) -> str:
+        return "stopped at once; what was saved before is whole"
+
+
 class Interruption:
     """While it is entered, notes the first signal instead of letting it end the process."""
 
@@ -29,5 +39,5 @@ class Interruption:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            raise StopAtOnce
         self.signal = number

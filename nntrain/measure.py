@@ -1,6 +1,6 @@
 """What a trained model is worth: a checkpoint measured on a split."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nntrain.assemble import assemble, load_state
@@ -24,9 +24,12 @@ def find_checkpoint(path: Path) -> Path:
 
 
 def measure(
-    checkpoint: Path, split: str, overrides: Sequence[str] = (), allow_plugins: bool = False
+    checkpoint: Path, split: str, overrides: Sequence[str], allow_plugins: bool, say: Callable[[str], None]
 ) -> tuple[Path, Measured]:
-    """Measures a checkpoint on `train`, `dev` or `test`, with the preparation and metrics of its training."""
+    """Measures a checkpoint on `train`, `dev` or `test`, with the preparation and metrics of its training.
+
+    `say` tells the user what else is to be known.
+    """
     path = find_checkpoint(checkpoint)
     stored = load(path)
     config = stored.facts["config"]
@@ -34,6 +37,8 @@ def measure(
         files = ", ".join(config["plugins"])
         raise UserError(f"{path} runs code of its own ({files}); add --allow-plugins if you trust it")
     document = override(Document(str(path), config), overrides)
+    for note in document.notes:
+        say(note)
     parts = assemble(document, stored.part("data"))
     load_state(parts.model, stored.part("model"), path)
     examples = parts.data.split(split)

@@ -55,13 +55,14 @@ class Update:
         optimizer = self.optimizers[objective.name]
         counts = _total([objective.counts(batch) for batch in batches])
         value, gradients = self._gradient(objective, optimizer.parameters, batches[0], counts, with_penalty=True)
+        # Gradients are never changed in place: autograd may give two parameters one and the same tensor.
         for batch in batches[1:]:
             more, others = self._gradient(objective, optimizer.parameters, batch, counts, with_penalty=False)
             value = value + more
-            torch._foreach_add_(gradients, others)
+            gradients = list(torch._foreach_add(gradients, others))
         norm = nn.utils.get_total_norm(gradients)
         if self.clip is not None:
-            torch._foreach_mul_(gradients, (self.clip / (norm + 1e-6)).clamp(max=1.0))
+            gradients = list(torch._foreach_mul(gradients, self.clip / norm.clamp(min=self.clip)))
         optimizer.step(gradients, factor)
         for regularizer in self.regularizers:
             regularizer.project()

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from conftest import Called
+from nntrain.checkpoint import load
 from runs import (  # noqa: F401
     TINY,
     at_step,
@@ -29,8 +31,6 @@ from runs import (  # noqa: F401
     scalars,
     summary_of,
 )
-
-from nntrain.checkpoint import load
 
 Command = Callable[..., Called]
 Write = Callable[..., Path]

@@ -8,9 +8,11 @@ import pytest
 from annotated_types import Len
 
 from nntrain.clock import Duration
+from nntrain.reader import Reader
 from nntrain.registry import Registry
-from nntrain.schema import Reader, describe, settings_of
+from nntrain.schema import settings_of
 from nntrain.settings import Auto, Count, Factor, Interval, Length, Loss, Name, Positive, Probability, section
+from nntrain.words import describe
 
 
 @section

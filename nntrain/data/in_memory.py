@@ -97,14 +97,15 @@ class InMemory:
         self._standardize = standardize
         train, dev, self._test = self._divided(split)
         self.batch_size = len(train) if batch_size == "all" else batch_size
-        self._prepared = dict(stored) if stored is not None else self._learn(train)
+        self._prepared = self._learn(train) if stored is None else self._fitting(stored)
         self.inputs = self._source.inputs
         self.targets = self._source.targets.learned_from(train.targets)
         self._splits = {"train": self._ready(train), "dev": self._ready(dev) if len(dev) else None}
 
     def split(self, name: str) -> TensorSplit | None:
         if name == "test":
-            return self._ready(self._test())
+            test = self._test()
+            return self._ready(test) if len(test) else None
         return self._splits[name]
 
     def prepared(self) -> dict[str, Tensor]:
@@ -142,6 +143,15 @@ class InMemory:
         deviation = torch.stack([deviation for deviation, _ in statistics])
         mean = torch.stack([mean for _, mean in statistics])
         return {"mean": mean, "deviation": torch.where(deviation > 0, deviation, 1.0)}
+
+    def _fitting(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A checkpoint's preparation, where it is one of such data."""
+        size = self._source.inputs.shape[0]
+        if self._standardize and any(len(stored.get(name, ())) != size for name in ("mean", "deviation")):
+            raise UnfitError(
+                f"the checkpoint was trained on other data, or not standardised, than {self._source.name} is"
+            )
+        return dict(stored)
 
     def _ready(self, examples: Examples) -> TensorSplit:
         inputs = examples.inputs.to(torch.float32, copy=True).mul_(self._source.scale)

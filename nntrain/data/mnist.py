@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,10 @@ def _examples(raw: Path, part: str) -> Examples:
     pixels, labels = (_read(raw, f"{part}-{kind}", header) for kind, header in _KINDS.items())
     if len(pixels) != 784 * len(labels):
         raise UserError(f"{raw}: {part} has {len(pixels) / 784:g} images but {len(labels)} labels")
+    if int(labels.max()) > 9:
+        raise UserError(
+            f"{_file(raw, f'{part}-labels-idx1-ubyte')}: the label {int(labels.max())} is no class from 0 to 9"
+        )
     return Examples(pixels.view(-1, 1, 28, 28), labels.long())
 
 
@@ -99,7 +104,7 @@ def _read(raw: Path, stem: str, header: int) -> Tensor:
     assert path is not None
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: not a whole file ({error}); remove it and fetch it again") from None
     sizes = np.frombuffer(content[4:header].ljust(header - 4, b"\0"), dtype=">i4")
     if int(sizes.prod()) != len(content) - header:

@@ -43,7 +43,7 @@ def divide(strata: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
     shuffled = torch.randperm(len(strata), generator=generator)
     order = shuffled[strata[shuffled].argsort(stable=True)]
     taken = math.floor(share * len(strata) + 1e-9)
-    positions = (torch.arange(taken) + 0.5) * len(strata) / max(taken, 1)
+    positions = (2 * torch.arange(taken) + 1) * len(strata) // max(2 * taken, 1)
     mask = torch.zeros(len(strata), dtype=torch.bool)
-    mask[order[positions.long()]] = True
+    mask[order[positions]] = True
     return (~mask).nonzero().flatten(), mask.nonzero().flatten()

@@ -82,4 +82,5 @@ class CoefficientOfDetermination:
     def value(self, state: Tensor) -> float:
         count, total, squares, errors = state.cpu()
         variation = squares - total.square() / count
-        return float((1 - errors / variation).mean()) if bool((variation > 0).all()) else math.nan
+        rounding = squares * count * torch.finfo(torch.float64).eps
+        return float((1 - errors / variation).mean()) if bool((variation > rounding).all()) else math.nan

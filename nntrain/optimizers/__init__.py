@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 State = dict[str, list[Tensor]]
@@ -33,7 +34,8 @@ class Optimizer:
 
     def step(self, gradients: list[Tensor], factor: float) -> None:
         """One step with `factor` times the rule's learning rate."""
-        self.rule.step(self._detached, gradients, self._state, self.rule.lr * factor)
+        laid_out = [_laid_out_like(p, g) for p, g in zip(self._detached, gradients, strict=True)]
+        self.rule.step(self._detached, laid_out, self._state, self.rule.lr * factor)
 
     def named(self) -> dict[str, Tensor]:
         return dict(zip(self.names, self.parameters, strict=True))
@@ -50,3 +52,10 @@ class Optimizer:
         """Copies a stored state back; KeyError where a part of it is missing."""
         for name, tensor in self.state().items():
             tensor.copy_(stored[name])
+
+
+def _laid_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient in the parameter's memory layout: torch's fused kernels go through memory in order."""
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)

@@ -1,5 +1,7 @@
 """Step decay."""
 
+import math
+
 from nntrain.clock import Clock, Duration
 from nntrain.registry import scheduler
 from nntrain.schedulers import Schedule, Warmup
@@ -18,6 +20,6 @@ def step(clock: Clock, *, every: Length = Duration(30, "%"), factor: Factor = 0.
         every: how long a rate is kept
         factor: what it is multiplied with then
     """
-    steps = clock.steps(every)
-    # Counted in whole steps: a share of the run is not exact in floating point.
-    return lambda progress: factor ** (round(progress * clock.total) // steps)
+    steps = every.amount * clock.steps_in(every.unit)
+    # Progress is a fraction of the run that floating point does not hold exactly; its steps are whole.
+    return lambda progress: factor ** math.floor(round(progress * clock.total) / steps + 1e-9)

@@ -1,0 +1,163 @@
+"""Plain data against the schema: every mistake with its path, every default filled in.
+
+pydantic judges the single values; components, sections and lists of them are taken apart here.
+"""
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from nntrain.annotations import is_nested, item, metadata, options
+from nntrain.registry import Registry
+from nntrain.schema import Component, Path, Problem, Setting, component_settings, settings_of
+from nntrain.settings import Choice, Parsed
+from nntrain.suggest import did_you_mean, nearest
+from nntrain.words import a, describe, show
+
+Read = tuple[Any, Any]  # the value that a setting stands for, and its plain form
+
+
+class Reader:
+    """Reads plain data into components, collecting every mistake."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.problems: list[Problem] = []
+
+    def component(self, kind: str, data: object, path: Path) -> Component | None:
+        """`{type: NAME, setting: value ...}` or `NAME` as a component; None where there is a mistake in it."""
+        given = data if isinstance(data, dict) else {"type": data}
+        name, names = given.get("type"), self.registry.names(kind)
+        where = (*path, "type") if isinstance(data, dict) and "type" in data else path
+        if "type" not in given:
+            self._report(where, f"needs a type; there are {', '.join(names)}")
+            return None
+        if not isinstance(name, str):
+            self._report(where, f"expected the name of {a(kind)}, found {show(name)}; there are {', '.join(names)}")
+            return None
+        if name not in names:
+            self._report(where, f"unknown {kind} '{name}'; {did_you_mean(name, names)}")
+            return None
+        factory = self.registry.load(kind, name)
+        own = {key: value for key, value in given.items() if key != "type"}
+        settings, plain, ok = self.settings(component_settings(factory), own, path, name)
+        if not ok:
+            return None
+        return Component(kind, name, factory, settings, {"type": name, **plain}, path, self.registry)
+
+    def settings(
+        self, known: Mapping[str, Setting], given: Mapping[Any, Any], path: Path, owner: str
+    ) -> tuple[dict[str, Any], dict[str, Any], bool]:
+        """The parsed and the plain settings that are right, defaults filled in; and whether all of them are."""
+        before = len(self.problems)
+        for key in given:
+            if key not in known:
+                self._report((*path, key), f"unknown setting of {owner}; {_near_setting(key, known)}", on_key=True)
+        parsed: dict[str, Any] = {}
+        plain: dict[str, Any] = {}
+        for name, setting in known.items():
+            if name not in given and setting.is_required:
+                self._report(path, f"{owner} needs the setting '{name}': {describe(setting.annotation)}", on_key=True)
+                continue
+            count = len(self.problems)
+            value = _with_default_type(given.get(name, setting.default), setting)
+            result = self._value(setting.annotation, value, (*path, name))
+            if len(self.problems) == count or result[0] is not None:
+                parsed[name], plain[name] = result
+        return parsed, plain, len(self.problems) == before
+
+    def _value(self, annotation: Any, data: Any, path: Path) -> Read:
+        choices = options(annotation)
+        if data is None and type(None) in choices:
+            return None, None
+        nested = [option for option in choices if is_nested(option)]
+        if not nested:
+            return self._leaf(annotation, data, path), data
+        if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
+            return data, data
+        return self._nested(nested[0], data, path)
+
+    def _nested(self, option: Any, data: Any, path: Path) -> Read:
+        choice, parse = metadata(option, Choice), metadata(option, Parsed)
+        if choice is not None:
+            component = self.component(choice.kind, data, path)
+            return component, component.plain if component else None
+        if parse is not None:
+            return self._parsed(parse, data, path), data
+        if item(option) is not None:
+            return self._list(option, data, path)
+        return self._section(option, data, path)
+
+    def _parsed(self, how: Parsed, data: Any, path: Path) -> Any:
+        try:
+            return how.parse(data)
+        except ValueError as error:
+            why = f" ({error})" if str(error) else ""
+            self._report(path, f"expected {how.expected}, found {show(data)}{why}")
+            return None
+
+    def _list(self, option: Any, data: Any, path: Path) -> Read:
+        if not isinstance(data, list | tuple):
+            self._report(path, f"expected {describe(option)}, found {show(data)}")
+            return None, None
+        pairs = [self._value(item(option), entry, (*path, i)) for i, entry in enumerate(data)]
+        return [parsed for parsed, _ in pairs if parsed is not None], [plain for _, plain in pairs]
+
+    def _section(self, factory: Any, data: Any, path: Path) -> Read:
+        """A section, made of what is right in it, so that the rest of the config can be checked with that."""
+        if data is None or isinstance(data, factory):  # a signature's default is the section with its defaults
+            data = {}
+        if not isinstance(data, Mapping):
+            self._report(path, f"expected settings ({', '.join(settings_of(factory))}), found {show(data)}")
+            return None, None
+        known = settings_of(factory)
+        settings, plain, _ = self.settings(known, data, path, ".".join(map(str, path)))
+        is_whole = all(name in settings for name, setting in known.items() if setting.is_required)
+        return factory(**settings) if is_whole else None, plain
+
+    def _leaf(self, annotation: Any, data: Any, path: Path) -> Any:
+        try:
+            return _adapter(annotation).validate_python(data)
+        except ValidationError as error:
+            entry = item(annotation)
+            wrong = sorted({int(e["loc"][0]) for e in error.errors() if e["loc"]}) if entry is not None else []
+            for i in wrong:
+                self._report((*path, i), f"expected {describe(entry)}, found {show(data[i])}")
+            if not wrong:
+                hint = _near_literal(annotation, data)
+                self._report(path, f"expected {_finite(data)}{describe(annotation)}, found {show(data)}{hint}")
+            return None
+
+    def _report(self, path: Path, message: str, on_key: bool = False) -> None:
+        self.problems.append(Problem(path, message, on_key))
+
+
+def _with_default_type(given: Any, setting: Setting) -> Any:
+    """Settings of a component without its type are those of the setting's default component."""
+    is_component = any(metadata(option, Choice) for option in options(setting.annotation))
+    if is_component and isinstance(given, dict) and "type" not in given and isinstance(setting.default, str):
+        return {"type": setting.default, **given}
+    return given
+
+
+def _near_setting(key: object, known: Mapping[str, Setting]) -> str:
+    near = nearest(key, known)
+    return f"did you mean '{near}'?" if near else f"it takes {', '.join(known) or 'none'}"
+
+
+def _near_literal(annotation: Any, data: object) -> str:
+    names = [str(v) for o in options(annotation) if get_origin(o) is Literal for v in get_args(o)]
+    near = nearest(data, names) if isinstance(data, str) else None
+    return f"; did you mean '{near}'?" if near else ""
+
+
+def _finite(data: object) -> str:
+    return "a finite value, " if isinstance(data, float) and not math.isfinite(data) else ""
+
+
+@cache
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))

@@ -1,0 +1,63 @@
+"""Types and values in words, for messages and tables."""
+
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from nntrain.annotations import is_nested, item, options
+from nntrain.schema import settings_of
+from nntrain.settings import Choice, Parsed
+
+_NAMES = {float: "a number", int: "a whole number", str: "text", bool: "true or false", type(None): "null"}
+_BOUNDS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+
+
+def describe(annotation: Any) -> str:
+    """A type in words: "a number greater than 0", "one of relu, tanh", "a list, each a whole number"."""
+    return " or ".join(dict.fromkeys(_describe_option(option) for option in options(annotation)))
+
+
+def show(value: object) -> str:
+    """A value as a user would write it, shortened."""
+    if isinstance(value, str):
+        text = repr(value)
+    elif isinstance(value, bool):
+        text = str(value).lower()
+    elif value is None:
+        text = "null"
+    elif isinstance(value, dict):
+        text = "settings (" + ", ".join(map(str, value)) + ")"
+    else:
+        text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def a(noun: str) -> str:
+    """The noun with its article; `data` has none."""
+    return noun if noun == "data" else f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def _describe_option(option: Any) -> str:
+    for metadata in getattr(option, "__metadata__", ()):
+        if isinstance(metadata, Choice):
+            return a(metadata.kind)
+        if isinstance(metadata, Parsed):
+            return metadata.expected
+    if item(option) is not None:
+        return f"a list{_length(option)}, each {describe(item(option))}"
+    if get_origin(option) is Annotated:
+        return f"{_describe_option(get_args(option)[0])} {_bounds(option)}".strip()
+    if get_origin(option) is Literal:
+        values = [str(v) for v in get_args(option)]
+        return values[0] if len(values) == 1 else "one of " + ", ".join(values)
+    if is_nested(option):
+        return "settings (" + ", ".join(settings_of(option)) + ")"
+    return _NAMES.get(option, str(option))
+
+
+def _bounds(option: Any) -> str:
+    found = ((_BOUNDS[name], getattr(m, name)) for m in option.__metadata__ for name in _BOUNDS if hasattr(m, name))
+    return " and ".join(f"{word} {bound:g}" if isinstance(bound, float) else f"{word} {bound}" for word, bound in found)
+
+
+def _length(option: Any) -> str:
+    lengths = [m for m in getattr(option, "__metadata__", ()) if getattr(m, "max_length", None)]
+    return f" of {lengths[0].max_length}" if lengths and lengths[0].min_length == lengths[0].max_length else ""
