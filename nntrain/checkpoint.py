@@ -130,8 +130,11 @@ class Checkpoints:
 
         A better model that was set aside becomes `best` first, so that `best` is never behind `last`.
         """
-        self.keep_best()
         content = serialise(checkpoint)
+        if self._pending.exists():
+            with self._pending.open("rb") as file:
+                os.fsync(file.fileno())
+            self._pending.replace(self.best)
         if self.last.exists():
             self.last.replace(self.previous)
         write_durably(self.last, content)
@@ -139,14 +142,6 @@ class Checkpoints:
     def set_aside_best(self, checkpoint: Checkpoint) -> None:
         """Writes a model that is to become `best` with the next save, so that both are of one history."""
         self._pending.write_bytes(serialise(checkpoint))
-
-    def keep_best(self) -> None:
-        """Makes the model that was set aside `best`."""
-        if self._pending.exists():
-            with self._pending.open("rb") as file:
-                os.fsync(file.fileno())
-            self._pending.replace(self.best)
-            sync_folder(self.best.parent)
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest state that is whole, and what is to be said of those that are not.
@@ -162,5 +157,6 @@ class Checkpoints:
                     return load(path), complaints
                 except DamagedError as error:
                     path.replace(path.with_suffix(".damaged"))
-                    complaints.append(f"{error}; it is set aside, and the checkpoint before it is used")
+                    before = ", and the checkpoint before it is used" if path == self.last else ""
+                    complaints.append(f"{error}; it is set aside{before if self.previous.exists() else ''}")
         return None, complaints

@@ -90,6 +90,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Find everything that can be wrong with CONFIG, without training."""
+    from nntrain.check import Report
     from nntrain.check import check as check_config
     from nntrain.fit import document
 
@@ -97,14 +98,16 @@ def check(
     names = [word for word in configs if not _is_override(word)]
     if not names:
         raise UserError("check needs a config, such as configs/mlp_digits.yaml")
-    reports, errors = [], []
+    reports: list[Report] = []
+    errors = 0
     for name in names:
         try:
             reports.append(check_config(document(name, overrides, _say)))
         except UserError as error:
-            errors.append(str(error))
+            _say(f"{error.said_after}{error}")
+            errors += 1
     if errors:
-        raise UserError("\n".join(errors))
+        raise typer.Exit(UserError.exit_status)
     if as_json:
         _print_json(reports[0].facts if len(reports) == 1 else {r.facts["config"]: r.facts for r in reports})
         return

@@ -49,7 +49,7 @@ def parse_interval(value: object) -> Duration:
         raise ValueError(f"the unit '{match[2]}' is not known; units are epochs, steps, % and minutes")
     amount = float(match[1])
     if not 0 < amount < LONGEST:
-        raise ValueError(f"it must be greater than 0 and less than {LONGEST:g}")
+        raise ValueError("it must be greater than 0" if amount <= 0 else f"it must be less than {LONGEST:g}")
     if unit == "steps" and amount != int(amount):
         raise ValueError("steps are whole")
     if unit == "%" and amount > 100:

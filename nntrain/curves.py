@@ -10,7 +10,6 @@ from nntrain.evaluate import Numbers, evaluate
 from nntrain.layers import multiply_adds
 from nntrain.metrics import Metric
 from nntrain.watch import Watch
-from nntrain.writers import Writers
 
 MOST_SAMPLED = 10_000  # training examples whose error is measured at an evaluation
 SECONDS_PER_STEP = {"cpu": 4e-4, "cuda": 1e-3}  # what a step costs beside its arithmetic
@@ -24,12 +23,12 @@ class Curves:
     it can be compared with the dev error.
     """
 
-    def __init__(self, parts: Parts, writers: Writers, stored: dict[str, Any] | None) -> None:
+    def __init__(self, parts: Parts, stored: dict[str, Any] | None) -> None:
         self._parts = parts
-        self._writers = writers
         self._splits = _splits(parts)
         self.interval = _interval(parts)
         self.last: dict[str, Any] | None = None  # the last evaluation, as in metrics.jsonl
+        self.completed_epoch: int | None = None  # the epoch that was completed since the evaluation before
         self.best: dict[str, Any] | None = None  # the evaluation of the best model
         self.watch = _watch(parts.monitor, parts.metrics, 0.0)
         stopping = parts.settings.early_stopping
@@ -41,7 +40,7 @@ class Curves:
             self._restore(stored)
 
     def evaluate(self, step: int, seconds: float, progress: Numbers) -> bool:
-        """Adds a point to every curve; whether the model is the best so far."""
+        """Measures a point of every curve, `last`; whether the model is the best so far."""
         parts = self._parts
         measured = {
             name: evaluate(parts.model, parts.task, split, parts.metrics, parts.device).numbers
@@ -57,7 +56,7 @@ class Curves:
             "dev": measured.get("dev"),
         }
         completed = math.floor(epoch) > math.floor(self.last["epoch"] if self.last else 0)
-        self._writers.evaluation(record, by_epoch=math.floor(epoch) if completed else None)
+        self.completed_epoch = math.floor(epoch) if completed else None
         self.last = record
         is_best = self.watch is not None and self.watch.see(_value(record, self.watch), step)
         if is_best:
@@ -83,10 +82,14 @@ class Curves:
         return {"last": self.last, "best": self.best, "watches": [w and w.state() for w in watches]}
 
     def _restore(self, stored: dict[str, Any]) -> None:
-        self.last, self.best = stored["last"], stored["best"]
-        for watch, state in zip((self.watch, self._stopping), stored["watches"], strict=True):
-            if watch is not None and state is not None:
-                watch.restore(state)
+        """Goes on from a checkpoint; a metric that was not watched before is watched from here on."""
+        self.last = stored["last"]
+        step = self.last["step"] if self.last else 0
+        best, stopping = stored["watches"]
+        if self.watch is not None and self.watch.restore([best], step):
+            self.best = stored["best"]
+        if self._stopping is not None:
+            self._stopping.restore([stopping, best], step)
 
 
 def _splits(parts: Parts) -> dict[str, Split]:

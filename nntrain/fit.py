@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from nntrain.assemble import Parts, assemble
-from nntrain.checkpoint import Checkpoint
 from nntrain.config import Document, differences, dump, find, load, override
 from nntrain.errors import RunError, UserError
 from nntrain.interruption import Interruption
@@ -40,8 +39,8 @@ class Result:
 
 def fit(request: Request, say: Say, show: Show) -> Result:
     """Trains as requested; `say` tells the user what is to be known, `show` makes the progress display."""
-    run, parts, stored = _prepare(request, say)
-    trainer = Trainer(parts, run, stored)
+    trainer = _prepare(request, say)
+    run, parts = trainer.run, trainer.parts
     reason, exit_status = None, 0
     with Interruption() as interruption, show(parts, run, trainer.step) as display:
         try:
@@ -59,14 +58,14 @@ def fit(request: Request, say: Say, show: Show) -> Result:
         reason = "stopped by Ctrl-C" if exit_status == 130 else "stopped by SIGTERM"
     summary = trainer.summary(status, reason)
     try:
-        run.checkpoints.keep_best()
         run.write_summary(summary)
     except OSError as error:
         raise RunError(_say_failure(error)) from error
     return Result(summary, exit_status)
 
 
-def _prepare(request: Request, say: Say) -> tuple[Run, Parts, Checkpoint | None]:
+def _prepare(request: Request, say: Say) -> Trainer:
+    """A new run, or one to go on with; nothing is written where the request is wrong."""
     if request.resume is not None and request.resume != "auto":
         return _resumed(Run.open(Path(request.resume)), request, say)
     if request.config is None:
@@ -78,37 +77,39 @@ def _prepare(request: Request, say: Say) -> tuple[Run, Parts, Checkpoint | None]
             return _resumed(run, Request(None, (), request.out), say)
         say("no unfinished run of this config; starting one")
     environment = describe_environment(parts.device.describe(), parts.seed)
-    run = Run.create(request.out, parts.plain["name"], dump(parts.plain), environment)
-    return run, parts, None
+    return Trainer(parts, Run.create(request.out, parts.plain["name"], dump(parts.plain), environment), None)
 
 
-def _resumed(run: Run, request: Request, say: Say) -> tuple[Run, Parts, Checkpoint | None]:
+def _resumed(run: Run, request: Request, say: Say) -> Trainer:
     """A run with its newest state; settings change only by overrides, and the changes are said."""
     before = load(run.config)
-    parts = assemble(override(load(run.config), request.overrides))
+    changed = override(load(run.config), request.overrides)
+    for note in changed.notes:
+        say(note)
+    parts = assemble(changed)
     if request.config is not None:
-        asked = assemble(document(request.config, request.overrides, say)).plain
-        changed = differences(parts.plain, asked)
-        if changed:
+        asked = assemble(document(request.config, request.overrides, lambda note: None)).plain
+        others = differences(parts.plain, asked)
+        if others:
             raise UserError(
-                f"{request.config} is not the config of {run.path}: {'; '.join(changed)}; "
+                f"{request.config} is not the config of {run.path}: {'; '.join(others)}; "
                 "give changed settings as KEY=VALUE to go on with them"
             )
-    changes = differences(before.data, parts.plain)
-    for change in changes:
-        say(f"changed: {change}")
     stored, complaints = run.checkpoints.newest()
     for complaint in complaints:
         say(complaint)
-    step = stored.facts["position"]["step"] if stored else 0
-    if run.is_finished() and step >= parts.clock.total:
-        raise UserError(f'{run.path} is finished; to go on, give it a longer trainer.length="... epochs"')
+    trainer = Trainer(parts, run, stored)
+    if run.is_finished() and trainer.ended():
+        raise UserError(f'{run.path} is finished; to go on, give it a longer trainer.length="... epochs", or patience')
+    changes = differences(before.data, parts.plain)
+    for change in changes:
+        say(f"changed: {change}")
     if changes:
-        say(f"the rate at step {step}: {_rate(assemble(before), step):.4g} before, {_rate(parts, step):.4g} now")
-    say(f"resuming {run.path} at step {step}" if stored else f"starting {run.path} again: it has no checkpoint yet")
-    if request.overrides:
-        run.replace_config(dump(parts.plain))
-    return run, parts, stored
+        rates = (f"{_rate(p, trainer.step):.4g}" for p in (assemble(before), parts))
+        say(f"the rate at step {trainer.step}: {' before, '.join(rates)} now")
+    say(f"resuming {run.path} at step {trainer.step}" if stored else f"starting {run.path} again: it has no checkpoint")
+    run.go_on(dump(parts.plain) if changes else None)
+    return trainer
 
 
 def _rate(parts: Parts, step: int) -> float:
@@ -122,7 +123,11 @@ def _unfinished(folder: Path, plain: dict[str, Any]) -> Run | None:
     paths = sorted((p for p in folder.glob("*") if (p / "config.yaml").is_file()), reverse=True)
     for path in paths:
         run = Run.open(path)
-        if not run.is_finished() and not differences(load(run.config).data, plain):
+        try:
+            is_same = not differences(load(run.config).data, plain)
+        except UserError:  # killed while it was written
+            continue
+        if is_same and not run.is_finished():
             return run
     return None
 

@@ -155,7 +155,7 @@ def _near_literal(annotation: Any, data: object) -> str:
 
 
 def _finite(data: object) -> str:
-    return "a finite value, " if isinstance(data, float) and not math.isfinite(data) else ""
+    return "a finite value, " if isinstance(data, float) and math.isinf(data) else ""
 
 
 @cache

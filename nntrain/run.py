@@ -35,7 +35,7 @@ class Run:
             path = next(path for path in _numbered(out.resolve() / name / stamp) if _made(path))
             run = cls(path)
             (path / "checkpoints").mkdir()
-            run.config.write_text(config, encoding="utf-8")
+            write_durably(run.config, config.encode())
             write_durably(path / "environment.json", _json(environment))
         except OSError as error:
             raise UserError(f"the run's folder cannot be written: {error.filename or out}: {error.strerror}") from None
@@ -57,9 +57,11 @@ class Run:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def replace_config(self, config: str) -> None:
-        """Notes the settings that a resumed run goes on with."""
-        write_durably(self.config, config.encode())
+    def go_on(self, config: str | None) -> None:
+        """Notes that the run is going on, and with which settings where they have changed."""
+        self.summary.unlink(missing_ok=True)
+        if config is not None:
+            write_durably(self.config, config.encode())
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         write_durably(self.summary, _json(summary))

@@ -37,8 +37,10 @@ def section(cls: Section) -> Section:
 
 
 def _parse_name(value: object) -> str:
-    if not isinstance(value, str) or not value.strip(". ") or len(value) > 100 or set(value) & set("/\\\0\n"):
+    if not isinstance(value, str) or not value.strip(". ") or set(value) & set("/\\\0\n"):
         raise ValueError("")
+    if len(value) > 100:
+        raise ValueError("more than 100 letters")
     return value
 
 
@@ -52,7 +54,7 @@ Whole = Annotated[int, Ge(0)]
 
 Length = Annotated[Duration, Parsed(parse_duration, "a duration such as 20 epochs, 2000 steps or 10%")]
 Interval = Annotated[Duration, Parsed(parse_interval, "a duration such as 1 epoch, 500 steps, 5% or 10 minutes")]
-Name = Annotated[str, Parsed(_parse_name, "the name of a folder, without slashes, of at most 100 letters")]
+Name = Annotated[str, Parsed(_parse_name, "the name of a folder, without slashes")]
 Auto = Literal["auto"]
 
 Model = Annotated[Any, Choice("model")]

@@ -9,6 +9,7 @@ from nntrain.checkpoint import Checkpoint
 from nntrain.clock import Duration
 from nntrain.curves import Curves
 from nntrain.device import python_state, restore_python, seed_python
+from nntrain.errors import UserError
 from nntrain.evaluate import Numbers
 from nntrain.interruption import Interruption
 from nntrain.meter import Meter
@@ -35,7 +36,8 @@ class Trainer:
     """Trains the parts of a run from its last checkpoint, or from the start, to its end."""
 
     def __init__(self, parts: Parts, run: Run, stored: Checkpoint | None) -> None:
-        facts = stored.facts if stored else {}
+        """Restores the state, and writes nothing; UserError where the state is not one of these parts."""
+        facts = _state_facts(stored)
         objectives = parts.task.objectives
         self.parts = parts
         self.run = run
@@ -48,7 +50,8 @@ class Trainer:
         if stored is not None:
             self._restore(stored)
         self.writers = Writers(run.path, facts.get("lengths"))
-        self.curves = Curves(parts, self.writers, facts.get("curves"))
+        self.curves = Curves(parts, facts.get("curves"))
+        self._saved_best = self._best()
         self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", 0.0))
 
     def train(self, display: Display, interruption: Interruption) -> str:
@@ -60,7 +63,8 @@ class Trainer:
         saving = Saving(parts.settings.save, _steps(parts, parts.settings.save, otherwise=1))
         updates = train.stream(parts.order.updates(self.step, parts.device.torch))
         parts.model.train()
-        status = self._ended()
+        self.writers.open()
+        status = self.ended()
         while status is None:
             batches = next(updates)
             parts.device.seed(parts.seed, 1, STAGE, self.step)
@@ -72,7 +76,7 @@ class Trainer:
                 self._evaluate(factor, display)
             elif clock.due(self.step, log_every):
                 self.writers.progress(self._progress(factor), self.step)
-            status = self._ended() or ("interrupted" if interruption.signal else None)
+            status = self.ended() or ("interrupted" if interruption.signal else None)
             if status or saving.is_due(self.step):
                 saving.done(self._save())
             self.stopwatch.step(self.step)
@@ -96,10 +100,10 @@ class Trainer:
             "model": {"type": self.parts.plain["model"]["type"], "parameters": parameter_count(model)},
             "train": curves.metrics_of(curves.last, "train"),
             "dev": curves.metrics_of(curves.last, "dev"),
-            "best": self._best(),
+            "best": self._saved_best,
         }
 
-    def _ended(self) -> str | None:
+    def ended(self) -> str | None:
         """How the run has ended, None where it goes on."""
         if self.step >= self.parts.clock.total:
             return "finished"
@@ -115,6 +119,7 @@ class Trainer:
     def _evaluate(self, factor: float, display: Display) -> None:
         is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), self._progress(factor))
         assert self.curves.last is not None
+        self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
         if is_best:
             self.run.checkpoints.set_aside_best(self._trained())
         display.evaluation(self.curves.last, is_best)
@@ -124,6 +129,7 @@ class Trainer:
         began = time.monotonic()
         self.meter.check(self.step)  # a state that has diverged must not replace one that has not
         self.run.checkpoints.save_last(self._state())
+        self._saved_best = self._best()
         return time.monotonic() - began
 
     def _trained(self) -> Checkpoint:
@@ -162,6 +168,7 @@ class Trainer:
         restore_python(stored.part("random"))
 
     def _best(self) -> dict[str, Any] | None:
+        """The best model so far; it lies in its file as soon as the state is saved."""
         watch, best = self.curves.watch, self.curves.best
         if watch is None or best is None:
             return None
@@ -172,6 +179,13 @@ class Trainer:
             "checkpoint": str(self.run.checkpoints.best),
             "metrics": self.curves.metrics_of(best, watch.metric.partition("/")[0]),
         }
+
+
+def _state_facts(stored: Checkpoint | None) -> dict[str, Any]:
+    """What a checkpoint says beside its tensors; UserError where it is no state to go on from."""
+    if stored is not None and "curves" not in stored.facts:
+        raise UserError("the checkpoint holds a trained model, but not the state of a run to go on with")
+    return stored.facts if stored else {}
 
 
 def _steps(parts: Parts, duration: Duration | str, otherwise: int) -> int:

@@ -1,6 +1,7 @@
 """Watching a metric: which evaluation was best, and how long ago."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,13 @@ class Watch:
         return is_better
 
     def state(self) -> dict[str, Any]:
-        return {"value": self.value, "step": self.step}
+        return {"metric": self.metric, "value": self.value, "step": self.step}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        self.value, self.step = state["value"], state["step"]
+    def restore(self, states: Sequence[dict[str, Any] | None], step: int) -> bool:
+        """Goes on from the first state that is of this metric; else counts from `step` on, and returns False."""
+        for state in states:
+            if state is not None and state["metric"] == self.metric:
+                self.value, self.step = state["value"], state["step"]
+                return True
+        self.step = step
+        return False

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from nntrain.errors import UserError
 
 Lengths = dict[str, int]
+_EVENTS = {part: f"{part}/events.out.tfevents.nntrain" for part in ("train", "dev")}
 
 
 class Journal:
@@ -20,12 +21,15 @@ class Journal:
         self.path = path
         self._file: BinaryIO | None = None
 
+    def check(self, length: int) -> None:
+        """UserError where the file is shorter than this."""
+        if length > 0 and (not self.path.exists() or self.path.stat().st_size < length):
+            raise UserError(f"{self.path} is shorter than its checkpoint says; it was changed after the run stopped")
+
     def open(self, length: int) -> None:
         """Opens the file for appending after its first `length` bytes; what follows them is cut off."""
         self.path.parent.mkdir(exist_ok=True)
         file = self.path.open("r+b" if self.path.exists() else "w+b")
-        if os.fstat(file.fileno()).st_size < length:
-            raise UserError(f"{self.path} is shorter than its checkpoint says; it was changed after the run stopped")
         file.truncate(length)
         file.seek(length)
         self._file = file
@@ -90,36 +94,39 @@ class Writers:
     """All of a run's records, cut and continued together."""
 
     def __init__(self, folder: Path, lengths: Lengths | None) -> None:
-        name = f"events.out.tfevents.{folder.name}"
-        self._journals = {path: Journal(folder / path) for path in ("metrics.jsonl", f"train/{name}", f"dev/{name}")}
+        """Checks that the records are as long as a checkpoint says; UserError where they are not."""
+        self._journals = {path: Journal(folder / path) for path in ("metrics.jsonl", *_EVENTS.values())}
+        self._lengths = lengths or {}
         for path, journal in self._journals.items():
-            journal.open((lengths or {}).get(path, 0))
-        metrics, train, dev = self._journals.values()
-        self.metrics = JsonLines(metrics)
-        self.curves = {"train": EventFile(train), "dev": EventFile(dev)}
-        if lengths is None:
-            for curve in self.curves.values():
+            journal.check(self._lengths.get(path, 0))
+        self._metrics = JsonLines(self._journals["metrics.jsonl"])
+        self._curves = {part: EventFile(self._journals[path]) for part, path in _EVENTS.items()}
+
+    def open(self) -> None:
+        """Cuts what is longer than the checkpoint says, and goes on from there."""
+        for path, journal in self._journals.items():
+            journal.open(self._lengths.get(path, 0))
+        if not self._lengths:
+            for curve in self._curves.values():
                 curve.start()
 
     def evaluation(self, record: Mapping[str, Any], by_epoch: int | None) -> None:
         """A record of metrics.jsonl and a point of each curve, also against the epoch where one is full."""
-        self.metrics.write(record)
-        for part, curve in self.curves.items():
+        self._metrics.write(record)
+        for part, curve in self._curves.items():
             numbers = record.get(part) or {}
             curve.scalars(numbers, record["step"])
             if by_epoch is not None:
                 curve.scalars({f"by_epoch/{tag}": number for tag, number in numbers.items()}, by_epoch)
-        self.flush()
-
-    def progress(self, numbers: Mapping[str, float], step: int) -> None:
-        """Objective, rate and gradient norm between evaluations."""
-        self.curves["train"].scalars(numbers, step)
-
-    def flush(self) -> None:
         for journal in self._journals.values():
             journal.flush()
 
+    def progress(self, numbers: Mapping[str, float], step: int) -> None:
+        """Objective, rate and gradient norm between evaluations."""
+        self._curves["train"].scalars(numbers, step)
+
     def sync(self) -> Lengths:
+        """Flushes all records to disk and returns their lengths."""
         return {path: journal.sync() for path, journal in self._journals.items()}
 
     def close(self) -> None:

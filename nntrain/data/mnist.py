@@ -92,9 +92,8 @@ def _examples(raw: Path, part: str) -> Examples:
     if len(pixels) != 784 * len(labels):
         raise UserError(f"{raw}: {part} has {len(pixels) / 784:g} images but {len(labels)} labels")
     if int(labels.max()) > 9:
-        raise UserError(
-            f"{_file(raw, f'{part}-labels-idx1-ubyte')}: the label {int(labels.max())} is no class from 0 to 9"
-        )
+        labels_file = _file(raw, f"{part}-labels-idx1-ubyte")
+        raise UserError(f"{labels_file}: the label {int(labels.max())} is no class from 0 to 9")
     return Examples(pixels.view(-1, 1, 28, 28), labels.long())
 
 

@@ -6,6 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from nntrain.errors import UserError
+
 State = dict[str, list[Tensor]]
 
 
@@ -49,8 +51,12 @@ class Optimizer:
         }
 
     def restore(self, stored: Mapping[str, Tensor]) -> None:
-        """Copies a stored state back; KeyError where a part of it is missing."""
-        for name, tensor in self.state().items():
+        """Copies a stored state back; UserError where it is of another rule or other parameters."""
+        own = self.state()
+        if {name: t.shape for name, t in own.items()} != {name: t.shape for name, t in stored.items()}:
+            rule = type(self.rule).__name__
+            raise UserError(f"the checkpoint's optimizer state is not that of {rule} for these parameters")
+        for name, tensor in own.items():
             tensor.copy_(stored[name])
 
 
