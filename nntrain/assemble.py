@@ -15,7 +15,7 @@ from nntrain.data.order import Order
 from nntrain.device import Device
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.experiment import Experiment, TrainerSettings
-from nntrain.layers import Layer, trace
+from nntrain.layers import Layer, multiply_adds, trace
 from nntrain.metrics import Metric
 from nntrain.network import Network, head_for
 from nntrain.optimizers import Optimizer
@@ -78,6 +78,7 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
                 device.seed(seed, 0)
                 model = _network(given["model"], data).to(device.torch)
                 layers = _traced(model, data)
+                device.use_threads(multiply_adds(layers) * data.batch_size)
 
     metrics = _metrics(reader, failures, task, data, given.get("metrics", []))
     regularizers = _regularizers(failures, model, given.get("regularizers", []))
@@ -130,16 +131,17 @@ def _registry(document: Document) -> Registry:
     plugins = document.data.get("plugins") or []
     if not isinstance(plugins, list) or not all(isinstance(p, str) for p in plugins):
         return Registry()  # the reader says what is wrong with it
-    paths = []
+    missing = []
     for i, plugin in enumerate(plugins):
         mark = document.mark(("plugins", i))
         folder = Path(mark.source).parent if mark.line else Path()
         path = (folder / plugin).resolve()
-        if not path.is_file():
-            raise document.error([Problem(("plugins", i), f"there is no file {path}")])
         plugins[i] = str(path)  # so that the run's config names the same file from any folder
-        paths.append(path)
-    return Registry(paths)
+        if not path.is_file():
+            missing.append(Problem(("plugins", i), f"there is no file {path}"))
+    if missing:
+        raise document.error(missing)
+    return Registry(map(Path, plugins))
 
 
 def _task(

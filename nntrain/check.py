@@ -56,7 +56,7 @@ class Report:
             ),
             ("memory", f"about {facts['memory_bytes'] / 2**20:,.1f} MB for parameters, optimizer and a batch"),
             ("first loss", loss),
-            ("first gradient", f"norm {facts['first_grad_norm']}"),
+            ("first gradient", f"norm {_norms(facts['first_grad_norm'])}"),
             ("device", facts["device"]),
         )
 
@@ -120,6 +120,12 @@ def _memory(parts: Parts, batch: Batch) -> int:
     """An estimate in bytes: parameters with gradients and optimizer state, and what a batch's layers put out."""
     outputs = sum(_numbers(layer) for layer in trace(parts.model, batch.inputs[:1]))
     return BYTES * (parameter_count(parts.model) * (1 + STATES) + 2 * outputs * len(batch.targets))
+
+
+def _norms(found: float | dict[str, float]) -> str:
+    if isinstance(found, dict):
+        return ", ".join(f"{name} {norm:.4g}" for name, norm in found.items())
+    return f"{found:.4g}"
 
 
 def _numbers(layer: Layer) -> int:

@@ -225,15 +225,18 @@ def _print_tables(tables: "Sequence[Table]") -> None:
 def _print_results(summary: Mapping[str, Any]) -> None:
     from nntrain.terminal import results
 
-    _print_tables([results(summary)])
+    if summary["train"] or summary["dev"]:
+        _print_tables([results(summary)])
     speed = summary["examples_per_second"]
     pace = f", {speed:,.0f} examples/s" if speed else ""
     size = f"{summary['model']['type']} with {summary['model']['parameters']:,} parameters"
     print(f"{size}: {summary['status']} after {summary['epochs']:.4g} epochs, {summary['seconds']:.1f} s{pace}")
-    run = shlex.quote(os.path.relpath(summary["run"]))
+    path = Path(summary["run"])
+    run = shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
     print(f"run          {run}")
     print(f"the curves   {_command()} board {run}")
-    print(f"its worth    {_command()} eval {run} --split test")
+    if summary["best"]:
+        print(f"its worth    {_command()} eval {run} --split test")
 
 
 def _progress(parts: "Parts", run: "Run", step: int) -> "ProgressBar":

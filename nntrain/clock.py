@@ -71,6 +71,7 @@ class Clock:
 
     total: int
     steps_per_epoch: int
+    whole: int | None = None  # the steps of the whole run, where this is a part of it
 
     @classmethod
     def of(cls, length: Duration, steps_per_epoch: int) -> "Clock":
@@ -85,7 +86,7 @@ class Clock:
 
     def steps_in(self, unit: str) -> float:
         """How many steps one epoch, step or % of the run is."""
-        return {"epochs": self.steps_per_epoch, "steps": 1, "%": self.total / 100}[unit]
+        return {"epochs": self.steps_per_epoch, "steps": 1, "%": (self.whole or self.total) / 100}[unit]
 
     def share(self, duration: Duration) -> float:
         """The duration as a share of the run."""

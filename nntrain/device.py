@@ -12,6 +12,8 @@ from torch import Tensor
 from nntrain.errors import UnfitError
 
 Precision = Literal["fp32", "bf16"]
+TORCH_THREADS = torch.get_num_threads()  # torch's choice: the cores, or OMP_NUM_THREADS
+WORTH_THREADS = 10_000_000  # multiply-adds in a batch's forward pass
 _MASK = (1 << 64) - 1
 
 
@@ -34,8 +36,12 @@ class Device:
     ) -> None:
         self.torch = _torch_device(name)
         self._precision = precision
-        if threads != "auto":
-            torch.set_num_threads(threads)
+        self._threads = threads
+
+    def use_threads(self, multiply_adds: int) -> None:
+        """Sets torch's CPU threads for batches of so much arithmetic: several only slow small ones down."""
+        automatic = 1 if multiply_adds < WORTH_THREADS else TORCH_THREADS
+        torch.set_num_threads(automatic if self._threads == "auto" else self._threads)
 
     def precision(self) -> AbstractContextManager[Any]:
         """The context of a forward pass: bfloat16 where it is safe with `bf16`; weights and losses stay float32."""
@@ -53,14 +59,15 @@ class Device:
     def describe(self) -> str:
         if self.torch.type == "cuda":
             return torch.cuda.get_device_name(self.torch)
-        return f"CPU, {torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _torch_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
+    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()) or name.startswith("cpu:"):
         raise UnfitError(f"expected auto, cpu, cuda or cuda:N, found '{name}'", "device")
     if kind == "cpu":
         return torch.device("cpu")

@@ -55,7 +55,8 @@ class TrainerSettings:
         monitor: the metric that says which checkpoint is best, such as dev/error_rate; auto is the task's first
         device: auto, cpu, cuda or cuda:N
         precision: fp32, or bf16 for forward passes in bfloat16 where it is safe
-        threads: how many CPU threads torch uses; auto is torch's choice
+        threads: how many CPU threads torch uses; auto is torch's choice, but one for a network so small that
+            several would slow it down
         clip: the norm that a longer gradient is scaled down to
         accumulate: how many batches make one update
         early_stopping: when to stop before the end

@@ -86,7 +86,7 @@ class Registry:
     """The components of the package and of the user's plug-in files, on equal terms."""
 
     def __init__(self, plugins: Iterable[Path] = ()) -> None:
-        self.plugins = tuple(plugins)
+        self.plugins = tuple(dict.fromkeys(plugins))
 
     def names(self, kind: str) -> list[str]:
         return sorted(self._entries[kind])
@@ -162,7 +162,7 @@ def _module(path: Path) -> Any:
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
             raise UserError(f"{path}: the plug-in failed while it was imported: {error!r}") from error
     return sys.modules[name]

@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from nntrain.device import Device, mix, python_state, restore_python, seed_python
+from nntrain.device import TORCH_THREADS, Device, mix, python_state, restore_python, seed_python
 from nntrain.errors import UnfitError
 
 
@@ -101,7 +101,13 @@ def test_auto_is_a_device_that_works() -> None:
 def test_the_number_of_threads_can_be_set() -> None:
     before = torch.get_num_threads()
     try:
-        assert Device("cpu", threads=3).describe() == "CPU, 3 threads"
+        device = Device("cpu", threads=3)
+        device.use_threads(0)
+        assert device.describe() == "CPU, 3 threads"
         assert torch.get_num_threads() == 3
+        Device("cpu").use_threads(1000)
+        assert torch.get_num_threads() == 1  # of no use to a tiny network
+        Device("cpu").use_threads(10**9)
+        assert torch.get_num_threads() == TORCH_THREADS
     finally:
         torch.set_num_threads(before)

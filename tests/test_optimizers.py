@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nntrain.errors import UnfitError
+from nntrain.errors import UnfitError, UserError
 from nntrain.optimizers import Optimizer, Rule
 from nntrain.optimizers.adam import Adam, AdamW
 from nntrain.optimizers.sgd import SGD
@@ -165,12 +165,14 @@ def test_the_state_is_named_after_the_parameters() -> None:
     assert set(Optimizer(Adam(), net).state()) == keys
 
 
-def test_a_missing_part_of_the_state_is_a_key_error() -> None:
+def test_a_state_of_another_rule_or_model_is_refused() -> None:
     optimizer = Optimizer(Adam(), model())
     stored = optimizer.state()
     del stored["square.1"]
-    with pytest.raises(KeyError, match=r"square\.1"):
+    with pytest.raises(UserError, match="not that of Adam"):
         optimizer.restore(stored)
+    with pytest.raises(UserError, match="not that of Adam"):
+        optimizer.restore({name: tensor[None] for name, tensor in optimizer.state().items()})
 
 
 def test_only_trained_parameters_are_optimised() -> None:

@@ -184,7 +184,6 @@ LENGTH = "expected a duration such as 20 epochs, 2000 steps or 10%"
         ("loss", 3, "expected the name of a loss, found 3; there are cross_entropy"),
         ("loss", None, "expected the name of a loss, found null; there are cross_entropy"),
         ("loss", ["squared"], "expected the name of a loss, found ['squared']; there are cross_entropy"),
-        ("loss", {}, "needs a type; there are cross_entropy"),
         ("inner", 3, "expected settings (share), found 3"),
         ("inner", ["share"], "expected settings (share), found ['share']"),
     ],

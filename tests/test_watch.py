@@ -41,7 +41,7 @@ def test_a_number_is_better_than_infinity() -> None:
 def test_a_restored_watch_goes_on() -> None:
     watch, other = Watch("dev/loss", "lower"), Watch("dev/loss", "lower")
     seen(watch, [3.0, 2.0])
-    other.restore(json.loads(json.dumps(watch.state())))
+    assert other.restore([json.loads(json.dumps(watch.state()))], step=2)
     assert other == watch
     assert not other.see(2.5, 3)
     assert other.see(1.0, 4)
@@ -49,5 +49,11 @@ def test_a_restored_watch_goes_on() -> None:
 
 def test_a_watch_that_has_seen_nothing_can_be_restored() -> None:
     watch = Watch("dev/loss", "lower")
-    watch.restore(Watch("dev/loss", "lower").state())
+    assert watch.restore([Watch("dev/loss", "lower").state()], step=0)
     assert watch.see(1e9, 1)
+
+
+def test_a_watch_of_another_metric_counts_from_where_it_starts() -> None:
+    watch = Watch("dev/loss", "lower")
+    assert not watch.restore([None, Watch("dev/accuracy", "higher", value=0.9, step=3).state()], step=7)
+    assert (watch.value, watch.step) == (None, 7)

@@ -15,6 +15,8 @@ from nntrain.specs import Classes, Image, Values, Vector
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
 
+PIECE = 4096  # examples whose moments are taken at a time
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -138,10 +140,7 @@ class InMemory:
     def _learn(self, train: Examples) -> dict[str, Tensor]:
         if not self._standardize:
             return {}
-        inputs = train.inputs.transpose(0, 1).flatten(1)  # (features or channels, everything else)
-        statistics = [torch.std_mean(part.double() * self._source.scale, correction=0) for part in inputs]
-        deviation = torch.stack([deviation for deviation, _ in statistics])
-        mean = torch.stack([mean for _, mean in statistics])
+        mean, deviation = _moments(train.inputs, self._source.scale)
         return {"mean": mean, "deviation": torch.where(deviation > 0, deviation, 1.0)}
 
     def _fitting(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -160,3 +159,19 @@ class InMemory:
             mean, deviation = (self._prepared[name].float().view(shape) for name in ("mean", "deviation"))
             inputs.sub_(mean).div_(deviation)
         return TensorSplit(inputs.to(self._device), examples.targets.to(self._device), self.batch_size)
+
+
+def _moments(inputs: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each feature or channel (the second axis), in float64.
+
+    Piece by piece, since float64 is eight times the size of the bytes that images come in.
+    """
+
+    def pieces() -> Iterator[Tensor]:
+        for piece in torch.split(inputs, PIECE):
+            yield piece.transpose(0, 1).flatten(1).double() * scale
+
+    count = inputs.numel() // inputs.shape[1]
+    mean = torch.stack([piece.sum(dim=1) for piece in pieces()]).sum(dim=0) / count
+    squares = torch.stack([(piece - mean[:, None]).square().sum(dim=1) for piece in pieces()]).sum(dim=0)
+    return mean, (squares / count).sqrt()

@@ -11,6 +11,8 @@ def cache_folder() -> Path:
 
 
 def roots(root: str | None) -> list[Path]:
-    """Where a set is looked for: `data.root`, else $NNTRAIN_DATA; then what was downloaded before."""
-    given = root or os.environ.get("NNTRAIN_DATA")
+    """Where a set is looked for: `data.root` alone, else $NNTRAIN_DATA and then what was downloaded before."""
+    if root is not None:
+        return [Path(root).expanduser()]
+    given = os.environ.get("NNTRAIN_DATA")
     return [*([Path(given).expanduser()] if given else []), cache_folder() / "data"]

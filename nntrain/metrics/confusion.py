@@ -13,7 +13,7 @@ class ConfusionMatrix:
     """Counts of (true class, predicted class), and what they say of each class.
 
     precision = right / predicted as the class; recall = right / examples of the class;
-    F1 = 2 precision recall / (precision + recall).
+    F1 = 2 right / (predicted as the class + examples of the class), the harmonic mean of both.
     """
 
     def __init__(self, targets: Classes) -> None:
@@ -29,8 +29,8 @@ class ConfusionMatrix:
 
     def _per_class(self, matrix: Tensor) -> Table:
         right = matrix.diagonal().double()
-        precision, recall = right / matrix.sum(dim=0), right / matrix.sum(dim=1)
-        f1 = 2 * precision * recall / (precision + recall)
+        predicted, true = matrix.sum(dim=0), matrix.sum(dim=1)
+        precision, recall, f1 = right / predicted, right / true, 2 * right / (predicted + true)
         rows = zip(self.names, matrix.sum(dim=1).tolist(), precision, recall, f1, strict=True)
         return Table(
             "per class",

@@ -22,7 +22,7 @@ class Warmup:
         steps = clock.steps(warmup) if warmup is not None else 0
         self._warmup = min(1.0, steps / clock.total)
         self._first = 1 / clock.total
-        rest = Clock(max(1, clock.total - steps), clock.steps_per_epoch)
+        rest = Clock(max(1, clock.total - steps), clock.steps_per_epoch, whole=clock.total)
         self._schedule = schedule(rest)
 
     def __call__(self, progress: float) -> float:

@@ -10,5 +10,7 @@ def constant(clock: Clock) -> Schedule:
     """The same rate from first to last.
 
     factor(p) = 1
+
+    Source: Robbins, Monro, A stochastic approximation method, 1951, show that the rate has to fall in the end.
     """
     return lambda progress: 1.0

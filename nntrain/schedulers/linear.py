@@ -16,7 +16,7 @@ def linear(clock: Clock, *, final: Factor = 0.0, until: Length | None = None) ->
 
     Settings:
         final: the last rate as a share of the first
-        until: tau, when the last rate is reached; left out, at the end
+        until: tau, how long the fall takes; left out, to the end
     """
     tau = clock.share(until) if until is not None else 1.0
     return lambda progress: 1 - (1 - final) * min(1.0, progress / tau)

@@ -21,6 +21,8 @@ class Classification:
     With label smoothing e the training targets are t' = (1 - e) t + e / classes (Szegedy et al. 2016,
     arXiv:1512.00567); evaluation always measures the loss against the labels themselves.
 
+    Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.
+
     Settings:
         loss: what is minimised
         label_smoothing: e, the share of a label's weight that is spread over all classes

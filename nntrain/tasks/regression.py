@@ -18,6 +18,8 @@ class Regression:
     set's, so that rates and penalties mean the same whatever the units; the loss is in these units, and the
     metrics are in the data's own.
 
+    Source: Bishop, Pattern Recognition and Machine Learning, section 3.1.
+
     Settings:
         loss: what is minimised
         standardize: whether the model learns standardised targets or the targets as they are
