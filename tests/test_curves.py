@@ -56,9 +56,9 @@ class Examples(Sum):
         return torch.tensor(len(targets))
 
 
-@metric("classes")
-class Classes(Sum):
-    """The sum of the squares of the numbers of their classes, each times its place."""
+@metric("mixture")
+class Mixture(Sum):
+    """The sum of the squares of their classes' numbers, each times its place: which examples, in which order."""
 
     def measure(self, predictions, targets):
         return (targets.double().square() * torch.arange(1, len(targets) + 1)).sum()
@@ -268,13 +268,13 @@ def test_the_sample_of_the_training_set_is_as_large_as_the_dev_set_and_stays_the
     command: Command, write: Write
 ) -> None:
     write(METERS, "meters.py")
-    config = write(f"plugins: [meters.py]\nmetrics: [examples, classes]\n{TINY}")
+    config = write(f"plugins: [meters.py]\nmetrics: [examples, mixture]\n{TINY}")
     one, two = (trained(command, config, f"seed={seed}") for seed in (1, 2))
     for run in (one, two):
         assert numbers(run, "train", "examples") == numbers(run, "dev", "examples") == [22] * 6
-        assert len(set(numbers(run, "train", "classes"))) == 1
-    assert numbers(one, "train", "classes") == numbers(two, "train", "classes")
-    assert numbers(one, "train", "classes") != numbers(one, "dev", "classes")
+        assert len(set(numbers(run, "train", "mixture"))) == 1
+    assert numbers(one, "train", "mixture") == numbers(two, "train", "mixture")
+    assert numbers(one, "train", "mixture") != numbers(one, "dev", "mixture")
 
 
 @pytest.mark.parametrize(("dev", "sizes"), [("0.4", {10_000}), ("0", {10_000}), ("0.1", {6_000})])

@@ -1,11 +1,13 @@
 """Trains shipped configs through the command line and writes a table of what came out."""
 
+import argparse
 import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 TABLE = Path(__file__).with_name("scores.md")
 COLUMNS = "| config | seconds | parameters | metric | train | dev | dev, best model | test, best model |"
 MARKED = ("error_rate", "r2", "rmse")  # the metric that a row shows: the first of these that the task has
+Figures = tuple[float, ...]  # seconds; the metric on train, dev, dev with the best model, test with it
 
 
 def nntrain(*arguments: str) -> dict[str, Any]:
@@ -21,34 +24,55 @@ def nntrain(*arguments: str) -> dict[str, Any]:
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
-def row(config: Path, out: str) -> str:
-    """Trains a config and measures its best model on the test set."""
-    fitted = nntrain("fit", str(config), "--out", out)
+def train(config: Path, seed: int, out: str) -> tuple[int, str, Figures]:
+    """Trains a config and measures its best model on the test set: parameters, metric, figures."""
+    fitted = nntrain("fit", str(config), f"seed={seed}", "--out", out)
     test = nntrain("eval", fitted["run"], "--split", "test")["metrics"]
     metric = next(name for name in MARKED if name in test)
-    values = (fitted["train"], fitted["dev"], fitted["best"]["metrics"], test)
+    measured = (fitted["train"], fitted["dev"], fitted["best"]["metrics"], test)
+    figures = (fitted["seconds"], *(numbers[metric] for numbers in measured))
+    return fitted["model"]["parameters"], metric, figures
+
+
+def row(config: Path, seeds: int, out: str) -> str:
+    runs = [train(config, seed, out) for seed in range(seeds)]
+    parameters, metric, _ = runs[0]
+    seconds, *scores = ([figures[i] for _, _, figures in runs] for i in range(5))
     cells = (
         f"[{config.stem}](../../configs/{config.name})",
-        f"{fitted['seconds']:.1f}",
-        f"{fitted['model']['parameters']:,}",
+        spread(seconds, ".1f"),
+        f"{parameters:,}",
         metric,
-        *(f"{numbers[metric]:.4f}" for numbers in values),
+        *(spread(values, ".4f") for values in scores),
     )
     return "| " + " | ".join(cells) + " |"
 
 
-def main(names: list[str]) -> None:
-    configs = [Path(name) for name in names] or sorted((ROOT / "configs").glob("*.yaml"))
+def spread(values: list[float], form: str) -> str:
+    """A figure, or where there are several their mean and range."""
+    if len(values) == 1:
+        return f"{values[0]:{form}}"
+    return f"{sum(values) / len(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("configs", nargs="*", type=Path, help="all of configs/ where none is given")
+    parser.add_argument("--seeds", type=int, default=1, help="train with the seeds 0 to N - 1 (default: 1)")
+    asked = parser.parse_args()
+    configs = asked.configs or sorted((ROOT / "configs").glob("*.yaml"))
     with tempfile.TemporaryDirectory() as out:
-        rows = [row(config, out) for config in configs]
-    machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), Python {platform.python_version()}"
-    head = f"Written by `scripts/bench/scores` on {machine}; seconds of training, seed as in the config.\n"
+        rows = [row(config, asked.seeds, out) for config in configs]
+    machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {version('torch')}"
+    seeds = "seed 0" if asked.seeds == 1 else f"seeds 0 to {asked.seeds - 1}: mean (smallest to largest)"
+    command = "scripts/bench/scores" if asked.seeds == 1 else f"scripts/bench/scores --seeds {asked.seeds}"
     ruler = "| --- " + "| ---: " * 2 + "| --- " + "| ---: " * 4 + "|"
+    head = f"Written by `{command}` on {machine}; seconds of training; {seeds}.\n"
     table = "\n".join((head, COLUMNS, ruler, *rows)) + "\n"
-    if not names:
+    if not asked.configs:
         TABLE.write_text(table, encoding="utf-8")
     print(table)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
