@@ -1,10 +1,9 @@
 """From a config to everything that a run needs: the order, visible, in one function."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path as FilePath
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -22,9 +21,11 @@ from nntrain.optimizers import Optimizer
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
-from nntrain.schema import Component, Problem, settings_of
+from nntrain.schema import Component, Path, Problem, settings_of
 from nntrain.suggest import did_you_mean
 from nntrain.tasks import Task
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,75 +56,63 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     are reported with the rest. `stored` is the preparation of a checkpoint, in place of one learned anew.
     """
     reader = Reader(_registry(document))
-    sections = dict(document.data)
-    task_settings = sections.pop("task") if _lacks_type(sections.get("task")) else {}
-    given, plain, _ = reader.settings(settings_of(Experiment), sections, (), "a config")
-    failures = _Failures(reader)
+    attempt = _Attempts(reader)
+    given, plain, task_settings = _read(reader, document)
     settings: TrainerSettings = given.get("trainer", TrainerSettings())
     seed: int = given.get("seed", 0)
 
-    device = Device("cpu")  # to go on with where the config's is not there
-    data = task = model = None
-    layers: list[Layer] = []
-    with failures.collected(("trainer",)):
-        device = Device(settings.device, settings.precision, settings.threads)
-    if "data" in given:
-        failures.giver = given["data"].name
-        with failures.collected(("data",)):
-            data = given["data"](device.torch, stored)
-    if data is not None:
-        task, plain["task"] = _task(reader, failures, given.get("task"), task_settings, data)
-        if "model" in given:
-            with failures.collected(("model",)):
-                device.seed(seed, 0)
-                model = _network(given["model"], data).to(device.torch)
-                layers = _traced(model, data)
-                device.use_threads(multiply_adds(layers) * data.batch_size)
-
-    metrics = _metrics(reader, failures, task, data, given.get("metrics", []))
-    regularizers = _regularizers(failures, model, given.get("regularizers", []))
-    optimizers: dict[str, Optimizer] = {}
-    if "optimizer" in given:
-        with failures.collected(("optimizer",)):
-            rule = given["optimizer"]()
-            if task is not None and model is not None:
-                optimizers = {o.name: Optimizer(rule, o.part_of(model)) for o in task.objectives}
-    order = clock = schedule = None
-    if data is not None:
-        train = data.split("train")
-        assert train is not None
-        order = Order(len(train), data.batch_size, settings.accumulate, seed)
-        with failures.collected(("trainer", "length")):
-            clock = Clock.of(settings.length, order.steps_per_epoch)
-    if clock and "scheduler" in given:
-        with failures.collected(("scheduler",)):
-            schedule = given["scheduler"](clock)
-    monitor = _monitor(reader, settings, data, metrics, task)
+    device = attempt(("trainer",), Device, settings.device, settings.precision, settings.threads) or Device("cpu")
+    data: Dataset | None = attempt.make(given.get("data"), device.torch, stored)
+    attempt.giver = given["data"].name if data else ""
+    task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
+    model = attempt(("model",), _network, given.get("model"), data, device, seed) if data else None
+    layers = attempt(("model",), _traced, model, data, device) if model and data else None
+    metrics = _metrics(attempt, task, data, given.get("metrics", [])) if task and data else {}
+    regularizers = _regularizers(attempt, model, given.get("regularizers", []))
+    rule = attempt.make(given.get("optimizer"))
+    order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
+    clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
+    schedule = attempt.make(given.get("scheduler"), clock) if clock else None
+    monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
 
     if reader.problems:
         raise document.error(reader.problems)
-    assert data and task and model and order and clock and schedule
+    assert data and task and model and layers is not None and rule and order and clock and schedule
+    optimizers = {objective.name: Optimizer(rule, objective.part_of(model)) for objective in task.objectives}
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, order, clock,
         schedule, monitor,
     )  # fmt: skip
 
 
-class _Failures:
-    """Turns what components refuse into problems of the config."""
+class _Attempts:
+    """Calls that may be refused: a refusal becomes a problem of the config, and the result None."""
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self.giver = "the data"
+        self.reader = reader
+        self.giver = ""  # the data set, for messages
 
-    @contextmanager
-    def collected(self, path: tuple[str | int, ...]) -> Iterator[None]:
+    def __call__(self, path: Path, function: Callable[..., T], *arguments: Any) -> T | None:
         try:
-            yield
+            return function(*arguments)
         except UnfitError as error:
             error.locate(path)
             message = error.given_by(self.giver) if isinstance(error, MismatchError) else str(error)
-            self._reader.problems.append(Problem(error.path, message))
+            self.reader.problems.append(Problem(error.path, message))
+            return None
+
+    def make(self, component: Component | None, *arguments: Any) -> Any:
+        """The component for these arguments; None also where the config has none that is right."""
+        return None if component is None else self(component.path, component, *arguments)
+
+
+def _read(reader: Reader, document: Document) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The sections that are right, their plain form, and settings of a task whose type the data is to suggest."""
+    sections = dict(document.data)
+    task = sections.get("task")
+    task_settings = sections.pop("task") if isinstance(task, dict) and task and "type" not in task else {}
+    given, plain, _ = reader.settings(settings_of(Experiment), sections, (), "a config")
+    return given, plain, task_settings
 
 
 def _registry(document: Document) -> Registry:
@@ -134,58 +123,54 @@ def _registry(document: Document) -> Registry:
     missing = []
     for i, plugin in enumerate(plugins):
         mark = document.mark(("plugins", i))
-        folder = Path(mark.source).parent if mark.line else Path()
+        folder = FilePath(mark.source).parent if mark.line else FilePath()
         path = (folder / plugin).resolve()
         plugins[i] = str(path)  # so that the run's config names the same file from any folder
         if not path.is_file():
             missing.append(Problem(("plugins", i), f"there is no file {path}"))
     if missing:
         raise document.error(missing)
-    return Registry(map(Path, plugins))
+    return Registry(map(FilePath, plugins))
 
 
 def _task(
-    reader: Reader, failures: _Failures, chosen: Component | None, settings: dict[str, Any], data: Dataset
+    attempt: _Attempts, chosen: Component | None, settings: dict[str, Any], data: Dataset
 ) -> tuple[Task | None, dict[str, Any] | None]:
     """The task that the config names, else the one that the targets suggest; and its plain form."""
-    if chosen is not None:
-        with failures.collected(("task",)):
-            return chosen(data.targets), chosen.plain
-    inferred = reader.component("task", {"type": data.targets.task, **settings}, ("task",))
-    if inferred is None:
-        return None, None
-    with failures.collected(("task",)):
-        return inferred(data.targets), inferred.plain
-    return None, None
+    task = attempt.make(chosen, data.targets)
+    if task is None:
+        chosen = attempt.reader.component("task", {"type": data.targets.task, **settings}, ("task",))
+        task = attempt.make(chosen, data.targets)
+    return task, chosen.plain if chosen else None
 
 
-def _lacks_type(task: object) -> bool:
-    """Whether a section gives settings of the task that the targets suggest."""
-    return isinstance(task, dict) and bool(task) and "type" not in task
-
-
-def _network(chosen: Component, data: Dataset) -> nn.Module:
+def _network(chosen: Component | None, data: Dataset, device: Device, seed: int) -> nn.Module | None:
     """A model that takes targets makes its own outputs; any other is a body and gets the head that fits."""
+    if chosen is None:
+        return None
+    device.seed(seed, 0)
     try:
         if chosen.takes("outputs"):
-            return chosen(data.inputs, data.targets)
-        body = chosen(data.inputs)
-        return Network(body, head_for(data.targets, body.features))
+            model: nn.Module = chosen(data.inputs, data.targets)
+        else:
+            body = chosen(data.inputs)
+            model = Network(body, head_for(data.targets, body.features))
     except (UnfitError, UserError):
         raise
     except Exception as error:
         raise UnfitError(f"{chosen.name} cannot be made for {data.inputs}: {_reason(error)}") from error
+    return model.to(device.torch)
 
 
-def _traced(model: nn.Module, data: Dataset) -> list[Layer]:
-    """The layers for one example; a model that fails on it is refused."""
-    train = data.split("train")
-    assert train is not None
-    example = next(iter(train.in_order())).inputs[:1]
+def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
+    """The layers for one example; a model that fails on it is refused. Sets the threads that it is worth."""
+    example = next(iter(data.train.in_order())).inputs[:1]
     try:
-        return trace(model, example)
+        layers = trace(model, example)
     except Exception as error:
         raise UnfitError(f"the model fails on {data.inputs}: {_reason(error)}") from error
+    device.use_threads(multiply_adds(layers) * data.batch_size)
+    return layers
 
 
 def _reason(error: Exception) -> str:
@@ -194,46 +179,32 @@ def _reason(error: Exception) -> str:
     return text if isinstance(error, RuntimeError) else f"{type(error).__name__}: {text}"
 
 
-def _metrics(
-    reader: Reader, failures: _Failures, task: Task | None, data: Dataset | None, extra: list[Component]
-) -> dict[str, Metric]:
+def _metrics(attempt: _Attempts, task: Task, data: Dataset, extra: list[Component]) -> dict[str, Metric]:
     """The task's metrics and those that the config adds, by name."""
-    chosen: dict[str, Component] = {}
-    if task is None or data is None:
-        return {}
-    for name in task.metrics:
-        component = reader.component("metric", name, ("task",))
-        if component is not None:
-            chosen[name] = component
-    chosen |= {component.name: component for component in extra}
-    metrics: dict[str, Metric] = {}
-    for name, component in chosen.items():
-        with failures.collected(component.path):
-            metrics[name] = component(data.targets)
-    return metrics
+    usual = [attempt.reader.component("metric", name, ("task",)) for name in task.metrics]
+    chosen = {component.name: component for component in (*usual, *extra) if component is not None}
+    made = {name: attempt.make(component, data.targets) for name, component in chosen.items()}
+    return {name: metric for name, metric in made.items() if metric is not None}
 
 
-def _regularizers(failures: _Failures, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:
-    regularizers = []
-    for component in chosen:
-        with failures.collected(component.path):
-            regularizer: Regularizer = component()
-            regularizers.append(regularizer)
-            if model is not None:
-                regularizer.bind(dict(model.named_parameters()))
-    return regularizers
+def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:
+    """The regularizers, bound to the parameters of the model."""
+    made = [(component.path, attempt.make(component)) for component in chosen]
+    bound = [(path, regularizer) for path, regularizer in made if regularizer is not None]
+    if model is not None:
+        for path, regularizer in bound:
+            attempt(path, regularizer.bind, dict(model.named_parameters()))
+    return [regularizer for _, regularizer in bound]
 
 
 def _monitor(
     reader: Reader,
     settings: TrainerSettings,
-    data: Dataset | None,
+    data: Dataset,
     metrics: Mapping[str, Metric],
-    task: Task | None,
+    task: Task,
 ) -> str | None:
     """The metric that says which checkpoint is best, spelt `dev/error_rate`."""
-    if data is None or task is None:
-        return None
     has_dev = data.split("dev") is not None
     names = [f"{part}/{name}" for part in (("train", "dev") if has_dev else ("train",)) for name in ("loss", *metrics)]
     stopping = settings.early_stopping
@@ -251,7 +222,7 @@ def _monitor(
     return f"dev/{task.metrics[0]}" if has_dev else None
 
 
-def load_state(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
+def load_state(model: nn.Module, tensors: Mapping[str, Tensor], source: FilePath) -> None:
     """Loads a checkpoint's weights; UserError where they are of another network."""
     try:
         model.load_state_dict(dict(tensors))

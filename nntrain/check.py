@@ -100,9 +100,7 @@ def check(document: Document) -> Report:
 
 
 def _first_batch(parts: Parts) -> Batch:
-    train = parts.data.split("train")
-    assert train is not None
-    return next(train.stream(parts.order.updates(0, parts.device.torch)))[0]
+    return next(parts.data.train.stream(parts.order.updates(0, parts.device.torch)))[0]
 
 
 def _first_loss(parts: Parts, batch: Batch) -> float | None:

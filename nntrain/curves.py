@@ -93,8 +93,7 @@ class Curves:
 
 
 def _splits(parts: Parts) -> dict[str, Split]:
-    train, dev = parts.data.split("train"), parts.data.split("dev")
-    assert train is not None
+    train, dev = parts.data.train, parts.data.split("dev")
     size = min(MOST_SAMPLED, len(dev) if dev is not None else MOST_SAMPLED)
     sample = {"train": train.sample(size, seed=0)}
     return sample if dev is None else {**sample, "dev": dev}

@@ -57,11 +57,9 @@ class Trainer:
     def train(self, display: Display, interruption: Interruption) -> str:
         """Runs the loop; returns how the run ended: `finished`, `stopped_early` or `interrupted`."""
         parts, clock = self.parts, self.parts.clock
-        train = parts.data.split("train")
-        assert train is not None
         log_every = _steps(parts, parts.settings.log, otherwise=max(1, clock.total // LOGS_PER_RUN))
         saving = Saving(parts.settings.save, _steps(parts, parts.settings.save, otherwise=1))
-        updates = train.stream(parts.order.updates(self.step, parts.device.torch))
+        updates = parts.data.train.stream(parts.order.updates(self.step, parts.device.torch))
         parts.model.train()
         self.writers.open()
         status = self.ended()

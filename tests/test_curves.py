@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import Called
-from runs import TINY, bits, instant_disk, last, records, same_curves, scalars  # noqa: F401
 
+from conftest import Called
 from nntrain import curves
 from nntrain.assemble import Parts, assemble
 from nntrain.checkpoint import load
 from nntrain.config import load as load_config
+from runs import TINY, bits, instant_disk, last, records, same_curves, scalars  # noqa: F401
 
 Command = Callable[..., Called]
 Write = Callable[..., Path]

@@ -639,6 +639,18 @@ def test_the_best_model_is_the_one_that_the_summary_names(
     assert measured["loss"] == pytest.approx(summary["best"]["value"], rel=1e-5)
 
 
+def test_the_best_model_is_the_one_that_the_summary_names_after_damage_too(
+    command: Command, write: Write, interrupted: Callable[..., Path]
+) -> None:
+    config = write(TINY.replace("save: 7 steps", "save: 12 steps"))
+    run = interrupted(config, "trainer.monitor=dev/loss", step=22)  # saved at 12 and, better, at 23
+    damage(run / "checkpoints" / "last.safetensors")
+    summary = command("fit", "--resume", run, "optimizer.lr=1e4", "--json").json
+    assert best(run).facts["position"]["step"] == summary["best"]["step"]
+    measured = command("eval", run, "--json").json["metrics"]
+    assert measured["loss"] == pytest.approx(summary["best"]["value"], rel=1e-5)
+
+
 def test_a_killed_run_whose_folder_was_renamed_goes_on(
     states_of: States, command: Command, write: Write, tmp_path: Path
 ) -> None:

@@ -6,16 +6,17 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import Called
-from runs import TINY, bits, contents, instant_disk, last, only_run, runs_in, same_run, summary_of  # noqa: F401
 
+from conftest import Called
 from nntrain import run as run_module
 from nntrain.errors import UserError
 from nntrain.run import Run
+from runs import TINY, bits, contents, instant_disk, last, only_run, runs_in, same_run, summary_of  # noqa: F401
 
 Command = Callable[..., Called]
 Write = Callable[..., Path]
@@ -152,7 +153,7 @@ def test_the_environment_says_what_a_run_depended_on(command: Command, write: Wr
     environment = json.loads((run / "environment.json").read_text())
     assert environment["command"] == ["nntrain", "fit", str(config), "seed=5", "--json"]
     assert environment["seed"] == 5
-    assert environment["versions"]["torch"] == torch.__version__
+    assert environment["versions"]["torch"] == version("torch")
     assert environment["python"] == sys.version.split()[0]
     assert "CPU" in environment["device"]
     assert datetime.fromisoformat(environment["started"]).tzinfo is not None

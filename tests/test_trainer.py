@@ -2,17 +2,18 @@
 
 import itertools
 import math
-import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from conftest import Called
-from runs import TINY, at_step, best, bits, instant_disk, last, records, runs_in, same_run, summary_of  # noqa: F401
 
+from conftest import Called
 from nntrain.terminal import ProgressBar
+from runs import TINY, at_step, best, bits, instant_disk, last, records, runs_in, same_run, summary_of  # noqa: F401
 
 Command = Callable[..., Called]
 Write = Callable[..., Path]
@@ -179,6 +180,11 @@ def test_a_run_that_diverges_keeps_a_state_that_has_not(command: Command, write:
     state = last(Path(summary["run"]))
     assert 0 < state.facts["position"]["step"] < summary["steps"] < 50
     assert all(torch.isfinite(tensor).all() for name, tensor in state.tensors.items() if name != "random.gauss")
+
+
+def test_a_run_that_diverges_leaves_no_temporary_file(command: Command, write: Write) -> None:
+    summary = command("fit", write(DIVERGING), "trainer.save=100%", "trainer.evaluate=1 step", "--json").json
+    assert (summary["status"], summary["best"]) == ("diverged", None)
     assert temporary_files(Path(summary["run"])) == []
 
 
@@ -202,11 +208,10 @@ def test_what_a_diverging_run_measured_is_null_where_it_is_no_number(command: Co
 
 def test_a_run_that_diverged_goes_on_with_a_lower_rate(command: Command, write: Write) -> None:
     config = write(DIVERGING)
-    early = command("fit", config, "optimizer.lr=30", "trainer.save=2 steps", "--json").json
-    assert early["status"] == "diverged"
-    resumed = command("fit", "--resume", early["run"], "optimizer.lr=0.1", "--json")
-    assert (resumed.status, resumed.json["status"]) == (0, "finished")
-    assert resumed.json["train"]["loss"] < 1e30
+    diverged = command("fit", config, "trainer.save=4 steps", "--json").json
+    assert (diverged["status"], diverged["steps"]) == ("diverged", 8)
+    resumed = command("fit", "--resume", diverged["run"], "optimizer.lr=0.1", "--json")
+    assert (resumed.status, resumed.json["status"], resumed.json["steps"]) == (0, "finished", 50)
 
 
 # --- Interrupted.
@@ -250,28 +255,28 @@ def test_the_signals_do_what_they_did_before_after_a_run(command: Command, write
 # --- Failed.
 
 
-def failing_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the disk be full after so many operations on files of checkpoints."""
-    operations = itertools.count()
+def full_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the disk be full after so many files: the next one is written by half."""
+    files = itertools.count()
+    write_bytes, opened = Path.write_bytes, Path.open
 
     def check() -> None:
-        if next(operations) >= count:
+        if next(files) >= count:
             raise OSError(28, "No space left on device")
-
-    write_bytes, replace = Path.write_bytes, os.replace
 
     def write_half(path: Path, content: bytes) -> None:
         write_bytes(path, content[: len(content) // 2])
         check()
         write_bytes(path, content)
 
-    def replace_or_fail(source: object, target: object) -> None:
-        if "summary" not in str(target):
+    def open_or_fail(path: Path, mode: str = "r", **named: Any) -> object:
+        file = opened(path, mode, **named)
+        if mode == "wb" and path.name.endswith(".writing") and "summary" not in path.name:
             check()
-        replace(source, target)
+        return file
 
     monkeypatch.setattr(Path, "write_bytes", write_half)
-    monkeypatch.setattr(os, "replace", replace_or_fail)
+    monkeypatch.setattr(Path, "open", open_or_fail)
 
 
 def test_a_full_disk_fails_the_run_and_spoils_nothing(
@@ -279,10 +284,10 @@ def test_a_full_disk_fails_the_run_and_spoils_nothing(
 ) -> None:
     config = write(TINY)
     whole = Path(command("fit", config, "--out", "whole", "--json").json["run"])
-    for count in range(3, 15):  # the first two make the folder
+    for count in range(2, 11):  # the first two are of the folder itself
         out = tmp_path / str(count)
         with monkeypatch.context() as patch:
-            failing_after(count, patch)
+            full_after(count, patch)
             called = command("fit", config, "--out", out, "--json")
         assert (called.status, called.json["status"]) == (1, "failed")
         assert called.err.splitlines()[-1] == f"error: {called.json['reason']}"
@@ -307,7 +312,9 @@ def test_a_disk_that_stays_full_is_said_in_one_sentence(command: Command, write:
                 called = command("fit", config, "--out", tmp_path / str(limit))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, soft_and_hard)
-        ended.append((called.status, [line for line in called.err.splitlines() if "error" in line.partition(":")[0]]))
+        ended.append(
+            (called.status, [line for line in called.err.splitlines() if re.match("(internal )?error:", line)])
+        )
     for status, errors in ended:
         assert status == 1
         assert len(errors) == 1

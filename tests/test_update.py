@@ -1,6 +1,7 @@
 """One update: accumulation, counts, penalties, clipping, precision."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ from nntrain.losses.squared import Squared
 from nntrain.optimizers import Optimizer, Rule, State
 from nntrain.optimizers.adam import Adam
 from nntrain.optimizers.sgd import SGD
-from nntrain.regularizers import Regularizer
-from nntrain.regularizers.weights import L1, L2
+from nntrain.regularizers import OnWeights, Regularizer
+from nntrain.regularizers.weights import l1, l2
 from nntrain.specs import Classes, Values
 from nntrain.tasks.classification import Classification
 from nntrain.tasks.regression import Regression
@@ -154,7 +155,10 @@ def test_each_term_of_a_loss_is_divided_by_its_own_count_over_the_whole_update()
 
 def test_penalties_are_added_once_however_many_micro_batches_there_are() -> None:
     model, batch = perceptron(), examples()
-    regularizers = [L2(weight=0.3, match="weight$"), L1(weight=0.2, match="bias$")]
+    regularizers = [
+        OnWeights(partial(l2, weight=0.3), match="weight$"),
+        OnWeights(partial(l1, weight=0.2), match="bias$"),
+    ]
     for regularizer in regularizers:
         regularizer.bind(dict(model.named_parameters()))
     plain = gradients(model, [batch], cross_entropy())

@@ -30,9 +30,10 @@ class Dataset(Protocol):
     inputs: Inputs
     targets: Targets
     batch_size: int
+    train: Split
 
     def split(self, name: str) -> Split | None:
-        """`train`, `dev` or `test`; None where there is none."""
+        """`train`, `dev` or `test`; None where there is no such part."""
 
     def prepared(self) -> dict[str, Tensor]:
         """What preparation learned from the training set, for the checkpoint."""

@@ -102,7 +102,8 @@ class InMemory:
         self._prepared = self._learn(train) if stored is None else self._fitting(stored)
         self.inputs = self._source.inputs
         self.targets = self._source.targets.learned_from(train.targets)
-        self._splits = {"train": self._ready(train), "dev": self._ready(dev) if len(dev) else None}
+        self.train = self._ready(train)
+        self._splits = {"train": self.train, "dev": self._ready(dev) if len(dev) else None}
 
     def split(self, name: str) -> TensorSplit | None:
         if name == "test":

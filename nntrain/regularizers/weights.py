@@ -1,17 +1,14 @@
 """Penalties on the size of weights."""
 
-from collections.abc import Mapping, Sequence
-
 import torch
-from torch import Tensor
 
 from nntrain.registry import regularizer
-from nntrain.regularizers import matching
+from nntrain.regularizers import OnWeights, Penalty
 from nntrain.settings import NonNegative
 
 
-@regularizer("l2")
-class L2:
+@regularizer("l2", within=OnWeights)
+def l2(*, weight: NonNegative = 1e-4) -> Penalty:
     """Draws weights towards zero in proportion to their size.
 
     penalty = weight/2 sum_w w^2, with gradient weight w
@@ -22,26 +19,12 @@ class L2:
 
     Settings:
         weight: how strong it is
-        match: pattern on parameter names; by default weights and not biases
     """
-
-    def __init__(self, *, weight: NonNegative = 1e-4, match: str = "weight$") -> None:
-        self.weight = weight
-        self.match = match
-        self._parameters: Sequence[Tensor] = ()
-
-    def bind(self, parameters: Mapping[str, Tensor]) -> None:
-        self._parameters = matching(parameters, self.match)
-
-    def penalty(self) -> Tensor | None:
-        return torch.stack([p.square().sum() for p in self._parameters]).sum() * (self.weight / 2)
-
-    def project(self) -> None:
-        pass
+    return lambda parameters: torch.stack([p.square().sum() for p in parameters]).sum() * (weight / 2)
 
 
-@regularizer("l1")
-class L1:
+@regularizer("l1", within=OnWeights)
+def l1(*, weight: NonNegative = 1e-5) -> Penalty:
     """Draws weights towards zero by the same amount whatever their size, so that many end there.
 
     penalty = weight sum_w |w|, with gradient weight sign(w)
@@ -50,19 +33,5 @@ class L1:
 
     Settings:
         weight: how strong it is
-        match: pattern on parameter names; by default weights and not biases
     """
-
-    def __init__(self, *, weight: NonNegative = 1e-5, match: str = "weight$") -> None:
-        self.weight = weight
-        self.match = match
-        self._parameters: Sequence[Tensor] = ()
-
-    def bind(self, parameters: Mapping[str, Tensor]) -> None:
-        self._parameters = matching(parameters, self.match)
-
-    def penalty(self) -> Tensor | None:
-        return torch.stack([p.abs().sum() for p in self._parameters]).sum() * self.weight
-
-    def project(self) -> None:
-        pass
+    return lambda parameters: torch.stack([p.abs().sum() for p in parameters]).sum() * weight
