@@ -40,7 +40,13 @@ class DamagedError(UserError):
 
 def serialise(checkpoint: Checkpoint) -> bytes:
     """The bytes of a checkpoint, checksum included."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    tensors: dict[str, Tensor] = {}
+    memory: set[int] = set()
+    for name, tensor in checkpoint.tensors.items():
+        flat = tensor.detach().cpu().contiguous()
+        # safetensors takes no two tensors in the same memory, such as weights that two layers share.
+        tensors[name] = flat.clone() if flat.untyped_storage().data_ptr() in memory else flat
+        memory.add(flat.untyped_storage().data_ptr())
     facts = json.dumps({"format": FORMAT, "nntrain": __version__, **checkpoint.facts})
     content = safetensors.torch.save(tensors, {"nntrain": facts, "checksum": _ZEROS})
     place = _checksum_place(content)
@@ -61,13 +67,23 @@ def load(path: Path) -> Checkpoint:
         digest.update(part)
     if digest.hexdigest() != metadata["checksum"]:
         raise DamagedError(f"{path}: damaged: its content does not fit its checksum")
-    facts = json.loads(metadata["nntrain"])
-    if facts["format"] != FORMAT:
-        raise UserError(f"{path}: written in format {facts['format']}; this nntrain reads format {FORMAT}")
+    facts = _facts(path, metadata["nntrain"])
     try:
         return Checkpoint(safetensors.torch.load(content), facts)
     except SafetensorError as error:
         raise DamagedError(f"{path}: damaged: {error}") from None
+
+
+def _facts(path: Path, text: str) -> dict[str, Any]:
+    """What a checkpoint says beside its tensors."""
+    try:
+        facts = json.loads(text)
+        written = facts["format"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DamagedError(f"{path}: not a checkpoint of nntrain, or not a whole one") from None
+    if written != FORMAT:
+        raise UserError(f"{path}: written in format {written}; this nntrain reads format {FORMAT}")
+    return facts
 
 
 def _metadata(path: Path, content: bytes) -> dict[str, str]:
@@ -117,12 +133,13 @@ def sync_folder(folder: Path) -> None:
 
 
 class Checkpoints:
-    """The checkpoints of one run: `last`, the one before it, and `best`."""
+    """The checkpoints of one run: `last` and `best`, and the ones before them."""
 
     def __init__(self, folder: Path) -> None:
         self.last = folder / "last.safetensors"
         self.previous = folder / "previous.safetensors"
         self.best = folder / "best.safetensors"
+        self.previous_best = folder / "previous-best.safetensors"
         self._pending = folder / ".best.safetensors.pending"
 
     def save_last(self, checkpoint: Checkpoint) -> None:
@@ -134,6 +151,8 @@ class Checkpoints:
         if self._pending.exists():
             with self._pending.open("rb") as file:
                 os.fsync(file.fileno())
+            if self.best.exists():
+                self.best.replace(self.previous_best)
             self._pending.replace(self.best)
         if self.last.exists():
             self.last.replace(self.previous)
@@ -142,6 +161,18 @@ class Checkpoints:
     def set_aside_best(self, checkpoint: Checkpoint) -> None:
         """Writes a model that is to become `best` with the next save, so that both are of one history."""
         self._pending.write_bytes(serialise(checkpoint))
+
+    def settle_best(self, step: int | None) -> None:
+        """Lets `best` be the model of this step, the best that the saved state knows of.
+
+        A run that failed while it was saved, or whose `last` is damaged, may have a `best` of the history that is
+        given up; the one before it is then the right one.
+        """
+        self._pending.unlink(missing_ok=True)
+        if step is None:
+            self.best.unlink(missing_ok=True)
+        elif _step_of(self.best) != step and _step_of(self.previous_best) == step:
+            self.previous_best.replace(self.best)
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest state that is whole, and what is to be said of those that are not.
@@ -160,3 +191,11 @@ class Checkpoints:
                     before = ", and the checkpoint before it is used" if path == self.last else ""
                     complaints.append(f"{error}; it is set aside{before if self.previous.exists() else ''}")
         return None, complaints
+
+
+def _step_of(path: Path) -> int | None:
+    """The step of a checkpoint's model; None where there is no whole one."""
+    try:
+        return load(path).facts["position"]["step"]
+    except (UserError, KeyError, TypeError):
+        return None

@@ -83,6 +83,7 @@ def _prepare(request: Request, say: Say) -> Trainer:
 def _resumed(run: Run, request: Request, say: Say) -> Trainer:
     """A run with its newest state; settings change only by overrides, and the changes are said."""
     before = load(run.config)
+    parts_before = assemble(load(run.config)) if request.overrides else None
     changed = override(load(run.config), request.overrides)
     for note in changed.notes:
         say(note)
@@ -104,11 +105,12 @@ def _resumed(run: Run, request: Request, say: Say) -> Trainer:
     changes = differences(before.data, parts.plain)
     for change in changes:
         say(f"changed: {change}")
-    if changes:
-        rates = (f"{_rate(p, trainer.step):.4g}" for p in (assemble(before), parts))
+    if changes and parts_before:
+        rates = (f"{_rate(p, trainer.step):.4g}" for p in (parts_before, parts))
         say(f"the rate at step {trainer.step}: {' before, '.join(rates)} now")
     say(f"resuming {run.path} at step {trainer.step}" if stored else f"starting {run.path} again: it has no checkpoint")
     run.go_on(dump(parts.plain) if changes else None)
+    trainer.settle_best()
     return trainer
 
 

@@ -32,7 +32,9 @@ def measure(
     """
     path = find_checkpoint(checkpoint)
     stored = load(path)
-    config = stored.facts["config"]
+    config = stored.facts.get("config")
+    if not isinstance(config, dict):
+        raise UserError(f"{path} holds no config, so it is not a trained model of nntrain")
     if config.get("plugins") and not allow_plugins:
         files = ", ".join(config["plugins"])
         raise UserError(f"{path} runs code of its own ({files}); add --allow-plugins if you trust it")

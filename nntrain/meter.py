@@ -9,6 +9,8 @@ from torch import Tensor
 from nntrain.errors import RunError
 from nntrain.update import Measures
 
+REMEDIES = "try a lower optimizer.lr, a scheduler with warmup, or trainer.clip"
+
 
 class DivergedError(RunError):
     """The objective or a gradient is no longer a finite number."""
@@ -34,10 +36,8 @@ class Meter:
                 if not math.isfinite(total):
                     what = "the objective" if field == "objective" else "the gradient's norm"
                     of = "" if name == "model" else f" of {name}"
-                    raise DivergedError(
-                        f"diverged: {what}{of} became {total} in the {self._updates[name]} steps up to step {step}; "
-                        "try a lower optimizer.lr, a scheduler with warmup, or trainer.clip"
-                    )
+                    when = f"in the {self._updates[name]} steps up to step {step}"
+                    raise DivergedError(f"diverged: {what}{of} became {total} {when}; {REMEDIES}")
 
     def read(self, step: int) -> dict[str, float]:
         """The means since the last reading, by tag; DivergedError where one is not finite."""

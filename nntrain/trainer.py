@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import torch
+
 from nntrain.assemble import Parts, load_state
 from nntrain.checkpoint import Checkpoint
 from nntrain.clock import Duration
@@ -12,7 +14,7 @@ from nntrain.device import python_state, restore_python, seed_python
 from nntrain.errors import UserError
 from nntrain.evaluate import Numbers
 from nntrain.interruption import Interruption
-from nntrain.meter import Meter
+from nntrain.meter import REMEDIES, DivergedError, Meter
 from nntrain.network import parameter_count
 from nntrain.pace import Saving, Stopwatch
 from nntrain.run import Run
@@ -82,7 +84,12 @@ class Trainer:
         return status
 
     def close(self) -> None:
+        """Closes the records, and leaves `best` as the saved state knows it."""
         self.writers.close()
+        self.settle_best()
+
+    def settle_best(self) -> None:
+        self.run.checkpoints.settle_best(self._saved_best["step"] if self._saved_best else None)
 
     def summary(self, status: str, reason: str | None) -> dict[str, Any]:
         """What summary.json says of the run."""
@@ -126,7 +133,9 @@ class Trainer:
         """Saves the state of the run; returns the seconds it took."""
         began = time.monotonic()
         self.meter.check(self.step)  # a state that has diverged must not replace one that has not
-        self.run.checkpoints.save_last(self._state())
+        state = self._state()
+        _check_finite(state, self.step)
+        self.run.checkpoints.save_last(state)
         self._saved_best = self._best()
         return time.monotonic() - began
 
@@ -184,6 +193,13 @@ def _state_facts(stored: Checkpoint | None) -> dict[str, Any]:
     if stored is not None and "curves" not in stored.facts:
         raise UserError("the checkpoint holds a trained model, but not the state of a run to go on with")
     return stored.facts if stored else {}
+
+
+def _check_finite(state: Checkpoint, step: int) -> None:
+    """DivergedError where a weight or the optimizer's state is no longer a number."""
+    for name, tensor in state.tensors.items():
+        if name.startswith(("model.", "optimizer.")) and not bool(torch.isfinite(tensor).all()):
+            raise DivergedError(f"diverged: {name} is no longer finite after step {step}; {REMEDIES}")
 
 
 def _steps(parts: Parts, duration: Duration | str, otherwise: int) -> int:
