@@ -107,7 +107,8 @@ def test_the_best_is_the_first_with_the_best_value_of_what_is_monitored(
 def test_only_what_is_needed_is_kept(command: Command, write: Write) -> None:
     run = Path(command("fit", write(TINY), "--json").json["run"])
     names = {path.name for path in (run / "checkpoints").iterdir()}
-    assert names == {"last.safetensors", "previous.safetensors", "best.safetensors"}
+    states = {"last.safetensors", "previous.safetensors"}
+    assert names == {*states, "best.safetensors", "previous-best.safetensors"}
     assert temporary_files(run) == []
 
 
