@@ -352,7 +352,7 @@ def test_the_newest_whole_state_is_found(tmp_path: Path) -> None:
 
 
 def test_a_save_that_fails_keeps_the_state_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(8):
+    for number in range(9):
         checkpoints = Checkpoints(tmp_path / str(number))
         checkpoints.last.parent.mkdir()
         checkpoints.save_last(at(1))
@@ -365,7 +365,7 @@ def test_a_save_that_fails_keeps_the_state_before_it(tmp_path: Path, monkeypatch
                 checkpoints.save_last(at(4))
         newest, complaints = checkpoints.newest()
         assert newest is not None
-        assert (newest.facts["position"]["step"], complaints) == (2 if number < 7 else 4, [])
-        known = 1 if number < 7 else 3  # the best that the newest state knows of
+        assert (newest.facts["position"]["step"], complaints) == (2 if number < 8 else 4, [])
+        known = 1 if number < 8 else 3  # the best that the newest state knows of
         checkpoints.settle_best(known)
         assert step_of(checkpoints.best) == known
