@@ -138,20 +138,22 @@ def show(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a component's formula, settings, defaults and source; or a config with every default filled in."""
+    """Show a component's formula, settings, defaults and source; or a config with every default filled in,
+    and where each setting comes from."""
     from nntrain.catalog import particulars, particulars_table
     from nntrain.registry import Registry, kind_named
 
     if kind in ("config", "configs"):
         from nntrain.assemble import assemble
-        from nntrain.config import dump
         from nntrain.fit import document
+        from nntrain.provenance import annotated
 
-        plain = assemble(document(name, overrides or [], _say)).plain
+        written = document(name, overrides or [], _say)
+        plain = assemble(written).plain
         if as_json:
             _print_json(plain)
         else:
-            print(dump(plain), end="")
+            print(annotated(written, plain), end="")
         return
     if overrides:
         raise UserError(f"'{overrides[0]}': only a config can be shown with other settings")

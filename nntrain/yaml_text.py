@@ -58,6 +58,12 @@ def dump(plain: dict[str, Any]) -> str:
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
 
 
+def inline(value: Any) -> str:
+    """A single value, or a list or mapping of such, as YAML in one line."""
+    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, width=float("inf"), allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 def parse(text: str, source: str) -> Document:
     """YAML text as a document; its `data` may be anything that YAML can hold."""
     lines = text.splitlines()

@@ -284,6 +284,12 @@ def test_the_long_run_was_worth_the_comparison(whole: Path) -> None:
 # --- In this process: what a kill leaves is what lies on disk at that moment.
 
 
+def content_of(path: Path) -> bytes:
+    """Read without Path.open, which is watched."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
 @pytest.fixture
 def states_of(command: Command, monkeypatch: pytest.MonkeyPatch) -> States:
     """Trains, and returns what lay on disk at each operation on a file: what a kill at that moment leaves."""
@@ -292,10 +298,8 @@ def states_of(command: Command, monkeypatch: pytest.MonkeyPatch) -> States:
         states: list[State] = []
 
         def look() -> None:
-            state: State = {}
-            for path in sorted(folder.rglob("*")):
-                with open(path, "rb") if path.is_file() else open(os.devnull, "rb") as file:
-                    state[str(path.relative_to(folder))] = file.read() if path.is_file() else None
+            paths = sorted(folder.rglob("*"))
+            state = {str(path.relative_to(folder)): None if path.is_dir() else content_of(path) for path in paths}
             if not states or states[-1] != state:
                 states.append(state)
 
@@ -590,12 +594,40 @@ def test_a_change_that_the_state_does_not_fit_is_refused_and_nothing_written(
     assert command("fit", "--resume", run).status == 0
 
 
+def test_a_setting_that_no_longer_works_may_be_changed(
+    command: Command, write: Write, tmp_path: Path, interrupted: Callable[..., Path]
+) -> None:
+    """Such as a data.root of another machine, or a device that this one has not."""
+    config = write(CONFIGS["noise of Python and NumPy"])
+    plugin = write(NOISY, "noisy.py")
+    whole = Path(command("fit", config, "--json").json["run"])
+    run = interrupted(config)
+    plugin.rename(tmp_path / "moved.py")
+    assert command("fit", "--resume", run).status == 2
+    resumed = command("fit", "--resume", run, "plugins=[moved.py]")
+    assert resumed.status == 0, resumed.err
+    same_curves(whole, run)
+
+
 def test_another_rate_is_said_and_taken(command: Command, write: Write, interrupted: Callable[..., Path]) -> None:
     run = interrupted(write(TINY))
     resumed = command("fit", "--resume", run, "optimizer.lr=0.01")
     assert resumed.status == 0
     assert "changed: optimizer.lr: 0.05 -> 0.01" in resumed.err
     assert [record["train"]["lr"] for record in records(run)] == [0.05, 0.05, 0.01, 0.01, 0.01, 0.01]
+
+
+def test_the_seconds_of_a_resumed_run_go_on_counting(
+    command: Command, write: Write, monkeypatch: pytest.MonkeyPatch, interrupted: Callable[..., Path]
+) -> None:
+    with monkeypatch.context() as patch:
+        at_step(patch, 8, lambda: time.sleep(0.2))
+        run = interrupted(write(TINY))
+    summary = command("fit", "--resume", run, "--json").json
+    seconds = [record["seconds"] for record in records(run)]
+    assert seconds == sorted(seconds)
+    assert seconds[1] >= 0.2
+    assert summary["seconds"] >= seconds[-1]
 
 
 def test_early_stopping_that_a_resumed_run_gets_counts_from_its_best(
@@ -715,6 +747,19 @@ def test_a_run_whose_checkpoints_are_all_damaged_starts_again(
     assert all(f"{name}.safetensors: damaged" in resumed.err for name in ("last", "previous"))
     assert resumed.err.count("the checkpoint before it is used") == 1
     same_run(whole, run)
+
+
+def test_a_best_model_outlives_a_run_that_starts_again(
+    command: Command, write: Write, interrupted: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = interrupted(write(TINY))
+    model = (run / "checkpoints" / "best.safetensors").read_bytes()
+    for name in ("last", "previous"):
+        damage(run / "checkpoints" / f"{name}.safetensors")
+    at_step(monkeypatch, 2, lambda: signal.raise_signal(signal.SIGINT))
+    stopped = command("fit", "--resume", run)
+    assert stopped.status == 130
+    assert model in contents(run).values()
 
 
 def test_a_checkpoint_that_is_no_state_of_a_run_is_refused(

@@ -306,7 +306,7 @@ def test_a_disk_that_stays_full_is_said_in_one_sentence(command: Command, write:
     config = write(TINY)
     _, hard = soft_and_hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     ended = []
-    for limit in (800, 2000, 5000, 8000):  # of summary; records; best; last
+    for limit in (100, 800, 2000, 5000, 8000):  # of what is flushed at the end; records; summary; best; last
         try:
             with pytest.MonkeyPatch.context() as patch:
                 at_step(patch, 1, lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard)))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from nntrain.errors import UserError
 from nntrain.writers import Journal, JsonLines, Writers, finite
@@ -70,6 +71,17 @@ def test_what_follows_the_known_lengths_is_cut_off(tmp_path: Path) -> None:
     assert (resumed / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
     for part in ("train", "dev"):
         assert scalars(resumed, part) == scalars(whole, part)
+
+
+def test_an_event_file_begins_with_its_version_and_only_once(tmp_path: Path) -> None:
+    lengths = written(tmp_path, 1, 3)
+    written(tmp_path, 2, 4, lengths)
+    for part in ("train", "dev"):
+        (path,) = (tmp_path / part).iterdir()
+        versions = [event.file_version for event in EventFileLoader(str(path)).Load()]
+        assert versions[0] == "brain.Event:2"
+        assert len(versions) > 3
+        assert not any(versions[1:])
 
 
 def test_without_known_lengths_all_is_written_anew(tmp_path: Path) -> None:
