@@ -169,9 +169,11 @@ class Checkpoints:
         given up; the one before it is then the right one.
         """
         self._pending.unlink(missing_ok=True)
+        if _step_of(self.best) == step:
+            return
         if step is None:
-            self.best.unlink(missing_ok=True)
-        elif _step_of(self.best) != step and _step_of(self.previous_best) == step:
+            self.best.replace(self.previous_best)
+        elif _step_of(self.previous_best) == step:
             self.previous_best.replace(self.best)
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
@@ -194,8 +196,11 @@ class Checkpoints:
 
 
 def _step_of(path: Path) -> int | None:
-    """The step of a checkpoint's model; None where there is no whole one."""
+    """The step of a checkpoint's model, read off its header; None where there is none."""
     try:
-        return load(path).facts["position"]["step"]
-    except (UserError, KeyError, TypeError):
+        with path.open("rb") as file:
+            head = file.read(8)
+            content = head + file.read(int.from_bytes(head, "little"))
+        return _facts(path, _metadata(path, content)["nntrain"])["position"]["step"]
+    except (OSError, OverflowError, MemoryError, UserError, KeyError, TypeError):
         return None

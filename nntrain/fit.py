@@ -1,6 +1,8 @@
 """One training run, from a config to its summary."""
 
 import os
+import re
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -40,28 +42,33 @@ class Result:
 def fit(request: Request, say: Say, show: Show) -> Result:
     """Trains as requested; `say` tells the user what is to be known, `show` makes the progress display."""
     trainer = _prepare(request, say)
-    run, parts = trainer.run, trainer.parts
-    reason, exit_status = None, 0
-    with Interruption() as interruption, show(parts, run, trainer.step) as display:
-        try:
-            status = trainer.train(display, interruption)
-        except DivergedError as error:
-            status, reason, exit_status = "diverged", str(error), RunError.exit_status
-        except Exception as error:
-            if os.environ.get("NNTRAIN_DEBUG") == "1":
-                raise
-            status, reason, exit_status = "failed", _say_failure(error), RunError.exit_status
-        finally:
-            trainer.close()
-    if status == "interrupted":
-        exit_status = interruption.exit_status
-        reason = "stopped by Ctrl-C" if exit_status == 130 else "stopped by SIGTERM"
+    with Interruption() as interruption, show(trainer.parts, trainer.run, trainer.step) as display:
+        status, reason = _train(trainer, display, interruption)
     summary = trainer.summary(status, reason)
     try:
-        run.write_summary(summary)
+        trainer.run.write_summary(summary)
     except OSError as error:
         raise RunError(_say_failure(error)) from error
-    return Result(summary, exit_status)
+    failed = dict.fromkeys(("diverged", "failed"), RunError.exit_status)
+    return Result(summary, {**failed, "interrupted": interruption.exit_status}.get(status, 0))
+
+
+def _train(trainer: Trainer, display: Display, interruption: Interruption) -> tuple[str, str | None]:
+    """Trains to the end, whatever it is: the run's status, and the reason where it did not simply finish."""
+    try:
+        try:
+            status = trainer.train(display, interruption)
+        finally:
+            trainer.close()
+    except DivergedError as error:
+        return "diverged", str(error)
+    except Exception as error:
+        if os.environ.get("NNTRAIN_DEBUG") == "1":
+            raise
+        return "failed", _say_failure(error)
+    if status == "interrupted":
+        return status, "stopped by Ctrl-C" if interruption.signal == signal.SIGINT else "stopped by SIGTERM"
+    return status, None
 
 
 def _prepare(request: Request, say: Say) -> Trainer:
@@ -83,7 +90,7 @@ def _prepare(request: Request, say: Say) -> Trainer:
 def _resumed(run: Run, request: Request, say: Say) -> Trainer:
     """A run with its newest state; settings change only by overrides, and the changes are said."""
     before = load(run.config)
-    parts_before = assemble(load(run.config)) if request.overrides else None
+    rate_before = _rate_of(run) if request.overrides else None
     changed = override(load(run.config), request.overrides)
     for note in changed.notes:
         say(note)
@@ -102,16 +109,27 @@ def _resumed(run: Run, request: Request, say: Say) -> Trainer:
     trainer = Trainer(parts, run, stored)
     if run.is_finished() and trainer.ended():
         raise UserError(f'{run.path} is finished; to go on, give it a longer trainer.length="... epochs", or patience')
+    if trainer.step > parts.clock.total:
+        raise UserError(f"{run.path} is at step {trainer.step} already, past trainer.length; give it a longer one")
     changes = differences(before.data, parts.plain)
     for change in changes:
         say(f"changed: {change}")
-    if changes and parts_before:
-        rates = (f"{_rate(p, trainer.step):.4g}" for p in (parts_before, parts))
-        say(f"the rate at step {trainer.step}: {' before, '.join(rates)} now")
+    if changes and rate_before:
+        before_and_now = f"{rate_before(trainer.step):.4g} before, {_rate(parts, trainer.step):.4g} now"
+        say(f"the rate at step {trainer.step}: {before_and_now}")
     say(f"resuming {run.path} at step {trainer.step}" if stored else f"starting {run.path} again: it has no checkpoint")
     run.go_on(dump(parts.plain) if changes else None)
     trainer.settle_best()
     return trainer
+
+
+def _rate_of(run: Run) -> Callable[[int], float] | None:
+    """The learning rate by step as the run's config has it; None where that no longer works here."""
+    try:
+        parts = assemble(load(run.config))
+    except UserError:
+        return None
+    return lambda step: _rate(parts, step)
 
 
 def _rate(parts: Parts, step: int) -> float:
@@ -122,7 +140,7 @@ def _rate(parts: Parts, step: int) -> float:
 
 def _unfinished(folder: Path, plain: dict[str, Any]) -> Run | None:
     """The newest run of this config that has not ended."""
-    paths = sorted((p for p in folder.glob("*") if (p / "config.yaml").is_file()), reverse=True)
+    paths = sorted((p.parent for p in folder.glob("*/config.yaml")), key=_started, reverse=True)
     for path in paths:
         run = Run.open(path)
         try:
@@ -132,6 +150,11 @@ def _unfinished(folder: Path, plain: dict[str, Any]) -> Run | None:
         if is_same and not run.is_finished():
             return run
     return None
+
+
+def _started(path: Path) -> list[int]:
+    """When a run was started, from its folder's name; of those of one second the numbered ones are later."""
+    return [int(number) for number in re.findall(r"\d+", path.name)]
 
 
 def document(config: str, overrides: Sequence[str], say: Say) -> Document:
@@ -146,7 +169,7 @@ def _say_failure(error: Exception) -> str:
     """What went wrong in a run and what to do, in one sentence."""
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
-        return f"the run could not be written{where}: {error.strerror or error}; the last checkpoint is whole"
+        return f"the run could not be written{where}: {error.strerror or error}; what was saved before is whole"
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
         return "out of memory; try a smaller data.batch_size, with trainer.accumulate for the same updates"

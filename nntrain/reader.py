@@ -33,7 +33,7 @@ class Reader:
         name, names = given.get("type"), self.registry.names(kind)
         where = (*path, "type") if isinstance(data, dict) and "type" in data else path
         if "type" not in given:
-            self._report(where, f"needs a type; there are {', '.join(names)}")
+            self._report_lack_of_type(given, kind, path)
             return None
         if not isinstance(name, str):
             self._report(where, f"expected the name of {a(kind)}, found {show(name)}; there are {', '.join(names)}")
@@ -131,6 +131,14 @@ class Reader:
                 self._report(path, f"expected {_finite(data)}{describe(annotation)}, found {show(data)}{hint}")
             return None
 
+    def _report_lack_of_type(self, given: Mapping[Any, Any], kind: str, path: Path) -> None:
+        """Points at a misspelt `type` where there is one, else at the component."""
+        for key in given:
+            if nearest(key, ["type"]):
+                self._report((*path, key), f"unknown setting of {a(kind)}; did you mean 'type'?", on_key=True)
+                return
+        self._report(path, f"needs a type; there are {', '.join(self.registry.names(kind))}")
+
     def _report(self, path: Path, message: str, on_key: bool = False) -> None:
         self.problems.append(Problem(path, message, on_key))
 
@@ -144,7 +152,7 @@ def _with_default_type(given: Any, setting: Setting) -> Any:
 
 
 def _near_setting(key: object, known: Mapping[str, Setting]) -> str:
-    near = nearest(key, known)
+    near = nearest(key, ["type", *known])
     return f"did you mean '{near}'?" if near else f"it takes {', '.join(known) or 'none'}"
 
 

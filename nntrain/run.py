@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from nntrain import __version__
 from nntrain.checkpoint import Checkpoints, write_durably
 from nntrain.errors import UserError
@@ -93,7 +95,10 @@ def describe_environment(device: str, seed: int) -> dict[str, Any]:
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {name: _version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")},
+        "versions": {
+            "torch": torch.__version__,  # with the build, such as +cu132
+            **{name: _version(name) for name in ("torchvision", "numpy", "scikit-learn")},
+        },
         "device": device,
         "cores": os.cpu_count(),
         "git": _git_commit(),
