@@ -55,7 +55,7 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     What can be made is made even where other sections are wrong, so that mistakes that show only with the data
     are reported with the rest. `stored` is the preparation of a checkpoint, in place of one learned anew.
     """
-    reader = Reader(_registry(document))
+    reader = Reader(registry_of(document))
     attempt = _Attempts(reader)
     given, plain, task_settings = _read(reader, document)
     settings: TrainerSettings = given.get("trainer", TrainerSettings())
@@ -115,7 +115,7 @@ def _read(reader: Reader, document: Document) -> tuple[dict[str, Any], dict[str,
     return given, plain, task_settings
 
 
-def _registry(document: Document) -> Registry:
+def registry_of(document: Document) -> Registry:
     """The components of nntrain and of the plug-ins that a config names, relative to the config's file."""
     plugins = document.data.get("plugins") or []
     if not isinstance(plugins, list) or not all(isinstance(p, str) for p in plugins):

@@ -168,6 +168,20 @@ def show(
 
 
 @app.command()
+def schema(
+    config: Annotated[str | None, typer.Argument(help="A config whose plug-ins are to be included.")] = None,
+) -> None:
+    """Print the JSON Schema of configs, for editors: nntrain schema > nntrain.schema.json."""
+    from nntrain.assemble import registry_of
+    from nntrain.fit import document
+    from nntrain.json_schema import config_schema
+    from nntrain.registry import Registry
+
+    registry = registry_of(document(config, [], _say)) if config else Registry()
+    print(json.dumps(config_schema(registry), indent=1, ensure_ascii=False))
+
+
+@app.command()
 def board(
     runs: Annotated[Path, typer.Argument(help="A run, or a folder of runs.")] = Path("runs"),
     port: Annotated[int, typer.Option(help="Where TensorBoard listens, on this machine only.")] = 6006,
