@@ -4,25 +4,21 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import torch
-
-from nntrain.assemble import Parts, load_state
+from nntrain import state
+from nntrain.assemble import Parts
 from nntrain.checkpoint import Checkpoint
 from nntrain.clock import Duration
 from nntrain.curves import Curves
-from nntrain.device import python_state, restore_python, seed_python
-from nntrain.errors import UserError
+from nntrain.device import seed_python
 from nntrain.evaluate import Numbers
 from nntrain.interruption import Interruption
-from nntrain.meter import REMEDIES, DivergedError, Meter
+from nntrain.meter import Meter
 from nntrain.network import parameter_count
 from nntrain.pace import Saving, Stopwatch
 from nntrain.run import Run
-from nntrain.specs import to_json
 from nntrain.update import Update
 from nntrain.writers import Writers
 
-STAGE = 0
 LOGS_PER_RUN = 200
 
 
@@ -39,7 +35,7 @@ class Trainer:
 
     def __init__(self, parts: Parts, run: Run, stored: Checkpoint | None) -> None:
         """Restores the state, and writes nothing; UserError where the state is not one of these parts."""
-        facts = _state_facts(stored)
+        facts = state.facts_of(stored)
         objectives = parts.task.objectives
         self.parts = parts
         self.run = run
@@ -50,7 +46,7 @@ class Trainer:
         self.meter = Meter([objective.name for objective in objectives], parts.device.torch)
         seed_python(parts.seed)
         if stored is not None:
-            self._restore(stored)
+            state.restore(stored, parts, self.meter, run.checkpoints.last)
         self.writers = Writers(run.path, facts.get("lengths"))
         self.curves = Curves(parts, facts.get("curves"))
         self._saved_best = self._best()
@@ -67,7 +63,7 @@ class Trainer:
         status = self.ended()
         while status is None:
             batches = next(updates)
-            parts.device.seed(parts.seed, 1, STAGE, self.step)
+            parts.device.seed(parts.seed, 1, state.STAGE, self.step)
             factor = parts.schedule(self.step / clock.total)
             self.meter.add(self.update(self.step, batches, factor))
             self.step += 1
@@ -126,53 +122,19 @@ class Trainer:
         assert self.curves.last is not None
         self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
         if is_best:
-            self.run.checkpoints.set_aside_best(self._trained())
+            self.run.checkpoints.set_aside_best(state.trained(self.parts, self.step))
         display.evaluation(self.curves.last, is_best)
 
     def _save(self) -> float:
         """Saves the state of the run; returns the seconds it took."""
         began = time.monotonic()
         self.meter.check(self.step)  # a state that has diverged must not replace one that has not
-        state = self._state()
-        _check_finite(state, self.step)
-        self.run.checkpoints.save_last(state)
+        saved = state.whole(self.parts, self.step, self.meter)
+        state.check_finite(saved, self.step)
+        saved.facts.update(seconds=self.stopwatch.seconds(), curves=self.curves.state(), lengths=self.writers.sync())
+        self.run.checkpoints.save_last(saved)
         self._saved_best = self._best()
         return time.monotonic() - began
-
-    def _trained(self) -> Checkpoint:
-        """The trained model, with all that is needed to use it without its training data."""
-        data = self.parts.data
-        tensors = {f"model.{name}": tensor for name, tensor in self.parts.model.state_dict().items()}
-        tensors |= {f"data.{name}": tensor for name, tensor in data.prepared().items()}
-        facts = {
-            "config": self.parts.plain,
-            "position": {"stage": STAGE, "step": self.step},
-            "inputs": to_json(data.inputs),
-            "targets": to_json(data.targets),
-        }
-        return Checkpoint(tensors, facts)
-
-    def _state(self) -> Checkpoint:
-        """The trained model and everything else that going on depends on."""
-        trained = self._trained()
-        tensors = dict(trained.tensors)
-        for name, optimizer in self.parts.optimizers.items():
-            tensors |= {f"optimizer.{name}.{key}": tensor for key, tensor in optimizer.state().items()}
-        tensors |= {f"meter.{name}": tensor for name, tensor in self.meter.state().items()}
-        tensors |= {f"random.{name}": tensor for name, tensor in python_state().items()}
-        facts = {
-            "seconds": self.stopwatch.seconds(),
-            "curves": self.curves.state(),
-            "lengths": self.writers.sync(),
-        }
-        return Checkpoint(tensors, trained.facts | facts)
-
-    def _restore(self, stored: Checkpoint) -> None:
-        load_state(self.parts.model, stored.part("model"), self.run.checkpoints.last)
-        for name, optimizer in self.parts.optimizers.items():
-            optimizer.restore(stored.part(f"optimizer.{name}"))
-        self.meter.restore(stored.part("meter"))
-        restore_python(stored.part("random"))
 
     def _best(self) -> dict[str, Any] | None:
         """The best model so far; it lies in its file as soon as the state is saved."""
@@ -186,20 +148,6 @@ class Trainer:
             "checkpoint": str(self.run.checkpoints.best),
             "metrics": self.curves.metrics_of(best, watch.metric.partition("/")[0]),
         }
-
-
-def _state_facts(stored: Checkpoint | None) -> dict[str, Any]:
-    """What a checkpoint says beside its tensors; UserError where it is no state to go on from."""
-    if stored is not None and "curves" not in stored.facts:
-        raise UserError("the checkpoint holds a trained model, but not the state of a run to go on with")
-    return stored.facts if stored else {}
-
-
-def _check_finite(state: Checkpoint, step: int) -> None:
-    """DivergedError where a weight or the optimizer's state is no longer a number."""
-    for name, tensor in state.tensors.items():
-        if name.startswith(("model.", "optimizer.")) and not bool(torch.isfinite(tensor).all()):
-            raise DivergedError(f"diverged: {name} is no longer finite after step {step}; {REMEDIES}")
 
 
 def _steps(parts: Parts, duration: Duration | str, otherwise: int) -> int:

@@ -1,0 +1,64 @@
+"""What a checkpoint holds of a run: the trained model, and everything that going on depends on."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nntrain.assemble import Parts, load_state
+from nntrain.checkpoint import Checkpoint
+from nntrain.device import python_state, restore_python
+from nntrain.errors import UserError
+from nntrain.meter import REMEDIES, DivergedError, Meter
+from nntrain.specs import to_json
+
+STAGE = 0
+
+
+def trained(parts: Parts, step: int) -> Checkpoint:
+    """The trained model, with all that is needed to use it without its training data."""
+    tensors = {f"model.{name}": tensor for name, tensor in parts.model.state_dict().items()}
+    tensors |= {f"data.{name}": tensor for name, tensor in parts.data.prepared().items()}
+    facts = {
+        "config": parts.plain,
+        "position": {"stage": STAGE, "step": step},
+        "inputs": to_json(parts.data.inputs),
+        "targets": to_json(parts.data.targets),
+    }
+    return Checkpoint(tensors, facts)
+
+
+def whole(parts: Parts, step: int, meter: Meter) -> Checkpoint:
+    """The trained model, the optimizers' state, sums that are not logged yet, and Python's generators.
+
+    torch's generators are seeded anew at every step, so they need not be kept.
+    """
+    checkpoint = trained(parts, step)
+    for name, optimizer in parts.optimizers.items():
+        checkpoint.tensors.update({f"optimizer.{name}.{key}": tensor for key, tensor in optimizer.state().items()})
+    checkpoint.tensors.update({f"meter.{name}": tensor for name, tensor in meter.state().items()})
+    checkpoint.tensors.update({f"random.{name}": tensor for name, tensor in python_state().items()})
+    return checkpoint
+
+
+def restore(stored: Checkpoint, parts: Parts, meter: Meter, source: Path) -> None:
+    """Puts everything back to what `whole` saw; UserError where it is the state of other parts."""
+    load_state(parts.model, stored.part("model"), source)
+    for name, optimizer in parts.optimizers.items():
+        optimizer.restore(stored.part(f"optimizer.{name}"))
+    meter.restore(stored.part("meter"))
+    restore_python(stored.part("random"))
+
+
+def facts_of(stored: Checkpoint | None) -> dict[str, Any]:
+    """What a checkpoint says beside its tensors; UserError where it is no state to go on from."""
+    if stored is not None and "curves" not in stored.facts:
+        raise UserError("the checkpoint holds a trained model, but not the state of a run to go on with")
+    return stored.facts if stored else {}
+
+
+def check_finite(checkpoint: Checkpoint, step: int) -> None:
+    """DivergedError where a weight or the optimizer's state is no longer a number."""
+    for name, tensor in checkpoint.tensors.items():
+        if name.startswith(("model.", "optimizer.")) and not bool(torch.isfinite(tensor).all()):
+            raise DivergedError(f"diverged: {name} is no longer finite after step {step}; {REMEDIES}")
