@@ -11,7 +11,7 @@ from nntrain.clock import Clock
 from nntrain.config import Document
 from nntrain.data import Dataset
 from nntrain.data.order import Order
-from nntrain.device import Device
+from nntrain.device import Device, seed_python
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.experiment import Experiment, TrainerSettings
 from nntrain.layers import Layer, multiply_adds, trace
@@ -62,6 +62,8 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     seed: int = given.get("seed", 0)
 
     device = attempt(("trainer",), Device, settings.device, settings.precision, settings.threads) or Device("cpu")
+    device.seed(seed, 2)
+    seed_python(seed)
     data: Dataset | None = attempt.make(given.get("data"), device.torch, stored)
     attempt.giver = given["data"].name if data else ""
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
@@ -99,7 +101,11 @@ class _Attempts:
             error.locate(path)
             message = error.given_by(self.giver) if isinstance(error, MismatchError) else str(error)
             self.reader.problems.append(Problem(error.path, message))
-            return None
+        except UserError:
+            raise
+        except Exception as error:
+            self.reader.problems.append(Problem(path, f"failed: {_reason(error)}"))
+        return None
 
     def make(self, component: Component | None, *arguments: Any) -> Any:
         """The component for these arguments; None also where the config has none that is right."""
@@ -149,6 +155,7 @@ def _network(chosen: Component | None, data: Dataset, device: Device, seed: int)
     if chosen is None:
         return None
     device.seed(seed, 0)
+    seed_python(seed)
     try:
         if chosen.takes("outputs"):
             model: nn.Module = chosen(data.inputs, data.targets)

@@ -1,5 +1,6 @@
 """The commands: each parses, calls one function, and prints."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -14,8 +15,6 @@ import typer
 from nntrain.errors import RunError, UserError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from nntrain.assemble import Parts
     from nntrain.run import Run
     from nntrain.tables import Table
@@ -109,7 +108,11 @@ def check(
     if errors:
         raise typer.Exit(UserError.exit_status)
     if as_json:
-        _print_json(reports[0].facts if len(reports) == 1 else {r.facts["config"]: r.facts for r in reports})
+        _print_json(
+            reports[0].facts
+            if len(reports) == 1
+            else {name: report.facts for name, report in zip(names, reports, strict=True)}
+        )
         return
     for report in reports:
         _print_tables(report.tables())
@@ -221,7 +224,9 @@ def _is_override(word: str) -> bool:
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    # Whoever reads the messages may have gone; that ends no run.
+    with contextlib.suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
 
 
 def _print_json(value: Mapping[str, Any]) -> None:
@@ -231,9 +236,11 @@ def _print_json(value: Mapping[str, Any]) -> None:
 
 
 def _print_tables(tables: "Sequence[Table]") -> None:
+    from rich.console import Console
+
     from nntrain.terminal import table
 
-    console = _console()
+    console = Console()
     for content in tables:
         console.print(table(content))
 
@@ -258,15 +265,8 @@ def _print_results(summary: Mapping[str, Any]) -> None:
 def _progress(parts: "Parts", run: "Run", step: int) -> "ProgressBar":
     from nntrain.terminal import ProgressBar
 
-    console = _console(stderr=True)
-    console.print(f"training in {run.path} on {parts.device.describe()}", highlight=False, soft_wrap=True)
-    return ProgressBar(console, parts.clock, step)
-
-
-def _console(stderr: bool = False) -> "Console":
-    from rich.console import Console
-
-    return Console(stderr=stderr)
+    _say(f"training in {run.path} on {parts.device.describe()}")
+    return ProgressBar(parts.clock, step)
 
 
 def _command() -> str:

@@ -19,6 +19,8 @@ from nntrain.meter import DivergedError
 from nntrain.run import Run, describe_environment
 from nntrain.trainer import Display, Trainer
 
+# What the position in a run, and what its dev set has not seen, depend on.
+FIXED = ("data.type", "data.split", "data.batch_size", "data.standardize", "trainer.accumulate")
 Say = Callable[[str], None]
 Show = Callable[[Parts, Run, int], AbstractContextManager[Display]]
 
@@ -107,11 +109,16 @@ def _resumed(run: Run, request: Request, say: Say) -> Trainer:
     for complaint in complaints:
         say(complaint)
     trainer = Trainer(parts, run, stored)
+    if run.is_finished() and stored is None:
+        raise UserError(f"{run.path} is finished, but its last checkpoint is gone or damaged; start a new run instead")
     if run.is_finished() and trainer.ended():
         raise UserError(f'{run.path} is finished; to go on, give it a longer trainer.length="... epochs", or patience')
     if trainer.step > parts.clock.total:
         raise UserError(f"{run.path} is at step {trainer.step} already, past trainer.length; give it a longer one")
     changes = differences(before.data, parts.plain)
+    fixed = [change for change in changes if change.startswith(FIXED)]
+    if fixed and stored is not None:
+        raise UserError(f"a run cannot go on with other examples or batches ({'; '.join(fixed)}); start a new one")
     for change in changes:
         say(f"changed: {change}")
     if changes and rate_before:

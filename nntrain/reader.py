@@ -119,8 +119,9 @@ class Reader:
         return factory(**settings) if is_whole else None, plain
 
     def _leaf(self, annotation: Any, data: Any, path: Path) -> Any:
+        is_tuple = isinstance(data, list) and any(get_origin(o) is tuple for o in options(annotation))
         try:
-            return _adapter(annotation).validate_python(data)
+            return _adapter(annotation).validate_python(tuple(data) if is_tuple else data)
         except ValidationError as error:
             entry = item(annotation)
             wrong = sorted({int(e["loc"][0]) for e in error.errors() if e["loc"]}) if entry is not None else []

@@ -76,6 +76,8 @@ def _plain_default(parameter: inspect.Parameter, field: dataclasses.Field[Any] |
     """A default as YAML would say it."""
     if field is not None and field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
+    if isinstance(parameter.default, tuple):
+        return list(parameter.default)
     return str(parameter.default) if isinstance(parameter.default, Duration) else parameter.default
 
 

@@ -3,11 +3,14 @@
 A description travels in the checkpoint as JSON, so that a trained model can be used without its training data.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+
+from nntrain.errors import UnfitError
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,14 @@ class Classes:
         """The description with what is to be known of the training set."""
         return self
 
+    def statistics(self) -> dict[str, Tensor]:
+        """What was learned from the training set, for the checkpoint."""
+        return {}
+
+    def restored(self, stored: Mapping[str, Tensor]) -> "Classes":
+        """The description with what a checkpoint has of `statistics`."""
+        return self
+
 
 @dataclass(frozen=True)
 class Values:
@@ -90,6 +101,18 @@ class Values:
         """The description with the mean and deviation of the training set's values."""
         deviation, mean = torch.std_mean(targets.double(), dim=0, correction=0)
         deviation = torch.where(deviation > 0, deviation, 1.0)
+        return replace(self, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
+
+    def statistics(self) -> dict[str, Tensor]:
+        """What was learned from the training set, for the checkpoint."""
+        named = {"target_mean": self.mean, "target_deviation": self.deviation}
+        return {name: torch.tensor(values, dtype=torch.float64) for name, values in named.items()}
+
+    def restored(self, stored: Mapping[str, Tensor]) -> "Values":
+        """The description with what a checkpoint has of `statistics`; UnfitError where that is of other targets."""
+        mean, deviation = (stored.get(name, torch.empty(0)) for name in ("target_mean", "target_deviation"))
+        if len(mean) != len(self) or len(deviation) != len(self):
+            raise UnfitError("the checkpoint was trained on other targets")
         return replace(self, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
 
 

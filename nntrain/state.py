@@ -57,8 +57,9 @@ def facts_of(stored: Checkpoint | None) -> dict[str, Any]:
     return stored.facts if stored else {}
 
 
-def check_finite(checkpoint: Checkpoint, step: int) -> None:
-    """DivergedError where a weight or the optimizer's state is no longer a number."""
+def check_finite(checkpoint: Checkpoint, parts: Parts, step: int) -> None:
+    """DivergedError where a weight or the optimizer's state is no longer a number; a buffer, such as a mask, may."""
+    weights = {f"model.{name}" for name, _ in parts.model.named_parameters()}
     for name, tensor in checkpoint.tensors.items():
-        if name.startswith(("model.", "optimizer.")) and not bool(torch.isfinite(tensor).all()):
+        if (name in weights or name.startswith("optimizer.")) and not bool(torch.isfinite(tensor).all()):
             raise DivergedError(f"diverged: {name} is no longer finite after step {step}; {REMEDIES}")

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -45,12 +46,19 @@ def number(value: float | None) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.4g}"
 
 
+class _Watched(Console):
+    """A console that goes quiet where nobody reads it any more, instead of ending the run."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class ProgressBar:
     """A live bar with the last evaluation beside it; plain lines where standard error is no terminal."""
 
-    def __init__(self, console: Console, clock: Clock, step: int) -> None:
+    def __init__(self, clock: Clock, step: int) -> None:
         self._clock = clock
-        self._console = console
+        self._console = console = _Watched(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -87,7 +95,8 @@ class ProgressBar:
         epochs = self._clock.total / self._clock.steps_per_epoch
         place = f"epoch {self._clock.epoch(step):.1f}/{epochs:g}, step {step:,}"
         self._progress.update(self._task, completed=step, place=place, speed=f"{speed:,.0f} steps/s")
-        self._progress.refresh()
+        with self._unheard():
+            self._progress.refresh()
 
     def evaluation(self, record: Mapping[str, Any], is_best: bool) -> None:
         curves = "  ".join(_curve(record, part) for part in ("train", "dev") if record.get(part))
@@ -100,7 +109,16 @@ class ProgressBar:
             self._printed = now
             star = "  best" if is_best else ""
             line = f"epoch {record['epoch']:6.2f}  step {record['step']:>7,}  {curves}{star}"
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            with self._unheard():
+                self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def _unheard(self) -> Iterator[None]:
+        """Lets a terminal that has gone away be no matter."""
+        try:
+            yield
+        except OSError:
+            self._console.quiet = True
 
 
 def _curve(record: Mapping[str, Any], part: str) -> str:

@@ -130,7 +130,7 @@ class Trainer:
         began = time.monotonic()
         self.meter.check(self.step)  # a state that has diverged must not replace one that has not
         saved = state.whole(self.parts, self.step, self.meter)
-        state.check_finite(saved, self.step)
+        state.check_finite(saved, self.parts, self.step)
         saved.facts.update(seconds=self.stopwatch.seconds(), curves=self.curves.state(), lengths=self.writers.sync())
         self.run.checkpoints.save_last(saved)
         self._saved_best = self._best()

@@ -101,7 +101,8 @@ class InMemory:
         self.batch_size = len(train) if batch_size == "all" else batch_size
         self._prepared = self._learn(train) if stored is None else self._fitting(stored)
         self.inputs = self._source.inputs
-        self.targets = self._source.targets.learned_from(train.targets)
+        targets = self._source.targets
+        self.targets = targets.learned_from(train.targets) if stored is None else targets.restored(stored)
         self.train = self._ready(train)
         self._splits = {"train": self.train, "dev": self._ready(dev) if len(dev) else None}
 
@@ -112,7 +113,7 @@ class InMemory:
         return self._splits[name]
 
     def prepared(self) -> dict[str, Tensor]:
-        return self._prepared
+        return {**self._prepared, **self.targets.statistics()}
 
     def describe(self) -> dict[str, Any]:
         sizes = {name: len(part) for name, part in self._splits.items() if part is not None}
@@ -141,8 +142,10 @@ class InMemory:
     def _learn(self, train: Examples) -> dict[str, Tensor]:
         if not self._standardize:
             return {}
-        mean, deviation = _moments(train.inputs, self._source.scale)
-        return {"mean": mean, "deviation": torch.where(deviation > 0, deviation, 1.0)}
+        mean, deviation = _moments(train.inputs)
+        is_constant = deviation <= 1e-7 * mean.abs()  # to rounding
+        scale = self._source.scale
+        return {"mean": mean * scale, "deviation": torch.where(is_constant, 1.0, deviation * scale)}
 
     def _fitting(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """A checkpoint's preparation, where it is one of such data."""
@@ -162,7 +165,7 @@ class InMemory:
         return TensorSplit(inputs.to(self._device), examples.targets.to(self._device), self.batch_size)
 
 
-def _moments(inputs: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+def _moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each feature or channel (the second axis), in float64.
 
     Piece by piece, since float64 is eight times the size of the bytes that images come in.
@@ -170,7 +173,7 @@ def _moments(inputs: Tensor, scale: float) -> tuple[Tensor, Tensor]:
 
     def pieces() -> Iterator[Tensor]:
         for piece in torch.split(inputs, PIECE):
-            yield piece.transpose(0, 1).flatten(1).double() * scale
+            yield piece.transpose(0, 1).flatten(1).double()
 
     count = inputs.numel() // inputs.shape[1]
     mean = torch.stack([piece.sum(dim=1) for piece in pieces()]).sum(dim=0) / count

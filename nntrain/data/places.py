@@ -1,6 +1,7 @@
 """Where data sets lie on disk, and where downloads go."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -10,9 +11,10 @@ def cache_folder() -> Path:
     return Path(home) / "nntrain"
 
 
-def roots(root: str | None) -> list[Path]:
+def roots(root: str | None) -> Iterator[Path]:
     """Where a set is looked for: `data.root` alone, else $NNTRAIN_DATA and then what was downloaded before."""
-    if root is not None:
-        return [Path(root).expanduser()]
-    given = os.environ.get("NNTRAIN_DATA")
-    return [*([Path(given).expanduser()] if given else []), cache_folder() / "data"]
+    given = root or os.environ.get("NNTRAIN_DATA")
+    if given:
+        yield Path(given).expanduser()
+    if root is None:
+        yield cache_folder() / "data"  # asked for last: there may be no home

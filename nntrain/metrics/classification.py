@@ -16,6 +16,7 @@ class Accuracy:
     accuracy = 1/n sum_i [argmax_c z_ic = y_i]
 
     Predictions z (batch, classes), targets y (batch,); from 0 to 1.
+    Source: as sklearn.metrics.accuracy_score.
     """
 
     better: ClassVar[str] = "higher"
@@ -39,6 +40,7 @@ class ErrorRate:
     error_rate = 1/n sum_i [argmax_c z_ic != y_i]
 
     Predictions z (batch, classes), targets y (batch,); from 0 to 1.
+    Source: one minus the accuracy; the usual score since LeCun et al. 1998.
     """
 
     better: ClassVar[str] = "lower"

@@ -17,6 +17,7 @@ class RootMeanSquaredError:
     rmse = sqrt(1/(n d) sum_ij (y_ij - t_ij)^2)
 
     Predictions y and targets t (batch, d), in the units of the targets.
+    Source: as sklearn.metrics.root_mean_squared_error.
     """
 
     better: ClassVar[str] = "lower"
@@ -40,6 +41,7 @@ class MeanAbsoluteError:
     mae = 1/(n d) sum_ij |y_ij - t_ij|
 
     Predictions y and targets t (batch, d), in the units of the targets.
+    Source: as sklearn.metrics.mean_absolute_error.
     """
 
     better: ClassVar[str] = "lower"
