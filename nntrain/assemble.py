@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from nntrain.clock import Clock
@@ -77,6 +78,8 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
 
+    if model and data and task and order and not reader.problems:
+        attempt(("model",), _tried, model, data, task, metrics, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and rule and order and clock and schedule
@@ -178,6 +181,34 @@ def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
         raise UnfitError(f"the model fails on {data.inputs}: {_reason(error)}") from error
     device.use_threads(multiply_adds(layers) * data.batch_size)
     return layers
+
+
+def _tried(
+    model: nn.Module, data: Dataset, task: Task, metrics: Mapping[str, Metric], order: Order, device: Device
+) -> None:
+    """One forward pass of training and one of evaluation, without a step: what fails in them is refused here.
+
+    The model's buffers are put back; the generators are seeded anew before the first step.
+    """
+    batch = next(data.train.stream(order.updates(0, device.torch)))[0]
+    kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    try:
+        with torch.no_grad(), device.precision():
+            for objective in task.objectives:
+                value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))
+                if value.shape != ():
+                    raise UnfitError(f"the loss of a batch is to be one number, not of shape {tuple(value.shape)}")
+            outcome = task.evaluate(model.eval(), batch)
+            for metric in metrics.values():
+                metric.measure(outcome.predictions, outcome.targets)
+    except UnfitError:
+        raise
+    except Exception as error:
+        raise UnfitError(f"the first batch of {len(batch.targets)} examples fails: {_reason(error)}") from error
+    finally:
+        model.train()
+        for name, buffer in model.named_buffers():
+            buffer.copy_(kept[name])
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from nntrain.errors import UnfitError
 from nntrain.loss import Batch, Counts, Loss, Objective, Term
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
@@ -39,6 +40,9 @@ class Regression:
         return model(batch.inputs)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Loss:
+        if outputs.shape != batch.targets.shape:  # broadcasting would compare every output with every target
+            found, needed = tuple(outputs.shape), tuple(batch.targets.shape)
+            raise UnfitError(f"the model's outputs are of shape {found}, but the targets are of shape {needed}")
         mean, deviation = self._scale(batch.targets.device)
         return Loss(loss=Term(self._loss(outputs, (batch.targets - mean) / deviation)))
 
