@@ -16,6 +16,7 @@ from nntrain.device import Device, seed_python
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.experiment import Experiment, TrainerSettings
 from nntrain.layers import Layer, multiply_adds, trace
+from nntrain.loss import Batch
 from nntrain.metrics import Metric
 from nntrain.network import Network, head_for
 from nntrain.optimizers import Optimizer
@@ -25,6 +26,7 @@ from nntrain.regularizers import Regularizer
 from nntrain.schema import Component, Path, Problem, settings_of
 from nntrain.suggest import did_you_mean
 from nntrain.tasks import Task
+from nntrain.update import Update
 
 T = TypeVar("T")
 
@@ -48,6 +50,11 @@ class Parts:
     clock: Clock
     schedule: Callable[[float], float]
     monitor: str | None  # None without a dev set
+
+    def update(self) -> Update:
+        """The update that trains these parts."""
+        objectives = self.task.objectives
+        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.settings.clip)
 
 
 def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> Parts:
@@ -183,6 +190,11 @@ def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
     return layers
 
 
+def first_batch(data: Dataset, order: Order, device: Device) -> Batch:
+    """The batch that the first step of a run sees (the first of several, where it accumulates)."""
+    return next(data.train.stream(order.updates(0, device.torch)))[0]
+
+
 def _tried(
     model: nn.Module, data: Dataset, task: Task, metrics: Mapping[str, Metric], order: Order, device: Device
 ) -> None:
@@ -190,7 +202,7 @@ def _tried(
 
     The model's buffers are put back; the generators are seeded anew before the first step.
     """
-    batch = next(data.train.stream(order.updates(0, device.torch)))[0]
+    batch = first_batch(data, order, device)
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
     try:
         with torch.no_grad(), device.precision():

@@ -1,16 +1,18 @@
 """What is to be known of a config before training: data, shapes, parameters, memory, first loss."""
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from nntrain.assemble import Parts, assemble
+import torch
+
+from nntrain.assemble import Parts, assemble, first_batch
 from nntrain.config import Document
-from nntrain.layers import Layer, multiply_adds, trace
+from nntrain.layers import Layer, multiply_adds
 from nntrain.loss import Batch
 from nntrain.network import parameter_count
 from nntrain.tables import Table
-from nntrain.update import Update
 
 BYTES = 4  # of a float32 number
 STATES = 3  # a gradient, and at most two numbers of the optimizer's, for each parameter
@@ -64,18 +66,10 @@ class Report:
 def check(document: Document) -> Report:
     """Makes everything a run needs, and one update of a throw-away copy of it; raises what `fit` would."""
     parts = assemble(document)
-    batch = _first_batch(parts)
+    batch = first_batch(parts.data, parts.order, parts.device)
     first_loss = _first_loss(parts, batch)
-    update = Update(
-        parts.model,
-        parts.task.objectives,
-        parts.optimizers,
-        parts.regularizers,
-        parts.device,
-        parts.settings.clip,
-    )
     began = time.monotonic()
-    measures = update(0, [batch], parts.schedule(0.0))
+    measures = parts.update()(0, [batch], parts.schedule(0.0))
     norms = {name: float(m.grad_norm) for name, m in measures.items()}
     facts = {
         "config": parts.plain["name"],
@@ -99,14 +93,8 @@ def check(document: Document) -> Report:
     return Report(facts, parts.layers)
 
 
-def _first_batch(parts: Parts) -> Batch:
-    return next(parts.data.train.stream(parts.order.updates(0, parts.device.torch)))[0]
-
-
 def _first_loss(parts: Parts, batch: Batch) -> float | None:
     """The untrained network's loss on the first batch, in eval mode."""
-    import torch
-
     parts.model.eval()
     with torch.inference_mode(), parts.device.precision():
         outcome = parts.task.evaluate(parts.model, batch)
@@ -116,7 +104,7 @@ def _first_loss(parts: Parts, batch: Batch) -> float | None:
 
 def _memory(parts: Parts, batch: Batch) -> int:
     """An estimate in bytes: parameters with gradients and optimizer state, and what a batch's layers put out."""
-    outputs = sum(_numbers(layer) for layer in trace(parts.model, batch.inputs[:1]))
+    outputs = sum(math.prod(layer.shape) for layer in parts.layers)
     return BYTES * (parameter_count(parts.model) * (1 + STATES) + 2 * outputs * len(batch.targets))
 
 
@@ -124,10 +112,3 @@ def _norms(found: float | dict[str, float]) -> str:
     if isinstance(found, dict):
         return ", ".join(f"{name} {norm:.4g}" for name, norm in found.items())
     return f"{found:.4g}"
-
-
-def _numbers(layer: Layer) -> int:
-    count = 1
-    for side in layer.shape:
-        count *= side
-    return count

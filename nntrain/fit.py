@@ -165,6 +165,7 @@ def _started(path: Path) -> list[int]:
 
 
 def document(config: str, overrides: Sequence[str], say: Say) -> Document:
+    """A config by its path or shipped name, with its own name filled in; `say` tells what the overrides drop."""
     loaded = load(find(config), overrides)
     loaded.data.setdefault("name", Path(config).stem)
     for note in loaded.notes:

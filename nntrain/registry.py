@@ -104,7 +104,7 @@ class Registry:
     def load(self, kind: str, name: str) -> Callable[..., Any]:
         """Imports the component's file, and no other, and returns the class or function."""
         entry = self.entry(kind, name)
-        return getattr(_module(entry.path), entry.symbol)
+        return getattr(_module(entry), entry.symbol)
 
     @cached_property
     def _entries(self) -> dict[str, dict[str, Entry]]:
@@ -150,10 +150,11 @@ def _mark(decorator: ast.expr) -> tuple[str, str] | None:
     return None
 
 
-def _module(path: Path) -> Any:
-    if path.is_relative_to(PACKAGE):
-        return importlib.import_module(".".join(("nntrain", *path.relative_to(PACKAGE).with_suffix("").parts)))
-    path = path.resolve()
+def _module(entry: Entry) -> Any:
+    """The module that an entry's file is, imported once."""
+    if entry.is_built_in:
+        return importlib.import_module(".".join(("nntrain", *entry.path.relative_to(PACKAGE).with_suffix("").parts)))
+    path = entry.path.resolve()
     name = f"nntrain_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)

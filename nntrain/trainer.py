@@ -16,7 +16,6 @@ from nntrain.meter import Meter
 from nntrain.network import parameter_count
 from nntrain.pace import Saving, Stopwatch
 from nntrain.run import Run
-from nntrain.update import Update
 from nntrain.writers import Writers
 
 LOGS_PER_RUN = 200
@@ -36,14 +35,11 @@ class Trainer:
     def __init__(self, parts: Parts, run: Run, stored: Checkpoint | None) -> None:
         """Restores the state, and writes nothing; UserError where the state is not one of these parts."""
         facts = state.facts_of(stored)
-        objectives = parts.task.objectives
         self.parts = parts
         self.run = run
         self.step: int = facts.get("position", {"step": 0})["step"]
-        self.update = Update(
-            parts.model, objectives, parts.optimizers, parts.regularizers, parts.device, parts.settings.clip
-        )
-        self.meter = Meter([objective.name for objective in objectives], parts.device.torch)
+        self.update = parts.update()
+        self.meter = Meter([objective.name for objective in parts.task.objectives], parts.device.torch)
         seed_python(parts.seed)
         if stored is not None:
             state.restore(stored, parts, self.meter, run.checkpoints.last)

@@ -14,7 +14,6 @@ from nntrain.settings import Count
 from nntrain.specs import Classes, Image, Values, Vector
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
-
 PIECE = 4096  # examples whose moments are taken at a time
 
 
