@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from nntrain.batch import Batch
 from nntrain.clock import Clock
 from nntrain.config import Document
 from nntrain.data import Dataset
@@ -16,7 +17,6 @@ from nntrain.device import Device, seed_python
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.experiment import Experiment, TrainerSettings
 from nntrain.layers import Layer, multiply_adds, trace
-from nntrain.loss import Batch
 from nntrain.metrics import Metric
 from nntrain.network import Network, head_for
 from nntrain.optimizers import Optimizer
@@ -161,17 +161,19 @@ def _task(
 
 
 def _network(chosen: Component | None, data: Dataset, device: Device, seed: int) -> nn.Module | None:
-    """A model that takes targets makes its own outputs; any other is a body and gets the head that fits."""
+    """A model that takes `outputs` makes its own; any other is a body and gets the head that fits the targets.
+
+    A body that takes `targets` wants to know them for its features: whether one is needed at every position.
+    """
     if chosen is None:
         return None
     device.seed(seed, 0)
     seed_python(seed)
     try:
-        if chosen.takes("outputs"):
-            model: nn.Module = chosen(data.inputs, data.targets)
-        else:
-            body = chosen(data.inputs)
-            model = Network(body, head_for(data.targets, body.features))
+        looks_at_targets = chosen.takes("outputs") or chosen.takes("targets")
+        model: nn.Module = chosen(data.inputs, data.targets) if looks_at_targets else chosen(data.inputs)
+        if not chosen.takes("outputs"):
+            model = Network(model, head_for(data.targets, model))
     except (UnfitError, UserError):
         raise
     except Exception as error:
@@ -181,9 +183,9 @@ def _network(chosen: Component | None, data: Dataset, device: Device, seed: int)
 
 def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
     """The layers for one example; a model that fails on it is refused. Sets the threads that it is worth."""
-    example = next(iter(data.train.in_order())).inputs[:1]
+    example = next(data.train.stream([[torch.zeros(1, dtype=torch.long, device=device.torch)]]))[0]
     try:
-        layers = trace(model, example)
+        layers = trace(model, example.inputs)
     except Exception as error:
         raise UnfitError(f"the model fails on {data.inputs}: {_reason(error)}") from error
     device.use_threads(multiply_adds(layers) * data.batch_size)

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from nntrain.assemble import Parts, assemble, first_batch
+from nntrain.batch import Batch
 from nntrain.config import Document
 from nntrain.layers import Layer, multiply_adds
-from nntrain.loss import Batch
 from nntrain.network import parameter_count
 from nntrain.tables import Table
 

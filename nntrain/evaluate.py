@@ -63,7 +63,7 @@ def _loss_state(outcome: Outcome) -> Tensor:
     """Sum and count of each term of the loss, (terms, 2)."""
     assert outcome.loss is not None
     sums = torch.stack([term.sum.double() for term in outcome.loss.values()])
-    counts = torch.stack([sums.new_full((), outcome.counts[name]) for name in outcome.loss])
+    counts = torch.stack([torch.as_tensor(outcome.counts[name]).to(sums) for name in outcome.loss])
     return torch.stack((sums, counts), dim=1)
 
 

@@ -21,7 +21,7 @@ class Layer:
     multiply_adds: int
 
 
-def trace(model: nn.Module, inputs: Tensor) -> list[Layer]:
+def trace(model: nn.Module, inputs: Any) -> list[Layer]:
     """The layers (modules without parts) in the order in which they run, for a batch in eval mode."""
     layers: list[Layer] = []
     hooks = [

@@ -2,19 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor, nn
 
+from nntrain.batch import Batch
 
-class Batch(NamedTuple):
-    """Some examples: inputs (batch, ...) and targets (batch, ...), on the device."""
-
-    inputs: Tensor
-    targets: Tensor
-
-
-Counts = Mapping[str, int]
+Counts = Mapping[str, int | Tensor]  # a tensor of shape () where it takes the device to count
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """A model's body and the head that the targets need."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
-from nntrain.specs import Classes, Targets, Values
+from nntrain.specs import Targets
 
 
 class Network(nn.Module):
@@ -13,15 +15,19 @@ class Network(nn.Module):
         self.body = body
         self.head = head
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         return self.head(self.body(x))
 
 
-def head_for(targets: Targets, features: int) -> nn.Module:
-    """The head by what the targets are: z = W h + b, one output for each class or value."""
-    if isinstance(targets, Classes | Values):
-        return nn.Linear(features, len(targets))
-    raise TypeError(f"no head is known for {type(targets).__name__}")
+def head_for(targets: Targets, body: nn.Module) -> nn.Module:
+    """The head z = W h + b by what the targets are, or the one that a body has of its own (tied weights).
+
+    One output for each class or value; at every position where the targets are tags or tokens: the features
+    are then (batch, time, features).
+    """
+    own: Any = getattr(body, "head_for", None)
+    width: Any = getattr(body, "features", None)
+    return own(targets) if own is not None else nn.Linear(width, len(targets))
 
 
 def parameter_count(model: nn.Module) -> int:

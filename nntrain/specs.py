@@ -46,12 +46,77 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Video:
+    """Inputs of shape (batch, channels, frames, height, width)."""
+
+    channels: int
+    frames: int
+    height: int
+    width: int
+    plural: ClassVar[str] = "videos (channels, frames, height, width)"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.channels, self.frames, self.height, self.width)
+
+    def __str__(self) -> str:
+        return f"videos of shape ({self.channels}, {self.frames}, {self.height}, {self.width})"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Inputs that are `Sequences` of real numbers (batch, time, features); `length` is the longest's."""
+
+    features: int
+    length: int
+    plural: ClassVar[str] = "series (time, features)"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.length, self.features)
+
+    def __str__(self) -> str:
+        return f"series of {self.length} steps, {self.features} feature{'s' if self.features > 1 else ''} each"
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Inputs that are `GraphNodes`: examples are nodes of one graph, each with features."""
+
+    features: int
+    plural: ClassVar[str] = "nodes of a graph"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.features,)
+
+    def __str__(self) -> str:
+        return f"nodes of a graph with {self.features} features each"
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """Inputs that are a `GraphBatch`: examples are whole graphs, whose nodes have features."""
+
+    features: int
+    plural: ClassVar[str] = "graphs"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.features,)
+
+    def __str__(self) -> str:
+        return f"graphs with {self.features} features a node"
+
+
+@dataclass(frozen=True)
 class Classes:
     """Targets of shape (batch,): the number of a class."""
 
     names: tuple[str, ...]
     plural: ClassVar[str] = "classes"
     task: ClassVar[str] = "classification"
+    per_position: ClassVar[bool] = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -76,6 +141,68 @@ class Classes:
         return self
 
 
+class _Labelled:
+    """What targets with a label at every position have in common: no strata, and nothing to be learned."""
+
+    per_position: ClassVar[bool] = True
+
+    def strata(self, targets: Tensor) -> Tensor:
+        return torch.zeros(len(targets), dtype=torch.long)
+
+    def learned_from(self, targets: Tensor) -> Any:
+        return self
+
+    def statistics(self) -> dict[str, Tensor]:
+        return {}
+
+    def restored(self, stored: Mapping[str, Tensor]) -> Any:
+        return self
+
+
+@dataclass(frozen=True)
+class Tags(_Labelled):
+    """Targets of shape (batch, time): the number of a class at every position, IGNORED where there is none."""
+
+    names: tuple[str, ...]
+    length: int
+    plural: ClassVar[str] = "tags"
+    task: ClassVar[str] = "tagging"
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __str__(self) -> str:
+        return f"{len(self.names)} tags, up to {self.length} in a row"
+
+
+@dataclass(frozen=True)
+class Tokens(_Labelled):
+    """Inputs that are `Sequences` of token numbers (batch, time), or targets of that shape: the next token.
+
+    `unit` is what a token is: character, byte, word, piece (of a word) or symbol.
+    """
+
+    vocabulary: tuple[str, ...]
+    length: int
+    unit: str = "symbol"
+    plural: ClassVar[str] = "tokens"
+    task: ClassVar[str] = "language_model"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.length,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.vocabulary
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def __str__(self) -> str:
+        return f"up to {self.length} tokens of {len(self.vocabulary):,} different {self.unit}s"
+
+
 @dataclass(frozen=True)
 class Values:
     """Targets of shape (batch, values): real numbers, with the training set's mean and deviation of each."""
@@ -85,6 +212,7 @@ class Values:
     deviation: tuple[float, ...] = ()
     plural: ClassVar[str] = "values (real numbers)"
     task: ClassVar[str] = "regression"
+    per_position: ClassVar[bool] = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -116,9 +244,11 @@ class Values:
         return replace(self, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
 
 
-Inputs = Vector | Image
-Targets = Classes | Values
-_TYPES: dict[str, Any] = {cls.__name__: cls for cls in (Vector, Image, Classes, Values)}
+Inputs = Vector | Image | Video | Series | Tokens | Nodes | Graphs
+Targets = Classes | Tags | Tokens | Values
+Labels = Classes | Tags | Tokens  # targets that are one of several names
+_KINDS = (Vector, Image, Video, Series, Tokens, Nodes, Graphs, Classes, Tags, Values)
+_TYPES: dict[str, Any] = {cls.__name__: cls for cls in _KINDS}
 
 
 def to_json(spec: Inputs | Targets) -> dict[str, Any]:

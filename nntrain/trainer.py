@@ -58,8 +58,8 @@ class Trainer:
         self.writers.open()
         status = self.ended()
         while status is None:
-            batches = next(updates)
             parts.device.seed(parts.seed, 1, state.STAGE, self.step)
+            batches = next(updates)
             factor = parts.schedule(self.step / clock.total)
             self.meter.add(self.update(self.step, batches, factor))
             self.step += 1

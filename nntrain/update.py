@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nntrain.batch import Batch
 from nntrain.device import Device
-from nntrain.loss import Batch, Counts, Objective
+from nntrain.loss import Counts, Objective
 from nntrain.optimizers import Optimizer
 from nntrain.regularizers import Regularizer
 

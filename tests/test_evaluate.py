@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from sklearn.metrics import mean_absolute_error, r2_score
 from torch import Tensor, nn
 
+from nntrain.batch import Batch
 from nntrain.data.in_memory import TensorSplit
 from nntrain.device import Device
 from nntrain.evaluate import Measured, evaluate
-from nntrain.loss import Batch, Loss, Term
+from nntrain.loss import Loss, Term
 from nntrain.losses.cross_entropy import CrossEntropy
 from nntrain.losses.squared import Squared
 from nntrain.metrics.classification import Accuracy, ErrorRate

@@ -11,7 +11,7 @@ from nntrain.specs import Classes, Image
 
 def lenet() -> Network:
     body = LeNet(Image(1, 28, 28), dropout=0.5)
-    return Network(body, head_for(Classes(tuple("0123456789")), body.features))
+    return Network(body, head_for(Classes(tuple("0123456789")), body))
 
 
 def test_layers_in_the_order_in_which_they_run() -> None:

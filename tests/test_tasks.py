@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nntrain.loss import Batch
+from nntrain.batch import Batch
 from nntrain.losses.cross_entropy import CrossEntropy
 from nntrain.losses.squared import Squared
 from nntrain.specs import Classes, Values

@@ -21,7 +21,7 @@ class Example:
 
     def __init__(self, activation: Activation) -> None:
         body = MultilayerPerceptron(Vector(2), hidden=[3], activation=activation)
-        network = Network(body, head_for(Values(("y",)), body.features)).double()
+        network = Network(body, head_for(Values(("y",)), body)).double()
         self.linear, self.head = body.layers[0].linear, network.head
         with torch.no_grad():
             self.linear.weight.copy_(torch.tensor([[0.5, -2.5], [1.2, 0.1], [-0.7, -1.2]]))

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nntrain.batch import Batch
 from nntrain.device import Device, Precision
-from nntrain.loss import Batch, Loss, Objective, Term
+from nntrain.loss import Loss, Objective, Term
 from nntrain.losses.cross_entropy import CrossEntropy
 from nntrain.losses.squared import Squared
 from nntrain.optimizers import Optimizer, Rule, State

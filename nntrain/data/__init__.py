@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from nntrain.loss import Batch
+from nntrain.batch import Batch
 from nntrain.specs import Inputs, Targets
 
 

@@ -7,75 +7,103 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from nntrain.data.split import SplitSettings, divide
+from nntrain.batch import Batch, Sequences, each
+from nntrain.data import standardization
+from nntrain.data.split import SplitSettings, divide, sampled
 from nntrain.errors import UnfitError
-from nntrain.loss import Batch
 from nntrain.settings import Count
-from nntrain.specs import Classes, Image, Values, Vector
+from nntrain.specs import Image, Series, Targets, Tokens, Vector, Video
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
-PIECE = 4096  # examples whose moments are taken at a time
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs (n, ...) of any number type and targets (n, ...)."""
+    """Inputs (n, ...), a tensor of any number type or `Sequences`, and targets (n, ...)."""
 
-    inputs: Tensor
+    inputs: Any
     targets: Tensor
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, numbers: Tensor) -> "Examples":
-        return Examples(self.inputs[numbers], self.targets[numbers])
+        return Examples(each(lambda part: part[numbers], self.inputs), self.targets[numbers])
 
 
 @dataclass(frozen=True)
 class Source:
-    """A set as it comes: `scale` times the inputs are ordinary numbers (pixels from 0 to 1)."""
+    """A set as it comes: `scale` times the inputs are ordinary numbers (pixels from 0 to 1).
+
+    `dev` and `test` are there where the set comes with such a part.
+    """
 
     name: str
-    inputs: Vector | Image
-    targets: Classes | Values
+    inputs: Vector | Image | Video | Series | Tokens
+    targets: Targets
     train: Examples
     test: Callable[[], Examples] | None = None
     scale: float = 1.0
+    dev: Callable[[], Examples] | None = None
 
 
 class TensorSplit:
     """Examples as tensors on the device."""
 
-    def __init__(self, inputs: Tensor, targets: Tensor, batch_size: int) -> None:
+    def __init__(self, inputs: Any, targets: Tensor, batch_size: int) -> None:
         self.inputs = inputs
         self.targets = targets
         self.batch_size = batch_size
+        self._finish = _without_needless_padding if _is_padded(inputs) else _as_it_is
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def stream(self, plan: Iterable[Sequence[Tensor]]) -> Iterator[list[Batch]]:
         for update in plan:
-            yield [Batch(self.inputs.index_select(0, i), self.targets.index_select(0, i)) for i in update]
+            yield [self._finish(self._batch(numbers)) for numbers in update]
 
     def in_order(self) -> Iterator[Batch]:
-        bytes_each = max(1, self.inputs[:1].nbytes)
-        size = max(self.batch_size, EVALUATION_BYTES // bytes_each)
-        return map(Batch, torch.split(self.inputs, size), torch.split(self.targets, size))
+        values = self.inputs.values if isinstance(self.inputs, Sequences) else self.inputs
+        size = max(self.batch_size, EVALUATION_BYTES // max(1, values[:1].nbytes))
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield self._finish(Batch(each(lambda tensor: tensor[part], self.inputs), self.targets[part]))  # noqa: B023
 
     def sample(self, examples: int, seed: int) -> "TensorSplit":
         if len(self) <= examples:
             return self
-        generator = torch.Generator().manual_seed(seed)
-        numbers = torch.randperm(len(self), generator=generator)[:examples].sort().values.to(self.inputs.device)
-        return TensorSplit(self.inputs[numbers], self.targets[numbers], self.batch_size)
+        batch = self._batch(sampled(len(self), examples, seed).to(self.targets.device))
+        return TensorSplit(batch.inputs, batch.targets, self.batch_size)
+
+    def _batch(self, numbers: Tensor) -> Batch:
+        return Batch(
+            each(lambda part: part.index_select(0, numbers), self.inputs), self.targets.index_select(0, numbers)
+        )
+
+
+def _is_padded(inputs: Any) -> bool:
+    return isinstance(inputs, Sequences) and inputs.lengths is not None
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
+def _without_needless_padding(batch: Batch) -> Batch:
+    """The batch, cut to its longest sequence."""
+    values, lengths = batch.inputs
+    whole, longest = values.shape[1], int(lengths.max())
+    targets = batch.targets[:, :longest] if batch.targets.shape[1:2] == (whole,) else batch.targets
+    return Batch(Sequences(values[:, :longest], lengths), targets)
 
 
 class InMemory:
     """A set held in memory, divided and prepared.
 
     Standardisation is x' = (x - mean) / deviation with the mean and deviation of the training set, for each
-    feature of a vector or each channel of an image (a deviation of 0 counts as 1); it travels in the checkpoint.
+    feature of a vector or of a step in time, or each channel of an image (a deviation of 0 counts as 1); it
+    travels in the checkpoint.
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
@@ -122,10 +150,14 @@ class InMemory:
         """Training, dev and test examples; a set with a test set of its own keeps it for testing."""
         source, rest = self._source, torch.arange(len(self._source.train))
         strata = source.targets.strata(source.train.targets)
+        if source.dev is not None and split.dev is not None:
+            raise UnfitError(f"{source.name} has a dev set of its own; leave this setting out", "split.dev")
         if source.test is not None:
             if split.test is not None:
                 raise UnfitError(f"{source.name} has a test set of its own; leave this setting out", "split.test")
             test, dev_share = source.test, 0.1 if split.dev is None else split.dev
+            if source.dev is not None:
+                return source.train, source.dev(), test
         else:
             rest, tested = divide(strata, 0.15 if split.test is None else split.test, split.seed)
             test = lambda: source.train.take(tested)  # noqa: E731
@@ -141,14 +173,11 @@ class InMemory:
     def _learn(self, train: Examples) -> dict[str, Tensor]:
         if not self._standardize:
             return {}
-        mean, deviation = _moments(train.inputs)
-        is_constant = deviation <= 1e-7 * mean.abs()  # to rounding
-        scale = self._source.scale
-        return {"mean": mean * scale, "deviation": torch.where(is_constant, 1.0, deviation * scale)}
+        return standardization.learn(train.inputs, self._source.scale)
 
     def _fitting(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """A checkpoint's preparation, where it is one of such data."""
-        size = self._source.inputs.shape[0]
+        size = standardization.size_of(self._source.inputs)
         if self._standardize and any(len(stored.get(name, ())) != size for name in ("mean", "deviation")):
             raise UnfitError(
                 f"the checkpoint was trained on other data, or not standardised, than {self._source.name} is"
@@ -156,25 +185,23 @@ class InMemory:
         return dict(stored)
 
     def _ready(self, examples: Examples) -> TensorSplit:
-        inputs = examples.inputs.to(torch.float32, copy=True).mul_(self._source.scale)
-        if self._standardize:
-            shape = (-1, *[1] * (inputs.dim() - 2))
-            mean, deviation = (self._prepared[name].float().view(shape) for name in ("mean", "deviation"))
-            inputs.sub_(mean).div_(deviation)
-        return TensorSplit(inputs.to(self._device), examples.targets.to(self._device), self.batch_size)
+        inputs = standardization.apply(examples.inputs, self._source.scale, self._prepared)
+        on_device = each(lambda part: part.to(self._device), inputs)
+        return TensorSplit(on_device, examples.targets.to(self._device), self.batch_size)
 
 
-def _moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each feature or channel (the second axis), in float64.
+def as_they_are(
+    source: Callable[[], Source],
+    device: torch.device,
+    stored: Mapping[str, Tensor] | None,
+    *,
+    batch_size: Count | Literal["all"] = 32,
+    split: SplitSettings = SplitSettings(),  # noqa: B008
+) -> InMemory:
+    """A set held in memory and divided, whose inputs need no preparation: tokens, or numbers that mean themselves.
 
-    Piece by piece, since float64 is eight times the size of the bytes that images come in.
+    Settings:
+        batch_size: how many examples a batch has; all for the whole training set
+        split: how the set is divided where it does not come divided
     """
-
-    def pieces() -> Iterator[Tensor]:
-        for piece in torch.split(inputs, PIECE):
-            yield piece.transpose(0, 1).flatten(1).double()
-
-    count = inputs.numel() // inputs.shape[1]
-    mean = torch.stack([piece.sum(dim=1) for piece in pieces()]).sum(dim=0) / count
-    squares = torch.stack([(piece - mean[:, None]).square().sum(dim=1) for piece in pieces()]).sum(dim=0)
-    return mean, (squares / count).sqrt()
+    return InMemory(source, device, stored, batch_size=batch_size, standardize=False, split=split)

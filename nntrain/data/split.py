@@ -47,3 +47,9 @@ def divide(strata: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
     mask = torch.zeros(len(strata), dtype=torch.bool)
     mask[order[positions]] = True
     return (~mask).nonzero().flatten(), mask.nonzero().flatten()
+
+
+def sampled(examples: int, size: int, seed: int) -> Tensor:
+    """The numbers of a fixed random part of some examples, in order."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(examples, generator=generator)[:size].sort().values

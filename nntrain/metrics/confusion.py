@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from nntrain.specs import Classes
+from nntrain.batch import IGNORED
+from nntrain.specs import Classes, Tags
 from nntrain.tables import Table
 
 
@@ -16,13 +17,13 @@ class ConfusionMatrix:
     F1 = 2 right / (predicted as the class + examples of the class), the harmonic mean of both.
     """
 
-    def __init__(self, targets: Classes) -> None:
+    def __init__(self, targets: Classes | Tags) -> None:
         self.names = targets.names
 
     def measure(self, predictions: Tensor, targets: Tensor) -> Tensor:
         """The matrix (classes, classes) of a batch: row the true class, column the predicted one."""
-        n = len(self.names)
-        return torch.bincount(targets * n + predictions.argmax(dim=1), minlength=n * n).view(n, n)
+        n, labelled = len(self.names), targets != IGNORED
+        return torch.bincount((targets * n + predictions.argmax(dim=-1))[labelled], minlength=n * n).view(n, n)
 
     def tables(self, state: Tensor) -> list[Table]:
         return [self._per_class(state.cpu()), self._matrix(state.cpu())]

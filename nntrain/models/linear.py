@@ -1,11 +1,13 @@
 """Linear models."""
 
 import math
+from typing import Any
 
 from torch import Tensor, nn
 
+from nntrain.batch import flat
 from nntrain.registry import model
-from nntrain.specs import Image, Vector
+from nntrain.specs import Image, Nodes, Vector, Video
 
 
 @model("linear")
@@ -18,9 +20,9 @@ class Linear(nn.Module):
     Source: Bishop, Pattern Recognition and Machine Learning, sections 3.1 and 4.3.
     """
 
-    def __init__(self, inputs: Vector | Image) -> None:
+    def __init__(self, inputs: Vector | Image | Video | Nodes) -> None:
         super().__init__()
         self.features = math.prod(inputs.shape)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x.flatten(1)
+    def forward(self, x: Any) -> Tensor:
+        return flat(x)

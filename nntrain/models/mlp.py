@@ -2,14 +2,15 @@
 
 import math
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from nntrain.batch import flat
 from nntrain.models.activations import Activation, activation_module
 from nntrain.registry import model
 from nntrain.settings import Count, Probability
-from nntrain.specs import Image, Vector
+from nntrain.specs import Image, Nodes, Vector, Video
 
 Norm = Literal["none", "batch"]
 
@@ -34,7 +35,7 @@ class MultilayerPerceptron(nn.Module):
 
     def __init__(
         self,
-        inputs: Vector | Image,
+        inputs: Vector | Image | Video | Nodes,
         *,
         hidden: list[Count] = [128],  # noqa: B006
         activation: Activation = "relu",
@@ -46,8 +47,8 @@ class MultilayerPerceptron(nn.Module):
         self.layers = nn.Sequential(*(_layer(i, o, activation, dropout, norm) for i, o in pairwise(sizes)))
         self.features = sizes[-1]
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x.flatten(1))
+    def forward(self, x: Any) -> Tensor:
+        return self.layers(flat(x))
 
 
 def _layer(inputs: int, outputs: int, activation: Activation, dropout: float, norm: Norm) -> nn.Sequential:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from nntrain.loss import Batch, Counts, Loss, Objective
+from nntrain.batch import Batch
+from nntrain.loss import Counts, Loss, Objective
 from nntrain.tables import Table
 
 

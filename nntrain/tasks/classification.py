@@ -5,7 +5,8 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nntrain.loss import Batch, Counts, Loss, Objective, Term
+from nntrain.batch import Batch
+from nntrain.loss import Counts, Loss, Objective, Term
 from nntrain.metrics.confusion import ConfusionMatrix
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting

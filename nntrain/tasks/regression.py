@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from nntrain.batch import Batch
 from nntrain.errors import UnfitError
-from nntrain.loss import Batch, Counts, Loss, Objective, Term
+from nntrain.loss import Counts, Loss, Objective, Term
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
 from nntrain.specs import Values

@@ -1,0 +1,71 @@
+"""What a model is given: a batch of examples, and the inputs that are more than one tensor."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+IGNORED = -100  # a label that neither loss nor metrics count (torch's default ignore_index): padding
+
+
+class Sequences(NamedTuple):
+    """Sequences padded at their end to one length.
+
+    values: real numbers (batch, time, features) or token numbers (batch, time)
+    lengths: how much of each is not padding (batch,); None where nothing is padded
+    """
+
+    values: Tensor
+    lengths: Tensor | None = None
+
+    def mask(self) -> Tensor | None:
+        """True where there is no padding, (batch, time); None where nothing is padded."""
+        if self.lengths is None:
+            return None
+        return torch.arange(self.values.shape[1], device=self.lengths.device) < self.lengths[:, None]
+
+
+class GraphNodes(NamedTuple):
+    """Some nodes of one graph, which the model sees whole.
+
+    features: of all nodes (nodes, features); edges: from row 0 to row 1 (2, edges); chosen: the nodes that are
+    the examples (examples,)
+    """
+
+    features: Tensor
+    edges: Tensor
+    chosen: Tensor
+
+
+class GraphBatch(NamedTuple):
+    """Whole graphs, side by side.
+
+    features: of all nodes (nodes, features); edges: from row 0 to row 1, numbered through (2, edges); sizes: how
+    many nodes each graph has (graphs,)
+    """
+
+    features: Tensor
+    edges: Tensor
+    sizes: Tensor
+
+
+class Batch(NamedTuple):
+    """Some examples, on the device: `inputs` is what a model's forward pass takes, targets are (batch, ...)."""
+
+    inputs: Any
+    targets: Tensor
+
+
+def each(function: Callable[[Tensor], Tensor], inputs: Any) -> Any:
+    """The function applied to every tensor of inputs that are one tensor or a named tuple of some."""
+    if inputs is None or isinstance(inputs, Tensor):
+        return None if inputs is None else function(inputs)
+    return type(inputs)(*(each(function, part) for part in inputs))
+
+
+def flat(inputs: Any) -> Tensor:
+    """One row of numbers for each example (examples, features): of images all pixels, of a graph's nodes theirs."""
+    if isinstance(inputs, GraphNodes):
+        return inputs.features.index_select(0, inputs.chosen)
+    return inputs.flatten(1)
