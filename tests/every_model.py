@@ -1,0 +1,104 @@
+"""Small instances of every model, for every kind of data that it says it takes."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nntrain.batch import GraphBatch, GraphNodes, Sequences
+from nntrain.errors import UnfitError
+from nntrain.network import Network, head_for
+from nntrain.reader import Reader
+from nntrain.registry import Registry
+from nntrain.schema import Component, _positional
+from nntrain.specs import Classes, Graphs, Image, Nodes, Series, Tags, Tokens, Values, Vector, Video
+
+WORDS = tuple("abcdefg")
+LENGTHS = torch.tensor([6, 3, 1])
+EDGES = torch.tensor([[0, 1, 1, 2, 3, 4, 4, 5], [1, 0, 2, 1, 4, 3, 5, 4]])
+
+# Inputs by kind: the description, and three examples of it.
+INPUTS: dict[type, tuple[Any, Callable[[], Any]]] = {
+    Vector: (Vector(4), lambda: torch.randn(3, 4)),
+    Image: (Image(2, 32, 32), lambda: torch.randn(3, 2, 32, 32)),
+    Video: (Video(1, 6, 12, 12), lambda: torch.randn(3, 1, 6, 12, 12)),
+    Series: (Series(2, 6), lambda: Sequences(torch.randn(3, 6, 2), LENGTHS)),
+    Tokens: (Tokens(WORDS, 6), lambda: Sequences(torch.randint(len(WORDS), (3, 6)), LENGTHS)),
+    Nodes: (Nodes(3), lambda: GraphNodes(torch.randn(6, 3), EDGES, torch.tensor([0, 2, 5]))),
+    Graphs: (Graphs(3), lambda: GraphBatch(torch.randn(6, 3), EDGES, torch.tensor([2, 1, 3]))),
+}
+TARGETS: dict[type, Any] = {
+    Classes: Classes(("a", "b", "c")),
+    Values: Values(("y", "z"), (0.0, 0.0), (1.0, 1.0)),
+    Tags: Tags(("a", "b", "c"), 6),
+    Tokens: Tokens(WORDS, 6),
+}
+# Settings that make a type small; nothing is left out because it is not listed here.
+SMALL: dict[str, dict[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A model of one type, for one kind of inputs and targets."""
+
+    name: str
+    inputs: Any
+    targets: Any
+
+    def __str__(self) -> str:
+        return f"{self.name}-{type(self.inputs).__name__}-{type(self.targets).__name__}"
+
+    def make(self, seed: int = 0) -> nn.Module:
+        return network(component(self.name), self.inputs, self.targets, seed)
+
+    def batch(self, seed: int = 1) -> Any:
+        torch.manual_seed(seed)
+        return INPUTS[type(self.inputs)][1]()
+
+
+def component(name: str) -> Component:
+    reader = Reader(Registry())
+    made = reader.component("model", {"type": name, **SMALL.get(name, {})}, ("model",))
+    assert made is not None, reader.problems
+    return made
+
+
+def network(chosen: Component, inputs: Any, targets: Any, seed: int) -> nn.Module:
+    """As `nntrain.assemble` puts body and head together."""
+    torch.manual_seed(seed)
+    if chosen.takes("outputs"):
+        return chosen(inputs, targets)
+    body = chosen(inputs, targets) if chosen.takes("targets") else chosen(inputs)
+    return Network(body, head_for(targets, body))
+
+
+def instances() -> list[Instance]:
+    """Every type with every kind of data that its signature names, but for those it refuses together."""
+    return [instance for name in Registry().names("model") for instance in _of(name)]
+
+
+def _of(name: str) -> Iterator[Instance]:
+    chosen = component(name)
+    taken = list(_positional(chosen.factory).values())
+    for inputs in taken[0]:
+        for targets in taken[1] if len(taken) > 1 else (Classes, Values):
+            instance = Instance(name, INPUTS[inputs][0], TARGETS[targets])
+            try:
+                instance.make()
+            except UnfitError:
+                continue
+            yield instance
+
+
+def docstring(name: str) -> str:
+    return inspect.getdoc(Registry().load("model", name)) or ""
+
+
+def as_double(batch: Any) -> Any:
+    """Real numbers as float64; what is counted stays."""
+    if batch is None or isinstance(batch, Tensor):
+        return batch.double() if batch is not None and batch.is_floating_point() else batch
+    return type(batch)(*map(as_double, batch))
