@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change.")]
+SplitName = Annotated[Literal["dev", "test", "train"], typer.Option(help="Which part of the data.")]
+AllowPlugins = Annotated[bool, typer.Option(help="Run the Python files that its config names.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
@@ -66,21 +68,44 @@ def fit(
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a run's folder (its best, else its last).")],
     overrides: Overrides = None,
-    split: Annotated[Literal["dev", "test", "train"], typer.Option(help="What to measure it on.")] = "dev",
-    allow_plugins: Annotated[bool, typer.Option(help="Run the Python files that its config names.")] = False,
+    split: SplitName = "dev",
+    allow_plugins: AllowPlugins = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a trained model."""
-    from nntrain.measure import measure
+    from nntrain.measure import measure, trained
     from nntrain.tables import Table
 
-    path, measured = measure(checkpoint, split, overrides or [], allow_plugins, _say)
+    path, parts = trained(checkpoint, overrides or [], allow_plugins, _say)
+    measured = measure(parts, split)
     if as_json:
         found = {"checkpoint": str(path.resolve()), "split": split, "examples": measured.examples}
         _print_json({**found, "metrics": measured.numbers})
         return
     rows = tuple((name, f"{value:.6g}") for name, value in measured.numbers.items())
     _print_tables([Table(f"{split} set, {measured.examples:,} examples", ("metric", "value"), rows), *measured.tables])
+
+
+@app.command()
+def predict(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a run's folder (its best, else its last).")],
+    overrides: Overrides = None,
+    split: SplitName = "dev",
+    features: Annotated[str | None, typer.Option(metavar="LAYER", help="Write a layer's output instead.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .jsonl or .csv file instead of standard output.")] = None,
+    allow_plugins: AllowPlugins = False,
+) -> None:
+    """Apply a trained model: one JSON object a line for each example."""
+    from nntrain import predict as predicting
+    from nntrain.measure import trained
+    from nntrain.rows import write_json_lines, write_rows
+
+    _, parts = trained(checkpoint, overrides or [], allow_plugins, _say)
+    rows = predicting.features(parts, split, features) if features else predicting.predict(parts, split)
+    if out is None:
+        write_json_lines(rows, sys.stdout)
+    else:
+        _say(f"{write_rows(rows, out):,} rows in {out}")
 
 
 @app.command()

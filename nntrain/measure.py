@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nntrain.assemble import assemble, load_state
+from nntrain.assemble import Parts, assemble, load_state
 from nntrain.checkpoint import load
 from nntrain.config import Document, override
+from nntrain.data import Split
 from nntrain.errors import UserError
 from nntrain.evaluate import Measured, evaluate
 
@@ -23,10 +24,13 @@ def find_checkpoint(path: Path) -> Path:
     raise UserError(f"there is no checkpoint {path}")
 
 
-def measure(
-    checkpoint: Path, split: str, overrides: Sequence[str], allow_plugins: bool, say: Callable[[str], None]
-) -> tuple[Path, Measured]:
-    """Measures a checkpoint on `train`, `dev` or `test`, with the preparation and metrics of its training.
+def trained(
+    checkpoint: Path,
+    overrides: Sequence[str],
+    allow_plugins: bool,
+    say: Callable[[str], None],
+) -> tuple[Path, Parts]:
+    """The parts of a checkpoint's config with its weights and its preparation of data, and the checkpoint's file.
 
     `say` tells the user what else is to be known.
     """
@@ -43,7 +47,18 @@ def measure(
         say(note)
     parts = assemble(document, stored.part("data"))
     load_state(parts.model, stored.part("model"), path)
+    return path, parts
+
+
+def examples_of(parts: Parts, split: str) -> Split:
+    """A split by name; UserError where the data has none."""
     examples = parts.data.split(split)
     if examples is None:
-        raise UserError(f"{config['data']['type']} has no {split} set; set data.split.{split}, or take --split train")
-    return path, evaluate(parts.model, parts.task, examples, parts.metrics, parts.device, parts.task.details)
+        name = parts.plain["data"]["type"]
+        raise UserError(f"{name} has no {split} set; set data.split.{split}, or take --split train")
+    return examples
+
+
+def measure(parts: Parts, split: str) -> Measured:
+    """Measures a trained model on `train`, `dev` or `test`."""
+    return evaluate(parts.model, parts.task, examples_of(parts, split), parts.metrics, parts.device, parts.task.details)

@@ -39,5 +39,8 @@ class Task(Protocol):
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome: ...
 
+    def answers(self, predictions: Any) -> list[dict[str, Any]]:
+        """What to tell the user of each example: names and numbers."""
+
     def untrained_loss(self) -> float | None:
         """The loss to expect before training, None where nothing is known of it."""

@@ -1,6 +1,7 @@
 """Which of several classes an example belongs to."""
 
 import math
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -53,6 +54,12 @@ class Classification:
         outputs = self.outputs(model, batch).float()
         loss = Loss(loss=Term(self._loss(outputs, batch.targets)))
         return Outcome(outputs, batch.targets, loss, self.counts(batch))
+
+    def answers(self, predictions: Tensor) -> list[dict[str, Any]]:
+        """The most likely class of each example, and its probability under the softmax."""
+        probabilities, classes = predictions.softmax(dim=1).max(dim=1)
+        pairs = zip(classes.tolist(), probabilities.tolist(), strict=True)
+        return [{"class": self.targets.names[c], "probability": p} for c, p in pairs]
 
     def untrained_loss(self) -> float | None:
         """ln(classes): an untrained network finds all classes equally likely."""

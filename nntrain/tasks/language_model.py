@@ -1,6 +1,7 @@
 """Which token comes next."""
 
 import math
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -45,6 +46,12 @@ class LanguageModel:
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
         outputs = self.outputs(model, batch).float()
         return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
+
+    def answers(self, predictions: Tensor) -> list[dict[str, Any]]:
+        """The most likely token after each sequence, and its probability."""
+        probabilities, tokens = predictions[:, -1].softmax(dim=1).max(dim=1)
+        pairs = zip(tokens.tolist(), probabilities.tolist(), strict=True)
+        return [{"next": self.targets.vocabulary[token], "probability": p} for token, p in pairs]
 
     def untrained_loss(self) -> float | None:
         """ln(vocabulary): an untrained network finds all tokens equally likely."""

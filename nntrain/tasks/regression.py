@@ -1,5 +1,7 @@
 """One or several real numbers for each example."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -31,6 +33,7 @@ class Regression:
 
     def __init__(self, targets: Values, *, loss: LossSetting = "squared", standardize: bool = True) -> None:
         self._loss = loss(targets)
+        self._names = targets.names
         self._standardize = standardize
         self._mean = torch.tensor(targets.mean if standardize else [0.0] * len(targets))
         self._deviation = torch.tensor(targets.deviation if standardize else [1.0] * len(targets))
@@ -54,6 +57,10 @@ class Regression:
         outputs = self.outputs(model, batch).float()
         mean, deviation = self._scale(batch.targets.device)
         return Outcome(outputs * deviation + mean, batch.targets, self.loss(outputs, batch), self.counts(batch))
+
+    def answers(self, predictions: Tensor) -> list[dict[str, Any]]:
+        """The values of each example, in the data's units."""
+        return [dict(zip(self._names, row, strict=True)) for row in predictions.tolist()]
 
     def untrained_loss(self) -> float | None:
         """1, the variance of standardised targets: an untrained network's outputs are near their mean."""

@@ -1,6 +1,7 @@
 """Which class each position of a sequence belongs to."""
 
 import math
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -45,6 +46,11 @@ class Tagging:
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
         outputs = self.outputs(model, batch).float()
         return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
+
+    def answers(self, predictions: Tensor) -> list[dict[str, Any]]:
+        """The most likely class of every position."""
+        names = self.targets.names
+        return [{"tags": [names[c] for c in row]} for row in predictions.argmax(dim=2).tolist()]
 
     def untrained_loss(self) -> float | None:
         """ln(classes): an untrained network finds all classes equally likely."""

@@ -1,0 +1,74 @@
+"""What a trained model says of examples, one by one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nntrain.assemble import Parts
+from nntrain.errors import UserError
+from nntrain.measure import examples_of
+from nntrain.suggest import did_you_mean
+
+Row = dict[str, Any]
+
+
+def predict(parts: Parts, split: str) -> Iterator[Row]:
+    """The task's answer for each example of a split, in order."""
+    return _numbered(_answers(parts, split), split)
+
+
+def features(parts: Parts, split: str, layer: str) -> Iterator[Row]:
+    """What a layer puts out for each example of a split, in order, as a flat list of numbers."""
+    name = layer_named(parts.model, layer)
+    return _numbered(_features(parts, split, parts.model.get_submodule(name)), split)
+
+
+def layer_named(model: nn.Module, layer: str) -> str:
+    """The full name of a layer that is given by it or by its end; UserError where it is none or several."""
+    names = [name for name, _ in model.named_modules() if name]
+    found = [name for name in names if name == layer] or [name for name in names if name.endswith(f".{layer}")]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(f"several layers are called '{layer}': {', '.join(found)}")
+    raise UserError(f"no layer is called '{layer}'; {did_you_mean(layer, names)}")
+
+
+def _numbered(rows: Iterator[Row], split: str) -> Iterator[Row]:
+    for number, row in enumerate(rows):
+        yield {"split": split, "example": number, **row}
+
+
+def _answers(parts: Parts, split: str) -> Iterator[Row]:
+    parts.model.eval()
+    with torch.inference_mode():
+        for batch in examples_of(parts, split).in_order():
+            with parts.device.precision():
+                outcome = parts.task.evaluate(parts.model, batch)
+            yield from parts.task.answers(outcome.predictions)
+
+
+def _features(parts: Parts, split: str, layer: nn.Module) -> Iterator[Row]:
+    seen: list[Any] = []
+    hook = layer.register_forward_hook(lambda module, arguments, output: seen.append(output))
+    parts.model.eval()
+    try:
+        with torch.inference_mode():
+            for batch in examples_of(parts, split).in_order():
+                seen.clear()
+                with parts.device.precision():
+                    parts.model(batch.inputs)
+                for numbers in _by_example(seen, len(batch.targets)):
+                    yield {"features": numbers.flatten().tolist()}
+    finally:
+        hook.remove()
+
+
+def _by_example(seen: list[Any], examples: int) -> Tensor:
+    """The layer's one output (examples, ...); UserError where it is something else."""
+    outputs = [output[0] if isinstance(output, tuple) else output for output in seen]
+    if len(outputs) != 1 or not isinstance(outputs[0], Tensor) or len(outputs[0]) != examples:
+        raise UserError("this layer does not put out one tensor with a row for each example; take another")
+    return outputs[0].float()
