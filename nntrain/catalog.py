@@ -3,6 +3,9 @@
 import inspect
 from typing import Any
 
+from nntrain.clock import Clock
+from nntrain.drawing import curve
+from nntrain.reader import Reader
 from nntrain.registry import KINDS, Kind, Registry
 from nntrain.schema import component_settings
 from nntrain.tables import Table
@@ -57,6 +60,21 @@ def particulars_table(found: dict[str, Any]) -> Table:
         for s in found["settings"]
     )
     return Table("settings", ("setting", "type", "default", "what it does"), rows)
+
+
+def picture(registry: Registry, kind: Kind, name: str) -> str | None:
+    """A drawing of what a component does with its defaults, where its kind is one that can be drawn."""
+    draw = _PICTURES.get(kind.name)
+    return draw(registry, name) if draw else None
+
+
+def _schedule(registry: Registry, name: str) -> str | None:
+    """The factor of the learning rate over a run, with a warm-up of 5 %."""
+    component = Reader(registry).component("scheduler", {"type": name, "warmup": "5%"}, ())
+    return curve(component(Clock(1000, steps_per_epoch=50)), "start, warmup: 5%", "end") if component else None
+
+
+_PICTURES = {"scheduler": _schedule}
 
 
 def _plain(default: Any) -> Any:

@@ -168,7 +168,7 @@ def show(
 ) -> None:
     """Show a component's formula, settings, defaults and source; or a config with every default filled in,
     and where each setting comes from."""
-    from nntrain.catalog import particulars, particulars_table
+    from nntrain.catalog import particulars, particulars_table, picture
     from nntrain.registry import Registry, kind_named
 
     if kind in ("config", "configs"):
@@ -192,6 +192,9 @@ def show(
     print(f"{found['kind']} {found['name']}\n\n{found['description']}\n")
     if found["settings"]:
         _print_tables([particulars_table(found)])
+    drawn = picture(Registry(), kind_named(kind), name)
+    if drawn:
+        print(f"\n{drawn}")
     print(f"\nin {found['file']}")
 
 

@@ -76,9 +76,13 @@ def _plain_default(parameter: inspect.Parameter, field: dataclasses.Field[Any] |
     """A default as YAML would say it."""
     if field is not None and field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
-    if isinstance(parameter.default, tuple):
-        return list(parameter.default)
-    return str(parameter.default) if isinstance(parameter.default, Duration) else parameter.default
+    return _plain(parameter.default)
+
+
+def _plain(default: Any) -> Any:
+    if isinstance(default, tuple | list):
+        return [_plain(entry) for entry in default]
+    return str(default) if isinstance(default, Duration) else default
 
 
 def _setting_helps(doc: str) -> dict[str, str]:

@@ -49,6 +49,7 @@ NonNegative = Annotated[float, Ge(0)]
 Probability = Annotated[float, Ge(0), Lt(1)]
 Share = Annotated[float, Gt(0), Lt(1)]
 Factor = Annotated[float, Ge(0), Le(1)]
+Multiple = Annotated[float, Ge(1)]
 Count = Annotated[int, Ge(1)]
 Whole = Annotated[int, Ge(0)]
 

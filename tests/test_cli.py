@@ -564,3 +564,15 @@ def test_out_says_where_runs_are_kept(command: Command, write: Write, tmp_path: 
     summary = command("fit", "my.yaml", "--out", "some/where", "--json").json
     assert Path(summary["run"]).parent == tmp_path / "some" / "where" / "my"
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_schedule_is_drawn(command: Command) -> None:
+    picture = [line for line in command("show", "scheduler", "trapezoid").out.splitlines() if "\u2588" in line]
+    assert len(picture) == 8
+    filled = [line[5:].count("\u2588") for line in picture]
+    assert filled == sorted(filled)  # a trapezoid is widest at its foot
+    assert filled[0] > 32
+
+
+def test_a_model_is_not_drawn(command: Command) -> None:
+    assert "\u2588" not in command("show", "model", "mlp").out
