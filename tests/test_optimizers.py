@@ -10,7 +10,13 @@ from torch import Tensor, nn
 
 from nntrain.errors import UnfitError, UserError
 from nntrain.optimizers import Optimizer, Rule
+from nntrain.optimizers.adadelta import Adadelta
+from nntrain.optimizers.adagrad import Adagrad
 from nntrain.optimizers.adam import Adam, AdamW
+from nntrain.optimizers.adamax import AdaMax
+from nntrain.optimizers.lion import Lion
+from nntrain.optimizers.nadam import NAdam
+from nntrain.optimizers.rmsprop import RMSprop
 from nntrain.optimizers.sgd import SGD
 
 STEPS = 20
@@ -28,6 +34,21 @@ RULES: dict[str, tuple[Rule, Callable[[Any], torch.optim.Optimizer]]] = {
     "adamw": (
         AdamW(lr=0.01, betas=[0.8, 0.95], eps=1e-6, weight_decay=0.1),
         lambda p: torch.optim.AdamW(p, 0.01, (0.8, 0.95), 1e-6, 0.1),
+    ),
+    "adagrad": (
+        Adagrad(lr=0.1, start=0.5, eps=1e-8),
+        lambda p: torch.optim.Adagrad(p, 0.1, initial_accumulator_value=0.5, eps=1e-8),
+    ),
+    "adadelta": (Adadelta(lr=0.7, rho=0.8, eps=1e-5), lambda p: torch.optim.Adadelta(p, 0.7, 0.8, 1e-5)),
+    "rmsprop": (RMSprop(lr=0.01, alpha=0.8), lambda p: torch.optim.RMSprop(p, 0.01, 0.8)),
+    "rmsprop with all": (
+        RMSprop(lr=0.01, alpha=0.8, momentum=0.9, centered=True, eps=1e-6),
+        lambda p: torch.optim.RMSprop(p, 0.01, 0.8, 1e-6, momentum=0.9, centered=True),
+    ),
+    "adamax": (AdaMax(lr=0.02, betas=[0.8, 0.9]), lambda p: torch.optim.Adamax(p, 0.02, (0.8, 0.9))),
+    "nadam": (
+        NAdam(lr=0.02, betas=[0.8, 0.9], momentum_decay=0.01),
+        lambda p: torch.optim.NAdam(p, 0.02, (0.8, 0.9), momentum_decay=0.01),
     ),
 }
 every_rule = pytest.mark.parametrize("name", RULES)
@@ -188,3 +209,69 @@ def test_adams_first_step_is_the_rate_whatever_the_gradients_size() -> None:
         Optimizer(Adam(lr=0.01, eps=1e-12), part).step([torch.tensor([size, -size], dtype=torch.float64)], 1.0)
         assert part[0].tolist() == pytest.approx([-0.01, 0.01])
         assert math.isclose(float(part[0].detach().sum()), 0, abs_tol=1e-15)
+
+
+def test_adagrad_by_its_formula() -> None:
+    def change(t: int, w: Tensor, g: Tensor, memory: dict[str, Tensor]) -> Tensor:
+        memory["s"] = memory.get("s", torch.tensor(0.25)) + g**2
+        return w - 0.1 * g / (memory["s"].sqrt() + 1e-10)
+
+    assert_same(trained(Adagrad(lr=0.1, start=0.25)), by_formula(change))
+
+
+def test_adadelta_by_its_formula() -> None:
+    def change(t: int, w: Tensor, g: Tensor, memory: dict[str, Tensor]) -> Tensor:
+        memory["s"] = 0.9 * memory.get("s", 0) + 0.1 * g**2
+        change = g * (memory.get("u", torch.zeros_like(g)) + 1e-6).sqrt() / (memory["s"] + 1e-6).sqrt()
+        memory["u"] = 0.9 * memory.get("u", 0) + 0.1 * change**2
+        return w - 0.5 * change
+
+    assert_same(trained(Adadelta(lr=0.5)), by_formula(change))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("centered", [False, True])
+def test_rmsprop_by_its_formula(momentum: float, centered: bool) -> None:
+    def change(t: int, w: Tensor, g: Tensor, memory: dict[str, Tensor]) -> Tensor:
+        memory["s"] = 0.8 * memory.get("s", 0) + 0.2 * g**2
+        memory["m"] = 0.8 * memory.get("m", 0) + 0.2 * g
+        variance = memory["s"] - (memory["m"] ** 2 if centered else 0)
+        memory["v"] = momentum * memory.get("v", 0) + g / (variance.sqrt() + 1e-8)
+        return w - 0.01 * memory["v"]
+
+    rule = RMSprop(lr=0.01, alpha=0.8, momentum=momentum, centered=centered)
+    assert_same(trained(rule), by_formula(change))
+
+
+def test_adamax_by_its_formula() -> None:
+    def change(t: int, w: Tensor, g: Tensor, memory: dict[str, Tensor]) -> Tensor:
+        memory["m"] = 0.8 * memory.get("m", 0) + 0.2 * g
+        memory["u"] = torch.maximum(0.9 * memory.get("u", torch.zeros_like(g)), g.abs() + 1e-8)
+        return w - 0.02 * memory["m"] / ((1 - 0.8**t) * memory["u"])
+
+    assert_same(trained(AdaMax(lr=0.02, betas=[0.8, 0.9])), by_formula(change))
+
+
+def test_nadam_by_its_formula() -> None:
+    def momentum(t: int) -> float:
+        return 0.8 * (1 - 0.5 * 0.96 ** (t * 0.01))
+
+    def change(t: int, w: Tensor, g: Tensor, memory: dict[str, Tensor]) -> Tensor:
+        memory["m"] = 0.8 * memory.get("m", 0) + 0.2 * g
+        memory["v"] = 0.9 * memory.get("v", 0) + 0.1 * g**2
+        now, ahead = (math.prod(momentum(i) for i in range(1, n + 1)) for n in (t, t + 1))
+        mixed = momentum(t + 1) * memory["m"] / (1 - ahead) + (1 - momentum(t)) * g / (1 - now)
+        return w - 0.02 * mixed / ((memory["v"] / (1 - 0.9**t)).sqrt() + 1e-8)
+
+    found = trained(NAdam(lr=0.02, betas=[0.8, 0.9], momentum_decay=0.01))
+    for p, weight in zip(found, by_formula(change), strict=True):  # torch keeps the product of momenta in float32
+        torch.testing.assert_close(p.detach(), weight, rtol=1e-6, atol=1e-7)
+
+
+def test_lion_by_its_formula() -> None:
+    def change(t: int, w: Tensor, g: Tensor, memory: dict[str, Tensor]) -> Tensor:
+        m = memory.get("m", torch.zeros_like(g))
+        memory["m"] = 0.9 * m + 0.1 * g
+        return w - 0.01 * ((0.8 * m + 0.2 * g).sign() + 0.3 * w)
+
+    assert_same(trained(Lion(lr=0.01, betas=[0.8, 0.9], weight_decay=0.3)), by_formula(change))

@@ -1,14 +1,17 @@
 """Optimizers: update rules as functions of parameters, gradients and state, and what binds them to a model."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import torch
+from annotated_types import Len
 from torch import Tensor, nn
 
 from nntrain.errors import UserError
+from nntrain.settings import Probability
 
 State = dict[str, list[Tensor]]
+Betas = Annotated[list[Probability], Len(2, 2)]  # how much of two running means is kept
 
 
 class Rule(Protocol):
@@ -58,6 +61,11 @@ class Optimizer:
             raise UserError(f"the checkpoint's optimizer state is not that of {rule} for these parameters")
         for name, tensor in own.items():
             tensor.copy_(stored[name])
+
+
+def counters(parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Steps taken, a number for each parameter, as torch's update rules count them."""
+    return [torch.zeros((), dtype=torch.float32, device=p.device) for p in parameters]
 
 
 def _laid_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:

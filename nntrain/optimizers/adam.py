@@ -1,18 +1,14 @@
 """Adam and AdamW."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
 import torch
-from annotated_types import Len
 from torch import Tensor
 from torch.optim.adam import adam
 
-from nntrain.optimizers import State
+from nntrain.optimizers import Betas, State, counters
 from nntrain.registry import optimizer
-from nntrain.settings import NonNegative, Positive, Probability
-
-Betas = Annotated[list[Probability], Len(2, 2)]
+from nntrain.settings import NonNegative, Positive
 
 
 @optimizer("adam")
@@ -88,7 +84,7 @@ def start_moments(parameters: Sequence[Tensor]) -> State:
     return {
         "mean": [torch.zeros_like(p) for p in parameters],
         "square": [torch.zeros_like(p) for p in parameters],
-        "steps": [torch.zeros((), dtype=torch.float32, device=p.device) for p in parameters],
+        "steps": counters(parameters),
     }
 
 

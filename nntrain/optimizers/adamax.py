@@ -1,0 +1,59 @@
+"""AdaMax."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.optim.adamax import adamax
+
+from nntrain.optimizers import Betas, State, counters
+from nntrain.registry import optimizer
+from nntrain.settings import Positive
+
+
+@optimizer("adamax")
+class AdaMax:
+    """Adam with the largest gradient of late in place of the root of the mean square.
+
+    m = b1 m + (1 - b1) g;  u = max(b2 u, |g| + eps);  w = w - lr m / ((1 - b1^t) u)
+
+    Source: Kingma, Ba 2015, arXiv:1412.6980, section 7.1. torch's foreach form.
+
+    Settings:
+        lr: the learning rate, before the schedule
+        betas: b1 and b2
+        eps: keeps the denominator from 0
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: Positive = 0.002,
+        betas: Betas = [0.9, 0.999],  # noqa: B006
+        eps: Positive = 1e-8,
+    ) -> None:
+        self.lr = lr
+        self.betas = betas
+        self.eps = eps
+
+    def start(self, parameters: Sequence[Tensor]) -> State:
+        return {
+            "mean": [torch.zeros_like(p) for p in parameters],
+            "largest": [torch.zeros_like(p) for p in parameters],
+            "steps": counters(parameters),
+        }
+
+    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
+        adamax(
+            parameters,
+            gradients,
+            state["mean"],
+            state["largest"],
+            state["steps"],
+            foreach=True,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            lr=lr,
+            eps=self.eps,
+            weight_decay=0.0,
+        )
