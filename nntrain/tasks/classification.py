@@ -1,7 +1,6 @@
 """Which of several classes an example belongs to."""
 
-import math
-
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -55,8 +54,8 @@ class Classification:
         return Outcome(outputs, batch.targets, loss, self.counts(batch))
 
     def untrained_loss(self) -> float | None:
-        """ln(classes): an untrained network finds all classes equally likely."""
-        return math.log(len(self.targets))
+        """The loss of equal outputs, which an untrained network's are near: ln(classes) for cross-entropy."""
+        return float(self._loss(torch.zeros(1, len(self.targets)), torch.zeros(1, dtype=torch.long)))
 
     def _smoothed(self, targets: Tensor) -> Tensor:
         if self.label_smoothing == 0:

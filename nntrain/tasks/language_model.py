@@ -1,7 +1,6 @@
 """Which token comes next."""
 
-import math
-
+import torch
 from torch import Tensor, nn
 
 from nntrain.batch import IGNORED, Batch
@@ -47,5 +46,5 @@ class LanguageModel:
         return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
 
     def untrained_loss(self) -> float | None:
-        """ln(vocabulary): an untrained network finds all tokens equally likely."""
-        return math.log(len(self.targets))
+        """The loss of equal outputs, which an untrained network's are near: ln(vocabulary) for cross-entropy."""
+        return float(self._loss(torch.zeros(1, len(self.targets)), torch.zeros(1, dtype=torch.long)))

@@ -1,7 +1,6 @@
 """Which class each position of a sequence belongs to."""
 
-import math
-
+import torch
 from torch import Tensor, nn
 
 from nntrain.batch import IGNORED, Batch
@@ -47,5 +46,5 @@ class Tagging:
         return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
 
     def untrained_loss(self) -> float | None:
-        """ln(classes): an untrained network finds all classes equally likely."""
-        return math.log(len(self.targets))
+        """The loss of equal outputs, which an untrained network's are near: ln(classes) for cross-entropy."""
+        return float(self._loss(torch.zeros(1, len(self.targets)), torch.zeros(1, dtype=torch.long)))
