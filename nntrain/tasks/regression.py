@@ -30,6 +30,7 @@ class Regression:
     metrics = ("rmse", "mae", "r2")
 
     def __init__(self, targets: Values, *, loss: LossSetting = "squared", standardize: bool = True) -> None:
+        self.targets = targets
         self._loss = loss(targets)
         self._standardize = standardize
         self._mean = torch.tensor(targets.mean if standardize else [0.0] * len(targets))
