@@ -169,14 +169,14 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     """
     if chosen is None:
         return None
+    if not (chosen.takes("outputs") or isinstance(targets, Targets)):
+        raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(targets))}")
     device.seed(seed, 0)
     seed_python(seed)
     try:
         looks_at_targets = chosen.takes("outputs") or chosen.takes("targets")
         model: nn.Module = chosen(data.inputs, targets) if looks_at_targets else chosen(data.inputs)
         if not chosen.takes("outputs"):
-            if not isinstance(targets, Targets):
-                raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(targets))}")
             model = Network(model, head_for(targets, model))
     except (UnfitError, UserError):
         raise
