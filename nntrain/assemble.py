@@ -177,6 +177,7 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
         looks_at_targets = chosen.takes("outputs") or chosen.takes("targets")
         model: nn.Module = chosen(data.inputs, targets) if looks_at_targets else chosen(data.inputs)
         if not chosen.takes("outputs"):
+            assert isinstance(targets, Targets)
             model = Network(model, head_for(targets, model))
     except (UnfitError, UserError):
         raise
