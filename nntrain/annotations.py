@@ -25,10 +25,16 @@ def item(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is list else None
 
 
+def entry(annotation: Any) -> Any:
+    """What the values of a mapping from names are; None where the annotation is no mapping."""
+    return get_args(annotation)[1] if get_origin(annotation) is dict else None
+
+
 def is_nested(option: Any) -> bool:
-    """Whether a type is read by nntrain rather than by pydantic: components, sections, durations, lists of such."""
-    if item(option) is not None:
-        return any(is_nested(inner) for inner in options(item(option)))
+    """Whether a type is read by nntrain rather than by pydantic: components, sections, durations, several of such."""
+    inside = item(option) or entry(option)
+    if inside is not None:
+        return any(is_nested(inner) for inner in options(inside))
     return (
         metadata(option, Choice) is not None
         or metadata(option, Parsed) is not None

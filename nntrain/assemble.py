@@ -19,11 +19,12 @@ from nntrain.experiment import Experiment, TrainerSettings
 from nntrain.layers import Layer, multiply_adds, trace
 from nntrain.metrics import Metric
 from nntrain.network import Network, head_for
-from nntrain.optimizers import Optimizer
+from nntrain.optimizers import Optimizer, Rule
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
 from nntrain.schema import Component, Path, Problem, settings_of
+from nntrain.specs import Outputs, Targets
 from nntrain.suggest import did_you_mean
 from nntrain.tasks import Task
 from nntrain.update import Update
@@ -75,11 +76,12 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     data: Dataset | None = attempt.make(given.get("data"), device.torch, stored)
     attempt.giver = given["data"].name if data else ""
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
-    model = attempt(("model",), _network, given.get("model"), data, device, seed) if data else None
+    outputs = task.targets if task else data.targets if data else None
+    model = attempt(("model",), _network, given.get("model"), data, outputs, device, seed) if data else None
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
-    metrics = _metrics(attempt, task, data, given.get("metrics", [])) if task and data else {}
+    metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
-    rule = attempt.make(given.get("optimizer"))
+    rules = _rules(attempt, given.get("optimizer"), task)
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
@@ -89,8 +91,8 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
         attempt(("model",), _tried, model, data, task, metrics, order, device)
     if reader.problems:
         raise document.error(reader.problems)
-    assert data and task and model and layers is not None and rule and order and clock and schedule
-    optimizers = {objective.name: Optimizer(rule, objective.part_of(model)) for objective in task.objectives}
+    assert data and task and model and layers is not None and order and clock and schedule
+    optimizers = {o.name: Optimizer(rules[o.name], o.part_of(model)) for o in task.objectives}
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, order, clock,
         schedule, monitor,
@@ -153,27 +155,30 @@ def _task(
     attempt: _Attempts, chosen: Component | None, settings: dict[str, Any], data: Dataset
 ) -> tuple[Task | None, dict[str, Any] | None]:
     """The task that the config names, else the one that the targets suggest; and its plain form."""
-    task = attempt.make(chosen, data.targets)
+    task = attempt.make(chosen, data.inputs if chosen and chosen.takes("inputs") else data.targets)
     if task is None:
         chosen = attempt.reader.component("task", {"type": data.targets.task, **settings}, ("task",))
         task = attempt.make(chosen, data.targets)
     return task, chosen.plain if chosen else None
 
 
-def _network(chosen: Component | None, data: Dataset, device: Device, seed: int) -> nn.Module | None:
+def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: Device, seed: int) -> nn.Module | None:
     """A model that takes `outputs` makes its own; any other is a body and gets the head that fits the targets.
 
     A body that takes `targets` wants to know them for its features: whether one is needed at every position.
     """
     if chosen is None:
         return None
+    if not (chosen.takes("outputs") or isinstance(targets, Targets)):
+        raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(targets))}")
     device.seed(seed, 0)
     seed_python(seed)
     try:
         looks_at_targets = chosen.takes("outputs") or chosen.takes("targets")
-        model: nn.Module = chosen(data.inputs, data.targets) if looks_at_targets else chosen(data.inputs)
+        model: nn.Module = chosen(data.inputs, targets) if looks_at_targets else chosen(data.inputs)
         if not chosen.takes("outputs"):
-            model = Network(model, head_for(data.targets, model))
+            assert isinstance(targets, Targets)
+            model = Network(model, head_for(targets, model))
     except (UnfitError, UserError):
         raise
     except Exception as error:
@@ -231,12 +236,27 @@ def _reason(error: Exception) -> str:
     return text if isinstance(error, RuntimeError) else f"{type(error).__name__}: {text}"
 
 
-def _metrics(attempt: _Attempts, task: Task, data: Dataset, extra: list[Component]) -> dict[str, Metric]:
+def _metrics(attempt: _Attempts, task: Task, extra: list[Component]) -> dict[str, Metric]:
     """The task's metrics and those that the config adds, by name."""
     usual = [attempt.reader.component("metric", name, ("task",)) for name in task.metrics]
     chosen = {component.name: component for component in (*usual, *extra) if component is not None}
-    made = {name: attempt.make(component, data.targets) for name, component in chosen.items()}
+    made = {name: attempt.make(component, task.targets) for name, component in chosen.items()}
     return {name: metric for name, metric in made.items() if metric is not None}
+
+
+def _rules(attempt: _Attempts, chosen: Component | dict[str, Component] | None, task: Task | None) -> dict[str, Rule]:
+    """The update rule of each objective: one for all of them, or each its own."""
+    names = [objective.name for objective in task.objectives] if task else []
+    if not isinstance(chosen, dict):
+        return dict.fromkeys(names, attempt.make(chosen))
+    for name in chosen if task else ():
+        if name not in names:
+            message = f"the task has no objective '{name}'; {did_you_mean(name, names)}"
+            attempt.reader.problems.append(Problem(("optimizer", name), message, on_key=True))
+    for name in names:
+        if name not in chosen:
+            attempt.reader.problems.append(Problem(("optimizer",), f"names no optimizer for the objective '{name}'"))
+    return {name: attempt.make(component) for name, component in chosen.items()}
 
 
 def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:

@@ -87,7 +87,7 @@ class Experiment:
         data: what is learned from
         model: the network
         task: what is learned; left out, inferred from the data's targets
-        optimizer: how the weights change
+        optimizer: how the weights change; for a task with several objectives also one for each, by its name
         scheduler: how the learning rate changes
         regularizers: penalties and constraints
         metrics: what is measured beside the task's own
@@ -100,7 +100,7 @@ class Experiment:
     data: Data
     model: Model
     task: Task | None = None
-    optimizer: Optimizer = "adam"
+    optimizer: Optimizer | dict[str, Optimizer] = "adam"
     scheduler: Scheduler = "constant"
     regularizers: list[Regularizer] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)

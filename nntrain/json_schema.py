@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from nntrain.annotations import is_nested, item, metadata, options
+from nntrain.annotations import entry, is_nested, item, metadata, options
 from nntrain.experiment import Experiment
 from nntrain.registry import KINDS, Registry
 from nntrain.schema import Setting, component_settings, settings_of
@@ -82,6 +82,8 @@ def _option(option: Any) -> Schema:
         return {"type": "string", "description": parsed.expected}
     if item(option) is not None:
         return {"type": "array", "items": _annotation(item(option))}
+    if entry(option) is not None:
+        return {"type": "object", "additionalProperties": _annotation(entry(option))}
     return _object(settings_of(option), _summary(option))
 
 

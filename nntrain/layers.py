@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 _CHANNELS_FIRST = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+PARAMETRIZATIONS = "parametrizations"  # torch's name for what computes a module's weights from others
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def trace(model: nn.Module, inputs: Any) -> list[Layer]:
     hooks = [
         module.register_forward_hook(_recorder(name, layers))
         for name, module in model.named_modules()
-        if not list(module.children())
+        if _is_layer(name, module)
     ]
     was_training = model.training
     try:
@@ -40,6 +41,12 @@ def trace(model: nn.Module, inputs: Any) -> list[Layer]:
     return layers
 
 
+def _is_layer(name: str, module: nn.Module) -> bool:
+    """A module without parts; what computes its weights (weight normalisation) counts as none."""
+    parts = {part for part, _ in module.named_children()}
+    return not parts - {PARAMETRIZATIONS} and PARAMETRIZATIONS not in name.split(".")
+
+
 def multiply_adds(layers: list[Layer]) -> int:
     return sum(layer.multiply_adds for layer in layers)
 
@@ -49,7 +56,7 @@ def _recorder(name: str, layers: list[Layer]) -> Any:
         out = output[0] if isinstance(output, tuple) else output
         if not isinstance(out, Tensor):
             return
-        count = sum(p.numel() for p in module.parameters(recurse=False))
+        count = sum(p.numel() for p in module.parameters())
         layers.append(Layer(name, type(module).__name__, tuple(out.shape), count, _work(module, out)))
 
     return record
@@ -57,6 +64,6 @@ def _recorder(name: str, layers: list[Layer]) -> Any:
 
 def _work(module: nn.Module, output: Tensor) -> int:
     """Multiply-adds: every weight is used once at every position of the output."""
-    weights = sum(p.numel() for p in module.parameters(recurse=False) if p.dim() > 1)
+    weights = sum(p.numel() for p in module.parameters() if p.dim() > 1)
     channels = output.shape[1] if isinstance(module, _CHANNELS_FIRST) else output.shape[-1]
     return weights * math.prod(output.shape) // max(1, channels)

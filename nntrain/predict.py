@@ -47,7 +47,7 @@ def _answers(parts: Parts, split: str) -> Iterator[Row]:
         for batch in examples_of(parts, split).in_order():
             with parts.device.precision():
                 outcome = parts.task.evaluate(parts.model, batch)
-            yield from parts.task.answers(outcome.predictions)
+            yield from parts.task.answers(outcome)
 
 
 def _features(parts: Parts, split: str, layer: nn.Module) -> Iterator[Row]:

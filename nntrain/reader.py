@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from nntrain.annotations import is_nested, item, metadata, options
+from nntrain.annotations import entry, is_nested, item, metadata, options
 from nntrain.registry import Registry
 from nntrain.schema import Component, Path, Problem, Setting, component_settings, settings_of
 from nntrain.settings import Choice, Parsed
@@ -78,7 +78,8 @@ class Reader:
             return self._leaf(annotation, data, path), data
         if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
             return data, data
-        return self._nested(nested[0], data, path)
+        by_name = [option for option in nested if entry(option) is not None and _is_by_name(data)]
+        return self._nested((by_name or nested)[0], data, path)
 
     def _nested(self, option: Any, data: Any, path: Path) -> Read:
         choice, parse = metadata(option, Choice), metadata(option, Parsed)
@@ -89,6 +90,8 @@ class Reader:
             return self._parsed(parse, data, path), data
         if item(option) is not None:
             return self._list(option, data, path)
+        if entry(option) is not None:
+            return self._by_name(option, data, path)
         return self._section(option, data, path)
 
     def _parsed(self, how: Parsed, data: Any, path: Path) -> Any:
@@ -105,6 +108,12 @@ class Reader:
             return None, None
         pairs = [self._value(item(option), entry, (*path, i)) for i, entry in enumerate(data)]
         return [parsed for parsed, _ in pairs if parsed is not None], [plain for _, plain in pairs]
+
+    def _by_name(self, option: Any, data: Mapping[Any, Any], path: Path) -> Read:
+        pairs = {name: self._value(entry(option), value, (*path, name)) for name, value in data.items()}
+        return {name: parsed for name, (parsed, _) in pairs.items()}, {
+            name: plain for name, (_, plain) in pairs.items()
+        }
 
     def _section(self, factory: Any, data: Any, path: Path) -> Read:
         """A section, made of what is right in it, so that the rest of the config can be checked with that."""
@@ -123,10 +132,10 @@ class Reader:
         try:
             return _adapter(annotation).validate_python(tuple(data) if is_tuple else data)
         except ValidationError as error:
-            entry = item(annotation)
-            wrong = sorted({int(e["loc"][0]) for e in error.errors() if e["loc"]}) if entry is not None else []
+            inner = item(annotation)
+            wrong = sorted({int(e["loc"][0]) for e in error.errors() if e["loc"]}) if inner is not None else []
             for i in wrong:
-                self._report((*path, i), f"expected {describe(entry)}, found {show(data[i])}")
+                self._report((*path, i), f"expected {describe(inner)}, found {show(data[i])}")
             if not wrong:
                 hint = _near_literal(annotation, data)
                 self._report(path, f"expected {_finite(data)}{describe(annotation)}, found {show(data)}{hint}")
@@ -147,9 +156,16 @@ class Reader:
 def _with_default_type(given: Any, setting: Setting) -> Any:
     """Settings of a component without its type are those of the setting's default component."""
     is_component = any(metadata(option, Choice) for option in options(setting.annotation))
-    if is_component and isinstance(given, dict) and "type" not in given and isinstance(setting.default, str):
+    may_lack_type = isinstance(given, dict) and "type" not in given and not _is_by_name(given)
+    if is_component and may_lack_type and isinstance(setting.default, str):
         return {"type": setting.default, **given}
     return given
+
+
+def _is_by_name(data: Any) -> bool:
+    """Whether these are several components, each under a name, and not the settings of one."""
+    is_mapping = isinstance(data, Mapping) and "type" not in data and len(data) > 0
+    return is_mapping and all(isinstance(value, Mapping) for value in data.values())
 
 
 def _near_setting(key: object, known: Mapping[str, Setting]) -> str:

@@ -132,10 +132,10 @@ class Component:
         for argument, taken in zip(arguments, _positional(self.factory).values(), strict=False):
             if taken and hasattr(type(argument), "plural") and not isinstance(argument, taken):
                 raise MismatchError(
-                    self.name, " or ".join(t.plural for t in taken), argument, self._others(type(argument))
+                    self.name, " or ".join(t.plural for t in taken), argument, self.others(type(argument))
                 )
 
-    def _others(self, given: type[Any]) -> str:
+    def others(self, given: type[Any]) -> str:
         """The components of this kind that do take what was given."""
         names = [
             name

@@ -246,6 +246,42 @@ class Values:
 
 Inputs = Vector | Image | Video | Series | Tokens | Nodes | Graphs
 Targets = Classes | Tags | Tokens | Values
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a model gives that is to put out its inputs again: a tensor of their shape."""
+
+    inputs: Inputs
+    plural: ClassVar[str] = "reconstructions (task: autoencoding)"
+
+    def __str__(self) -> str:
+        return f"reconstructions of {self.inputs}"
+
+
+@dataclass(frozen=True)
+class Density:
+    """What a model is that knows how likely inputs are."""
+
+    inputs: Inputs
+    plural: ClassVar[str] = "densities (task: rbm)"
+
+    def __str__(self) -> str:
+        return f"densities of {self.inputs}"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a model gives that makes new examples like its inputs."""
+
+    inputs: Inputs
+    plural: ClassVar[str] = "samples (task: gan)"
+
+    def __str__(self) -> str:
+        return f"samples of {self.inputs}"
+
+
+Outputs = Targets | Reconstruction | Density | Samples  # what a task asks of a model
 Labels = Classes | Tags | Tokens  # targets that are one of several names
 _KINDS = (Vector, Image, Video, Series, Tokens, Nodes, Graphs, Classes, Tags, Values)
 _TYPES: dict[str, Any] = {cls.__name__: cls for cls in _KINDS}

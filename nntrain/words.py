@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from nntrain.annotations import is_nested, item, options
+from nntrain.annotations import entry, is_nested, item, options
 from nntrain.schema import settings_of
 from nntrain.settings import Choice, Parsed
 
@@ -43,6 +43,8 @@ def _describe_option(option: Any) -> str:
             return metadata.expected
     if item(option) is not None:
         return f"a list{_length(option)}, each {describe(item(option))}"
+    if entry(option) is not None:
+        return f"{describe(entry(option))} under each name"
     if get_origin(option) is Annotated:
         return f"{_describe_option(get_args(option)[0])} {_bounds(option)}".strip()
     if get_origin(option) is Literal:

@@ -114,6 +114,32 @@ data: {type: iris, batch_size: 16}
 model: noisy
 trainer: {length: 24 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
 """,
+    "weight normalisation": """
+data: {type: iris, batch_size: 16}
+model: {type: mlp, hidden: [8, 6], norm: weight, bottleneck: 3}
+regularizers: [{type: l2, match: original0$}]
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
+""",
+    "denoising autoencoder, tied weights": """
+data: {type: digits, batch_size: 300}
+model: {type: autoencoder, code: 4, tied: true, layers: {type: convolutional, channels: [2]}}
+task: {type: autoencoding, noise: 0.3, masked: 0.2, sparsity: 0.01}
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
+""",
+    "persistent chains": """
+data: {type: bars_and_stripes, batch_size: 5}
+model: {type: rbm, hidden: 4, chains: 6}
+task: {type: rbm, steps: 2}
+metrics: [log_likelihood]
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
+""",
+    "two optimizers": """
+data: {type: ring, examples: 200}
+model: {type: gan, noise: 2, networks: {type: dense, hidden: [8]}}
+task: {type: gan, discriminator_every: 2}
+optimizer: {discriminator: {type: adam, lr: 0.01}, generator: {type: sgd, lr: 0.05, momentum: 0.5}}
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
+""",
     "no dev set": """
 data: {type: iris, batch_size: 16, split: {dev: 0}}
 model: linear

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from nntrain.registry import loss
-from nntrain.specs import Values
+from nntrain.specs import Reconstruction, Values
 
 
 @loss("squared")
@@ -12,12 +12,12 @@ class Squared:
 
     L = sum_i 1/d sum_j (z_ij - t_ij)^2
 
-    Outputs z and targets t are of shape (batch, d).
+    Outputs z and targets t are of shape (batch, d), or (batch, ...) with d numbers for each example.
     Source: Bishop, Pattern Recognition and Machine Learning, section 3.1.1.
     """
 
-    def __init__(self, targets: Values) -> None:
+    def __init__(self, targets: Values | Reconstruction) -> None:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return (outputs.float() - targets).square().mean(dim=1).sum()
+        return (outputs.float() - targets).square().flatten(1).mean(dim=1).sum()

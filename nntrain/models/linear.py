@@ -16,7 +16,8 @@ class Linear(nn.Module):
 
     z = W x + b
 
-    Inputs (batch, ...) are flattened; W and b are the head's. Good as the baseline that a network has to beat.
+    With loss hinge and the regularizer l2 it is a linear support vector machine. Inputs (batch, ...) are
+    flattened; W and b are the head's. Good as the baseline that a network has to beat.
     Source: Bishop, Pattern Recognition and Machine Learning, sections 3.1 and 4.3.
     """
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.loss import Counts, Loss, Objective
+from nntrain.specs import Outputs
 from nntrain.tables import Table
 
 
@@ -33,13 +34,16 @@ class Detail(Protocol):
 
 
 class Task(Protocol):
+    """Made for the data's targets, or for its inputs where its first parameter is called so."""
+
+    targets: Outputs  # what is asked of the model
     objectives: tuple[Objective, ...]
     metrics: tuple[str, ...]  # the names of the usual ones; the first is what a run is judged by
     details: Mapping[str, Detail]
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome: ...
 
-    def answers(self, predictions: Any) -> list[dict[str, Any]]:
+    def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """What to tell the user of each example: names and numbers."""
 
     def untrained_loss(self) -> float | None:

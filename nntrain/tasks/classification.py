@@ -1,8 +1,8 @@
 """Which of several classes an example belongs to."""
 
-import math
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -55,15 +55,15 @@ class Classification:
         loss = Loss(loss=Term(self._loss(outputs, batch.targets)))
         return Outcome(outputs, batch.targets, loss, self.counts(batch))
 
-    def answers(self, predictions: Tensor) -> list[dict[str, Any]]:
+    def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The most likely class of each example, and its probability under the softmax."""
-        probabilities, classes = predictions.softmax(dim=1).max(dim=1)
+        probabilities, classes = outcome.predictions.softmax(dim=1).max(dim=1)
         pairs = zip(classes.tolist(), probabilities.tolist(), strict=True)
         return [{"class": self.targets.names[c], "probability": p} for c, p in pairs]
 
     def untrained_loss(self) -> float | None:
-        """ln(classes): an untrained network finds all classes equally likely."""
-        return math.log(len(self.targets))
+        """The loss of equal outputs, which an untrained network's are near: ln(classes) for cross-entropy."""
+        return float(self._loss(torch.zeros(1, len(self.targets)), torch.zeros(1, dtype=torch.long)))
 
     def _smoothed(self, targets: Tensor) -> Tensor:
         if self.label_smoothing == 0:

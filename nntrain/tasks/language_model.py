@@ -1,8 +1,8 @@
 """Which token comes next."""
 
-import math
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nntrain.batch import IGNORED, Batch
@@ -47,12 +47,12 @@ class LanguageModel:
         outputs = self.outputs(model, batch).float()
         return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
 
-    def answers(self, predictions: Tensor) -> list[dict[str, Any]]:
+    def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The most likely token after each sequence, and its probability."""
-        probabilities, tokens = predictions[:, -1].softmax(dim=1).max(dim=1)
+        probabilities, tokens = outcome.predictions[:, -1].softmax(dim=1).max(dim=1)
         pairs = zip(tokens.tolist(), probabilities.tolist(), strict=True)
         return [{"next": self.targets.vocabulary[token], "probability": p} for token, p in pairs]
 
     def untrained_loss(self) -> float | None:
-        """ln(vocabulary): an untrained network finds all tokens equally likely."""
-        return math.log(len(self.targets))
+        """The loss of equal outputs, which an untrained network's are near: ln(vocabulary) for cross-entropy."""
+        return float(self._loss(torch.zeros(1, len(self.targets)), torch.zeros(1, dtype=torch.long)))

@@ -32,6 +32,7 @@ class Regression:
     metrics = ("rmse", "mae", "r2")
 
     def __init__(self, targets: Values, *, loss: LossSetting = "squared", standardize: bool = True) -> None:
+        self.targets = targets
         self._loss = loss(targets)
         self._names = targets.names
         self._standardize = standardize
@@ -58,9 +59,9 @@ class Regression:
         mean, deviation = self._scale(batch.targets.device)
         return Outcome(outputs * deviation + mean, batch.targets, self.loss(outputs, batch), self.counts(batch))
 
-    def answers(self, predictions: Tensor) -> list[dict[str, Any]]:
+    def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The values of each example, in the data's units."""
-        return [dict(zip(self._names, row, strict=True)) for row in predictions.tolist()]
+        return [dict(zip(self._names, row, strict=True)) for row in outcome.predictions.tolist()]
 
     def untrained_loss(self) -> float | None:
         """1, the variance of standardised targets: an untrained network's outputs are near their mean."""

@@ -1,8 +1,8 @@
 """Which class each position of a sequence belongs to."""
 
-import math
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nntrain.batch import IGNORED, Batch
@@ -47,11 +47,11 @@ class Tagging:
         outputs = self.outputs(model, batch).float()
         return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
 
-    def answers(self, predictions: Tensor) -> list[dict[str, Any]]:
-        """The most likely class of every position."""
-        names = self.targets.names
-        return [{"tags": [names[c] for c in row]} for row in predictions.argmax(dim=2).tolist()]
+    def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
+        """The most likely class of every position that has a label."""
+        found = zip(outcome.predictions.argmax(dim=2), outcome.targets != IGNORED, strict=True)
+        return [{"tags": [self.targets.names[c] for c in row[labelled].tolist()]} for row, labelled in found]
 
     def untrained_loss(self) -> float | None:
-        """ln(classes): an untrained network finds all classes equally likely."""
-        return math.log(len(self.targets))
+        """The loss of equal outputs, which an untrained network's are near: ln(classes) for cross-entropy."""
+        return float(self._loss(torch.zeros(1, len(self.targets)), torch.zeros(1, dtype=torch.long)))

@@ -1,0 +1,82 @@
+"""Losses of the margin by which the right class's score is above the best of the others."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nntrain.batch import IGNORED
+from nntrain.registry import loss
+from nntrain.specs import Classes, Tags, Tokens
+
+
+@loss("hinge")
+class Hinge:
+    """How much the score of the right class lacks to be 1 above all others.
+
+    L = sum_i max(0, 1 + max_{k != y_i} z_ik - z_iy)
+
+    With two classes it is max(0, 1 - t f), t = -1 or 1, f = z_1 - z_0: a linear model with the regularizer l2 is
+    then a support vector machine. Outputs z are scores ([batch, ...] classes); targets y as for cross_entropy,
+    distributions over classes weighting the losses of each.
+    Source: Crammer, Singer, On the algorithmic implementation of multiclass kernel-based vector machines, 2001;
+    Cortes, Vapnik, Support-vector networks, 1995.
+    """
+
+    def __init__(self, targets: Classes | Tags | Tokens) -> None:
+        pass
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return _of_targets(_hinges(outputs.float()), targets)
+
+
+@loss("squared_hinge")
+class SquaredHinge:
+    """The square of the hinge loss: small violations cost little, and the gradient has no jump.
+
+    L = sum_i max(0, 1 + max_{k != y_i} z_ik - z_iy)^2
+
+    Outputs and targets as for hinge.
+    Source: Tang, Deep learning using linear support vector machines, 2013, arXiv:1306.0239.
+    """
+
+    def __init__(self, targets: Classes | Tags | Tokens) -> None:
+        pass
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return _of_targets(_hinges(outputs.float()).square(), targets)
+
+
+@loss("perceptron")
+class PerceptronCriterion:
+    """How much the score of the right class lacks to be the highest: its gradient is the perceptron rule.
+
+    L = sum_i (max_k z_ik - z_iy)
+
+    A right answer changes nothing; after a wrong one, W_y gains lr x and the winner's weights lose it.
+    Outputs and targets as for hinge.
+    Source: Rosenblatt, The perceptron, 1958; Bishop, Pattern Recognition and Machine Learning, section 4.1.7.
+    """
+
+    def __init__(self, targets: Classes | Tags | Tokens) -> None:
+        pass
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        scores = outputs.float()
+        # Not amax, whose gradient is shared out among equal scores: from zero weights one class must win.
+        return _of_targets(scores.max(dim=-1, keepdim=True).values - scores, targets)
+
+
+def _hinges(scores: Tensor) -> Tensor:
+    """max(0, 1 + max_{k != c} z_k - z_c) for every class c."""
+    highest = scores.topk(2, dim=-1).values
+    is_best = F.one_hot(scores.argmax(dim=-1), scores.shape[-1]).bool()
+    return F.relu(1 + torch.where(is_best, highest[..., 1:], highest[..., :1]) - scores)
+
+
+def _of_targets(losses: Tensor, targets: Tensor) -> Tensor:
+    """The sum over all labels of the loss (..., classes) that their class has; over distributions, weighted."""
+    if targets.is_floating_point():
+        return (losses * targets).sum()
+    counted = targets != IGNORED
+    chosen = losses.gather(-1, (targets * counted).unsqueeze(-1)).squeeze(-1)
+    return (chosen * counted).sum()

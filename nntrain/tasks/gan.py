@@ -1,0 +1,75 @@
+"""Making new examples, by playing against a network that tells them from real ones."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nntrain.batch import Batch
+from nntrain.loss import Counts, Loss, Objective, Term
+from nntrain.registry import task
+from nntrain.settings import Count
+from nntrain.specs import Image, Samples, Vector
+from nntrain.tasks import Detail, Outcome
+
+
+@task("gan")
+class AdversarialGame:
+    """New examples like the inputs: generator and discriminator are trained against each other.
+
+    discriminator: -log D(x) - log(1 - D(G(n)));  generator: -log D(G(n)), the form whose gradient does not vanish
+
+    Labels are not looked at. Each of the two objectives may have an optimizer of its own:
+    optimizer: {discriminator: {type: adam, lr: 0.0004}, generator: {type: adam, lr: 0.0001}}.
+    The loss in evaluation is the sum of both; in balance, where D = 1/2, it is 3 ln 2.
+
+    Source: Goodfellow et al., Generative adversarial networks, 2014, arXiv:1406.2661.
+
+    Settings:
+        discriminator_every: the discriminator is trained at every so many steps
+        generator_every: the generator is trained at every so many steps
+    """
+
+    metrics = ("coverage",)
+
+    def __init__(self, inputs: Vector | Image, *, discriminator_every: Count = 1, generator_every: Count = 1) -> None:
+        self.targets = Samples(inputs)
+        self.objectives = (
+            Objective("discriminator", self.judgements, self.discriminator_loss, self.counts, discriminator_every),
+            Objective("generator", self.judged_samples, self.generator_loss, self.counts, generator_every),
+        )
+        self.details: dict[str, Detail] = {}
+
+    def judgements(self, model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The discriminator's logits of the real examples, and of as many made ones."""
+        with torch.no_grad():
+            samples = model.make(len(batch.inputs))
+        return model.judge(batch.inputs), model.judge(samples)
+
+    def judged_samples(self, model: Any, batch: Batch) -> Tensor:
+        return model.judge(model.make(len(batch.inputs)))
+
+    def discriminator_loss(self, outputs: tuple[Tensor, Tensor], batch: Batch) -> Loss:
+        real, made = (logits.float() for logits in outputs)
+        return Loss(loss=Term(F.softplus(-real).sum() + F.softplus(made).sum()))
+
+    def generator_loss(self, outputs: Tensor, batch: Batch) -> Loss:
+        return Loss(loss=Term(F.softplus(-outputs.float()).sum()))
+
+    def counts(self, batch: Batch) -> Counts:
+        return {"loss": len(batch.inputs)}
+
+    def evaluate(self, model: Any, batch: Batch) -> Outcome:
+        samples = model.make(len(batch.inputs))
+        real, made = model.judge(batch.inputs), model.judge(samples)
+        both = self.discriminator_loss((real, made), batch)["loss"].sum + self.generator_loss(made, batch)["loss"].sum
+        return Outcome(samples.float(), batch.inputs, Loss(loss=Term(both)), self.counts(batch))
+
+    def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
+        """A made example, flat, in the place of each real one."""
+        return [{"sample": row} for row in outcome.predictions.flatten(1).tolist()]
+
+    def untrained_loss(self) -> float | None:
+        """3 ln 2, the logits of an untrained discriminator being near 0."""
+        return 3 * float(F.softplus(torch.zeros(())))
