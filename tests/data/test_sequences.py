@@ -80,6 +80,16 @@ RECIPES: dict[str, str] = {
 }
 
 
+def test_a_network_trained_on_values_that_are_not_standardised_can_be_measured(
+    command: Callable[..., Any], write: Callable[..., Path]
+) -> None:
+    config = write(f"data: {RECIPES['adding_problem']}\nmodel: rnn\noptimizer: sgd\ntrainer: {{length: 2 steps}}\n")
+    run = command("fit", config, "--json").json["run"]
+    measured = command("eval", run, "--split", "test", "--json")
+    assert measured.status == 0, measured.err
+    assert measured.json["examples"] == 30
+
+
 @pytest.mark.parametrize("model", ["rnn", "lstm", "gru", "higher_order_rnn", "tdnn", "fsmn"])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_network_over_sequences_trains_on_them(
