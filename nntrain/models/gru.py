@@ -27,7 +27,8 @@ def gru(
     n_t = tanh(W_xn x_t + b_xn + r_t (W_hn h_{t-1} + b_hn));  h_t = (1 - z_t) n_t + z_t h_{t-1}, h_0 = 0
 
     Takes series (batch, time, features) and tokens (batch, time); classes and values are read off the last state,
-    tags and next tokens off every state; a vector is given at every step, to make a sequence from it.
+    tags and next tokens off every state; a vector is given at every step, to make a sequence from it. Good where
+    an LSTM is, with three quarters of its parameters.
     Source: Cho et al., Learning phrase representations using RNN encoder-decoder, 2014, arXiv:1406.1078; the
     reset gate behind the matrix as in its first version and in torch.
 

@@ -28,7 +28,8 @@ def higher_order_rnn(
     h_t = tanh(sum_{j=1}^k W_j h_{t-j} + W_xh x_t + b), h_t = 0 for t <= 0
 
     Takes series (batch, time, features) and tokens (batch, time); classes and values are read off the last state,
-    tags and next tokens off every state; a vector is given at every step, to make a sequence from it.
+    tags and next tokens off every state; a vector is given at every step, to make a sequence from it. Good for
+    remembering a little longer than a plain network does, without gates.
     Source: Soltani, Jiang, Higher order recurrent neural networks, 2016, arXiv:1605.00064.
 
     Settings:

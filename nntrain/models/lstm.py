@@ -26,10 +26,11 @@ def lstm(
 ) -> Recurrent:
     """Long short-term memory, whose cells keep what gates let in until gates let go of it.
 
-    i_t, f_t, o_t = sigma(W_x x_t + W_h h_{t-1} + b), weights of its own for each;  C~_t = tanh(the same for C)
+    i_t = sigma(W_i x_t + U_i h_{t-1} + b_i), f_t and o_t likewise;  C~_t = tanh(W_C x_t + U_C h_{t-1} + b_C)
     C_t = f_t C_{t-1} + i_t C~_t;  h_t = o_t tanh(C_t), h_0 = C_0 = 0
 
     The squashed cell is a variant of some text books, C_t = sigma(f_t C_{t-1} + i_t C~_t): it forgets sooner.
+    Good where something is to be remembered for a hundred steps or more.
     Takes series (batch, time, features) and tokens (batch, time); classes and values are read off the last state,
     tags and next tokens off every state; a vector is given at every step, to make a sequence from it.
     Source: Hochreiter, Schmidhuber, Long short-term memory, 1997; forget gates: Gers, Schmidhuber, Cummins,

@@ -21,7 +21,8 @@ class TimeDelayNetwork(nn.Module):
 
     p = look_back, q = look_ahead, d_l = dilations[l]: a convolution over time, whose upper layers see far with
     few weights. Takes series (batch, time, features) and tokens (batch, time); classes and values are read off
-    the mean of h_t^L over time, tags and next tokens off every h_t^L.
+    the mean of h_t^L over time, tags and next tokens off every h_t^L. Good for speech, and wherever it does not
+    matter when something happens.
     Source: Waibel et al., Phoneme recognition using time-delay neural networks, 1989; dilation: Peddinti, Povey,
     Khudanpur, A time delay neural network architecture for efficient modeling of long temporal contexts, 2015.
 
