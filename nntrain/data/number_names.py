@@ -22,7 +22,8 @@ def number_names() -> Source:
 
     472 = (4, 7, 2), each digit one of ten inputs that is 1, to "four hundred seventy two" and an end mark
 
-    The smallest one-to-many problem: every letter depends on the number and on what was spelt before.
+    A small problem of one to many: every letter depends on the number and on how far it is spelt.
+    Source: made up; one to many as in Karpathy, The unreasonable effectiveness of recurrent neural networks, 2015.
     """
     names = [spell(number) for number in range(1000)]
     tags = ("end", *sorted(set("".join(names))))
