@@ -39,7 +39,7 @@ def test_a_right_config_has_no_mistakes(check: Check) -> None:
 def test_a_model_for_images_on_vectors(check: Check) -> None:
     assert check(model="lenet") == [
         "my.yaml:2:8: model: lenet takes images (channels, height, width); iris gives vectors of 4 features; "
-        "models that take vectors: linear, mlp"
+        "models that take vectors: gru, higher_order_rnn, linear, lstm, mlp, rnn"
     ]
 
 

@@ -182,7 +182,7 @@ class InMemory:
             raise UnfitError(
                 f"the checkpoint was trained on other data, or not standardised, than {self._source.name} is"
             )
-        return dict(stored)
+        return {name: stored[name] for name in ("mean", "deviation") if name in stored}
 
     def _ready(self, examples: Examples) -> TensorSplit:
         inputs = standardization.apply(examples.inputs, self._source.scale, self._prepared)

@@ -1,0 +1,101 @@
+"""Spoken digits: recordings as series of log-mel energies, or of samples."""
+
+import math
+import wave
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nntrain.batch import Sequences
+from nntrain.data.in_memory import Examples, InMemory, Source
+from nntrain.data.places import cache_folder, roots
+from nntrain.errors import UnfitError, UserError
+from nntrain.registry import data
+from nntrain.specs import Classes, Series
+
+RATE = 8000  # samples a second
+WINDOW, STEP, POINTS = 200, 80, 256  # 25 ms every 10 ms, transformed as 256 samples
+BANDS = 40
+QUIET = 1e-8  # the energy that silence counts as, near that of a sample's last bit
+TESTED = 5  # recordings 0 to 4 of each digit by each speaker
+
+Reading = Literal["log_mel", "wave"]
+
+
+@data("spoken_digits", within=InMemory)
+def spoken_digits(*, root: str | None = None, read: Reading = "log_mel") -> Source:
+    """3,000 recordings of ten digits by six speakers, 0.1 to 2.3 s long, at 8 kHz; 300 are the official test set.
+
+    x_tk = ln(sum_f M_kf |STFT_tf|^2 + 1e-8), windows of 25 ms every 10 ms, M_k 40 triangles at equal distances on
+    the mel scale, m = 2595 log10(1 + f / 700 Hz)
+
+    Source: Z. Jackson et al., Free Spoken Digit Dataset, github.com/Jakobovski/free-spoken-digit-dataset;
+    Davis, Mermelstein, Comparison of parametric representations for monosyllabic word recognition, 1980.
+
+    Settings:
+        root: the folder that holds fsdd/recordings; left out, $NNTRAIN_DATA, else the user's cache directory
+        read: log_mel for x_t as above; wave for one sample a step, from -1 to 1
+    """
+    files = _find(root)
+    tested = [int(file.stem.split("_")[2]) < TESTED for file in files]
+    train, test = (
+        _examples([file for file, is_tested in zip(files, tested, strict=True) if is_tested is part], read)
+        for part in (False, True)
+    )
+    length = max(part.inputs.values.shape[1] for part in (train, test))
+    inputs = Series(train.inputs.values.shape[2], length)
+    return Source("spoken_digits", inputs, Classes(tuple(map(str, range(10)))), train, lambda: test)
+
+
+def _find(root: str | None) -> list[Path]:
+    """The recordings, `DIGIT_SPEAKER_NUMBER.wav`."""
+    for place in roots(root):
+        files = sorted((place / "fsdd" / "recordings").glob("[0-9]_*_*.wav"))
+        if files:
+            return files
+    if root is not None:
+        raise UnfitError(f"{root} holds no fsdd/recordings with WAV files", "root")
+    raise UserError(
+        "spoken_digits is not on this machine; get github.com/Jakobovski/free-spoken-digit-dataset, put its folder "
+        f"recordings into {cache_folder() / 'data' / 'fsdd'}, or set data.root or NNTRAIN_DATA to where fsdd is"
+    )
+
+
+def _examples(files: list[Path], read: Reading) -> Examples:
+    frames = [_log_mel(_samples(file)) if read == "log_mel" else _samples(file).unsqueeze(1) for file in files]
+    lengths = torch.tensor([len(frame) for frame in frames])
+    values = torch.nn.utils.rnn.pad_sequence(frames, batch_first=True)
+    return Examples(Sequences(values, lengths), torch.tensor([int(file.stem[0]) for file in files]))
+
+
+def _samples(file: Path) -> Tensor:
+    """The samples of a recording, from -1 to 1 (time,)."""
+    try:
+        with wave.open(str(file)) as sound:
+            form = (sound.getnchannels(), sound.getsampwidth(), sound.getframerate())
+            content = sound.readframes(sound.getnframes())
+    except (OSError, EOFError, wave.Error) as error:
+        raise UserError(f"{file}: not a whole recording ({error}); remove it and fetch it again") from None
+    if form != (1, 2, RATE) or len(content) < 2 * POINTS:
+        raise UserError(f"{file}: expected one channel of 16 bits at {RATE} Hz, at least {POINTS} samples")
+    return torch.from_numpy(np.frombuffer(content, dtype="<i2").astype(np.float32)) / 2**15
+
+
+def _log_mel(samples: Tensor) -> Tensor:
+    """Log-mel energies (time, bands)."""
+    spectrum = torch.stft(
+        samples, POINTS, STEP, WINDOW, torch.hann_window(WINDOW), center=False, return_complex=True
+    ).abs()
+    return torch.log(spectrum.square().T @ _mel_bands() + QUIET)
+
+
+def _mel_bands() -> Tensor:
+    """The weight of each frequency in each band (frequencies, bands): triangles from 0 Hz to half the rate."""
+    highest = 2595 * math.log10(1 + RATE / 2 / 700)
+    corners = 700 * (10 ** (torch.linspace(0, highest, BANDS + 2) / 2595) - 1)
+    low, top, high = corners[:-2], corners[1:-1], corners[2:]
+    frequency = torch.linspace(0, RATE / 2, POINTS // 2 + 1).unsqueeze(1)
+    return torch.minimum((frequency - low) / (top - low), (high - frequency) / (high - top)).clamp(min=0)

@@ -1,0 +1,51 @@
+"""The network of gated recurrent units."""
+
+from functools import partial
+
+from torch import nn
+
+from nntrain.models.recurrent import Recurrent
+from nntrain.registry import model
+from nntrain.settings import Count, Probability
+from nntrain.specs import Series, Targets, Tokens, Vector
+
+
+@model("gru")
+def gru(
+    inputs: Series | Tokens | Vector,
+    targets: Targets,
+    *,
+    hidden: Count = 128,
+    layers: Count = 1,
+    bidirectional: bool = False,
+    dropout: Probability = 0.0,
+    embedding: Count | None = None,
+) -> Recurrent:
+    """Gated recurrent units, which mix their old state and a new one: fewer parameters than an LSTM.
+
+    r_t = sigma(W_xr x_t + W_hr h_{t-1} + b_r);  z_t = sigma(W_xz x_t + W_hz h_{t-1} + b_z)
+    n_t = tanh(W_xn x_t + b_xn + r_t (W_hn h_{t-1} + b_hn));  h_t = (1 - z_t) n_t + z_t h_{t-1}, h_0 = 0
+
+    Takes series (batch, time, features) and tokens (batch, time); classes and values are read off the last state,
+    tags and next tokens off every state; a vector is given at every step, to make a sequence from it. Good where
+    an LSTM is, with three quarters of its parameters.
+    Source: Cho et al., Learning phrase representations using RNN encoder-decoder, 2014, arXiv:1406.1078; the
+    reset gate behind the matrix as in its first version and in torch.
+
+    Settings:
+        hidden: the number of units of each layer, in each direction
+        layers: the number of layers; each sees the states of the one below
+        bidirectional: whether every layer also reads backwards, its states beside the others
+        dropout: the share of every layer's states that is set to zero in training
+        embedding: the size of the vector that stands for a token; left out, `hidden`; only for tokens
+    """
+    return Recurrent(
+        inputs,
+        targets,
+        partial(nn.GRU, batch_first=True),
+        hidden=hidden,
+        layers=layers,
+        bidirectional=bidirectional,
+        dropout=dropout,
+        embedding=embedding,
+    )

@@ -1,0 +1,75 @@
+"""The recurrent network of higher order."""
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from nntrain.models.recurrent import Recurrent
+from nntrain.registry import model
+from nntrain.settings import Count, Probability
+from nntrain.specs import Series, Targets, Tokens, Vector
+
+
+@model("higher_order_rnn")
+def higher_order_rnn(
+    inputs: Series | Tokens | Vector,
+    targets: Targets,
+    *,
+    order: Count = 3,
+    hidden: Count = 128,
+    layers: Count = 1,
+    bidirectional: bool = False,
+    dropout: Probability = 0.0,
+    embedding: Count | None = None,
+) -> Recurrent:
+    """A recurrent network whose state depends on several states before, so that gradients have shorter ways.
+
+    h_t = tanh(sum_{j=1}^k W_j h_{t-j} + W_xh x_t + b), h_t = 0 for t <= 0
+
+    Takes series (batch, time, features) and tokens (batch, time); classes and values are read off the last state,
+    tags and next tokens off every state; a vector is given at every step, to make a sequence from it. Good for
+    remembering a little longer than a plain network does, without gates.
+    Source: Soltani, Jiang, Higher order recurrent neural networks, 2016, arXiv:1605.00064.
+
+    Settings:
+        order: k, how many states back a state looks; 1 is an ordinary recurrent network
+        hidden: the number of units of each layer, in each direction
+        layers: the number of layers; each sees the states of the one below
+        bidirectional: whether every layer also reads backwards, its states beside the others
+        dropout: the share of every layer's states that is set to zero in training
+        embedding: the size of the vector that stands for a token; left out, `hidden`; only for tokens
+    """
+    return Recurrent(
+        inputs,
+        targets,
+        partial(HigherOrderRNN, order=order),
+        hidden=hidden,
+        layers=layers,
+        bidirectional=bidirectional,
+        dropout=dropout,
+        embedding=embedding,
+    )
+
+
+class HigherOrderRNN(nn.Module):
+    """A layer of higher order: x (batch, time, features) -> (h (batch, time, hidden), h of the last step).
+
+    The columns of `weight_hh` are those of W_1, ..., W_k.
+    """
+
+    def __init__(self, features: int, hidden: int, order: int) -> None:
+        super().__init__()
+        bound = (order * hidden) ** -0.5  # as in torch.nn.RNN, whose order is 1
+        self.weight_xh = nn.Parameter(torch.empty(hidden, features).uniform_(-bound, bound))
+        self.weight_hh = nn.Parameter(torch.empty(hidden, order * hidden).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(hidden).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        projected = nn.functional.linear(x, self.weight_xh, self.bias)
+        hidden, order = len(self.bias), self.weight_hh.shape[1] // len(self.bias)
+        states = [projected.new_zeros(len(x), hidden)] * order  # those before the first step
+        for z in projected.unbind(dim=1):
+            earlier = torch.cat(states[: -order - 1 : -1], dim=1)  # h_{t-1}, ..., h_{t-k}
+            states.append(torch.tanh(torch.addmm(z, earlier, self.weight_hh.T)))
+        return torch.stack(states[order:], dim=1), states[-1]

@@ -1,0 +1,88 @@
+"""Recurrent layers one above the other, in one direction or both, and how their outputs are read."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nntrain.models.frames import Frames, refuse_looking_ahead
+from nntrain.specs import Series, Targets, Tokens, Vector
+
+Layer = Callable[[int, int], nn.Module]  # (features, hidden) -> (batch, time, features) -> (batch, time, hidden), ...
+
+
+class Recurrent(nn.Module):
+    """Recurrent layers over sequences; every layer sees the outputs of the one below at all steps.
+
+    Many to one: the last state, of both directions at their own ends. Many to many and one to many, where the
+    targets have a label at every position: all states (batch, time, features). A backward layer reads each
+    sequence from its true end, so that padding changes nothing.
+    """
+
+    def __init__(
+        self,
+        inputs: Series | Tokens | Vector,
+        targets: Targets,
+        layer: Layer,
+        *,
+        hidden: int,
+        layers: int,
+        bidirectional: bool,
+        dropout: float,
+        embedding: int | None,
+    ) -> None:
+        super().__init__()
+        if bidirectional:
+            refuse_looking_ahead(inputs, targets, "bidirectional", "false")
+        self.hidden = hidden
+        self.features = 2 * hidden if bidirectional else hidden
+        self.frames = Frames(inputs, targets, embedding, hidden)
+        sizes = [self.frames.features, *[self.features] * (layers - 1)]
+        self.layers = nn.ModuleList(_Directions(layer, size, hidden, bidirectional) for size in sizes)
+        self.dropout = nn.Dropout(dropout)
+        self.per_position = targets.per_position
+
+    def forward(self, x: Any) -> Tensor:
+        values, lengths = self.frames(x)
+        reversal = None if lengths is None else _reversal(lengths, values.shape[1])
+        for layer in self.layers:
+            values = self.dropout(layer(values, reversal))
+        return values if self.per_position else self._ends(values, lengths)
+
+    def _ends(self, values: Tensor, lengths: Tensor | None) -> Tensor:
+        """The forward layer's state at each sequence's last step, the backward layer's at the first."""
+        forwards, backwards = values[..., : self.hidden], values[:, 0, self.hidden :]
+        if lengths is None:
+            return torch.cat((forwards[:, -1], backwards), dim=1)
+        last = (lengths - 1).view(-1, 1, 1).expand(-1, 1, self.hidden)
+        return torch.cat((forwards.gather(1, last).squeeze(1), backwards), dim=1)
+
+
+class _Directions(nn.Module):
+    """A layer that reads forwards, and where it is bidirectional one beside it that reads backwards."""
+
+    def __init__(self, layer: Layer, features: int, hidden: int, bidirectional: bool) -> None:
+        super().__init__()
+        self.forwards = layer(features, hidden)
+        self.backwards = layer(features, hidden) if bidirectional else None
+
+    def forward(self, values: Tensor, reversal: Tensor | None) -> Tensor:
+        states = self.forwards(values)[0]
+        if self.backwards is None:
+            return states
+        reverse_states = self.backwards(_reversed(values, reversal))[0]
+        return torch.cat((states, _reversed(reverse_states, reversal)), dim=2)
+
+
+def _reversal(lengths: Tensor, steps: int) -> Tensor:
+    """Which step comes where when every sequence is reversed and its padding stays behind it (batch, time)."""
+    forwards = torch.arange(steps, device=lengths.device).expand(len(lengths), -1)
+    backwards = lengths.unsqueeze(1) - 1 - forwards
+    return torch.where(backwards < 0, forwards, backwards)
+
+
+def _reversed(values: Tensor, reversal: Tensor | None) -> Tensor:
+    if reversal is None:
+        return values.flip(1)
+    return values.gather(1, reversal.unsqueeze(-1).expand_as(values))
