@@ -6,6 +6,9 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from nntrain.errors import UnfitError
+from nntrain.settings import Count
+
 Size = TypeVar("Size", int, Tensor)
 
 
@@ -54,3 +57,35 @@ def smallest(windows: Iterable[Window]) -> int:
     for window in reversed(list(windows)):
         size = window.needs(size)
     return size
+
+
+PerAxis = Count | list[Count]
+
+
+def per_axis(value: int | list[int], axes: int, setting: str) -> list[int]:
+    """One number for each axis, where one may be written for all."""
+    if isinstance(value, int):
+        return [value] * axes
+    if len(value) != axes:
+        count = f"{len(value)} number{'s' if len(value) != 1 else ''}"
+        raise UnfitError(f"expected one number, or {axes}, one for each axis of the maps; found {count}", setting)
+    return value
+
+
+def slide(windows: Iterable[Window], sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes of the maps that windows, one for each axis, make; UnfitError where no window fits."""
+    windows = tuple(windows)
+    after = tuple(window.positions(size) for window, size in zip(windows, sizes, strict=True))
+    if min(after) < 1:
+        extents = by(window.extent for window in windows)
+        raise UnfitError(
+            f"a window of {extents} does not fit on the maps of {by(sizes)} that are left here; "
+            "take a smaller one, leave out a pooling before it, or take larger inputs",
+            "kernel",
+        )
+    return after
+
+
+def by(sizes: Iterable[int]) -> str:
+    """Sizes in words: 28x28."""
+    return "x".join(map(str, sizes))

@@ -4,6 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from nntrain.blocks.normalization import local_response
 from nntrain.blocks.windows import Window, after, first_empty, smallest
 from nntrain.errors import UnfitError
 from nntrain.registry import model
@@ -81,11 +82,6 @@ class AlexNet(nn.Module):
         x = self.pool(self.relu(self.conv5(x)))
         x = self.relu(self.fc6(self.dropout(x.flatten(1))))
         return self.relu(self.fc7(self.dropout(x)))
-
-
-def local_response() -> nn.LocalResponseNorm:
-    """The paper's, whose alpha multiplies the sum of the squares; torch's multiplies their mean."""
-    return nn.LocalResponseNorm(size=5, alpha=5 * 1e-4, beta=0.75, k=2)
 
 
 def _convolution(inputs: int, outputs: int, window: Window, groups: int = 1) -> nn.Conv2d:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from nntrain.blocks.windows import Window, after, smallest
+from nntrain.blocks.normalization import local_response
 from nntrain.errors import UnfitError
 from nntrain.layers import trace
-from nntrain.models.alexnet import AlexNet, local_response
+from nntrain.models.alexnet import AlexNet
 from nntrain.network import Network, head_for, parameter_count
 from nntrain.specs import Classes, Image
 
@@ -102,27 +102,3 @@ def test_the_smallest_side_works_and_no_smaller(small: bool, side: int) -> None:
         assert body(torch.empty(2, *image.shape)).shape == (2, body.features)
         with pytest.raises(UnfitError, match=f"the smallest side is {side}"):
             AlexNet(Image(1, side - 1, 300), small=small)
-
-
-@pytest.mark.parametrize("kernel", [1, 2, 5])
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("padding", [0, 2])
-@pytest.mark.parametrize("dilation", [1, 3])
-def test_windows_count_their_positions_as_torch_does(kernel: int, stride: int, padding: int, dilation: int) -> None:
-    window = Window(kernel, stride, padding, dilation)
-    convolution = nn.Conv1d(1, 1, kernel, stride, padding, dilation, device="meta")
-
-    def positions(size: int) -> int:
-        try:
-            out: Tensor = convolution(torch.empty(1, 1, size, device="meta"))
-        except RuntimeError:
-            return 0
-        return out.shape[-1]
-
-    assert [max(0, window.positions(size)) for size in range(1, 20)] == [positions(size) for size in range(1, 20)]
-    for count in (1, 2, 5):
-        size = window.needs(count)
-        assert window.positions(size) >= count and (size == 1 or window.positions(size - 1) < count)
-    both = [window, Window(3, stride=2)]
-    least = smallest(both)
-    assert after(both, least) >= 1 and (least == 1 or after(both, least - 1) < 1)
