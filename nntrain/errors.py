@@ -18,13 +18,15 @@ class RunError(Exception):
 class UnfitError(ValueError):
     """A component cannot work with what it was given: data of the wrong shape, settings that exclude each other.
 
-    Raised by components, with the setting that is at fault where it is one (dotted, below the component). What
+    Raised by components, with the setting that is at fault where it is one (dotted, below the component; a number
+    is an entry of a list). What
     calls the component adds the component's own path in the config.
     """
 
     def __init__(self, message: str, setting: str = "") -> None:
         super().__init__(message)
-        self.path: tuple[str | int, ...] = tuple(setting.split(".")) if setting else ()
+        parts = setting.split(".") if setting else []
+        self.path: tuple[str | int, ...] = tuple(int(part) if part.isdigit() else part for part in parts)
         self._is_located = False
 
     def locate(self, path: tuple[str | int, ...]) -> None:

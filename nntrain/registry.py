@@ -51,12 +51,15 @@ optimizer = Kind("optimizer", "optimizers")
 scheduler = Kind("scheduler", "schedulers")
 regularizer = Kind("regularizer", "regularizers")
 metric = Kind("metric", "metrics")
+# Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan.
+block = Kind("block", "blocks")
+form = Kind("form", "forms")
+position = Kind("position", "positions")
+graph_layer = Kind("graph_layer", "graph_layers")
 coder = Kind("coder", "coders")
 adversary = Kind("adversary", "adversaries")
 
-KINDS: Mapping[str, Kind] = {
-    kind.name: kind for kind in (model, data, task, loss, optimizer, scheduler, regularizer, metric, coder, adversary)
-}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in tuple(globals().values()) if isinstance(kind, Kind)}
 
 
 def kind_named(word: str) -> Kind:
