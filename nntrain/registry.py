@@ -51,9 +51,11 @@ optimizer = Kind("optimizer", "optimizers")
 scheduler = Kind("scheduler", "schedulers")
 regularizer = Kind("regularizer", "regularizers")
 metric = Kind("metric", "metrics")
+form = Kind("form", "forms")
+position = Kind("position", "positions")
 
 KINDS: Mapping[str, Kind] = {
-    kind.name: kind for kind in (model, data, task, loss, optimizer, scheduler, regularizer, metric)
+    kind.name: kind for kind in (model, data, task, loss, optimizer, scheduler, regularizer, metric, form, position)
 }
 
 
