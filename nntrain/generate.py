@@ -35,12 +35,12 @@ class Sampling:
         return tokens.gather(1, drawn).squeeze(1)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def generate(
     model: Network,
     prompt: Tensor,
     length: int,
-    sampling: Sampling = Sampling(),  # noqa: B008
+    sampling: Sampling = Sampling(),
     generator: Generator | None = None,
 ) -> Tensor:
     """A prompt (batch, time), at least one token long, and `length` tokens more, by a decoder in eval mode.

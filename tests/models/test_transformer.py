@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from made import made, transformer
 from torch import Tensor
 
-from made import made, transformer
 from nntrain.batch import Pair, Sequences
 from nntrain.errors import MismatchError, UnfitError
 from nntrain.network import Network, parameter_count
@@ -148,8 +148,9 @@ def with_pairs(form: str, **settings: Any) -> tuple[Network, Any]:
 @pytest.mark.parametrize("form", [*FORMS, "encoder_decoder"])
 def test_every_parameter_has_a_part_in_the_outputs(form: str) -> None:
     net, x = with_pairs(form, feedforward=7)
-    for name, parameter in net.named_parameters():
-        assert torch.autograd.grad(net(x).square().sum(), parameter, allow_unused=True)[0] is not None, name
+    names, parameters = zip(*net.named_parameters(), strict=True)
+    gradients = torch.autograd.grad(net(x).square().sum(), parameters, allow_unused=True)
+    assert [name for name, gradient in zip(names, gradients, strict=True) if gradient is None] == []
 
 
 def test_settings_set_the_sizes() -> None:
