@@ -26,6 +26,13 @@ class Sequences(NamedTuple):
         return torch.arange(self.values.shape[1], device=self.lengths.device) < self.lengths[:, None]
 
 
+class Pair(NamedTuple):
+    """Sequences and what they are turned into: the target up to each token that is to be predicted."""
+
+    source: Sequences
+    target: Sequences
+
+
 class GraphNodes(NamedTuple):
     """Some nodes of one graph, which the model sees whole.
 

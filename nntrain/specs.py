@@ -204,6 +204,30 @@ class Tokens(_Labelled):
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Inputs that are a `Pair` of sequences of tokens: the source, and the target as far as it is known.
+
+    The lengths are the longest's; `unit` is as in `Tokens`. The first token of the target's vocabulary begins
+    every target, the second ends it.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    source_length: int
+    target_length: int
+    unit: str = "symbol"
+    plural: ClassVar[str] = "pairs of sequences"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.source_length, self.target_length)
+
+    def __str__(self) -> str:
+        sizes = f"{len(self.source):,} and {len(self.target):,} different {self.unit}s"
+        return f"pairs of up to {self.source_length} and {self.target_length} tokens of {sizes}"
+
+
+@dataclass(frozen=True)
 class Values:
     """Targets of shape (batch, values): real numbers, with the training set's mean and deviation of each."""
 
@@ -244,7 +268,7 @@ class Values:
         return replace(self, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
 
 
-Inputs = Vector | Image | Video | Series | Tokens | Nodes | Graphs
+Inputs = Vector | Image | Video | Series | Tokens | Pairs | Nodes | Graphs
 Targets = Classes | Tags | Tokens | Values
 
 
@@ -283,7 +307,7 @@ class Samples:
 
 Outputs = Targets | Reconstruction | Density | Samples  # what a task asks of a model
 Labels = Classes | Tags | Tokens  # targets that are one of several names
-_KINDS = (Vector, Image, Video, Series, Tokens, Nodes, Graphs, Classes, Tags, Values)
+_KINDS = (Vector, Image, Video, Series, Tokens, Pairs, Nodes, Graphs, Classes, Tags, Values)
 _TYPES: dict[str, Any] = {cls.__name__: cls for cls in _KINDS}
 
 
