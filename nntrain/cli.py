@@ -48,7 +48,8 @@ def fit(
 
     if config is not None and _is_override(config):  # `fit --resume RUN trainer.length="40 epochs"`
         config, overrides = None, [str(config), *(overrides or [])]
-    result = train(Request(config, overrides or [], out, resume), _say, _progress)
+    with _results_apart():
+        result = train(Request(config, overrides or [], out, resume), _say, _progress)
     summary = result.summary
     if as_json:
         _print_json(summary)
@@ -74,7 +75,8 @@ def evaluate(
     from nntrain.measure import measure
     from nntrain.tables import Table
 
-    path, measured = measure(checkpoint, split, overrides or [], allow_plugins, _say)
+    with _results_apart():
+        path, measured = measure(checkpoint, split, overrides or [], allow_plugins, _say)
     if as_json:
         found = {"checkpoint": str(path.resolve()), "split": split, "examples": measured.examples}
         _print_json({**found, "metrics": measured.numbers})
@@ -101,7 +103,8 @@ def check(
     errors = 0
     for name in names:
         try:
-            reports.append(check_config(document(name, overrides, _say)))
+            with _results_apart():
+                reports.append(check_config(document(name, overrides, _say)))
         except UserError as error:
             _say(f"{error.said_after}{error}")
             errors += 1
@@ -151,8 +154,9 @@ def show(
         from nntrain.fit import document
         from nntrain.provenance import annotated
 
-        written = document(name, overrides or [], _say)
-        plain = assemble(written).plain
+        with _results_apart():
+            written = document(name, overrides or [], _say)
+            plain = assemble(written).plain
         if as_json:
             _print_json(plain)
         else:
@@ -180,8 +184,10 @@ def schema(
     from nntrain.json_schema import config_schema
     from nntrain.registry import Registry
 
-    registry = registry_of(document(config, [], _say)) if config else Registry()
-    print(json.dumps(config_schema(registry), indent=1, ensure_ascii=False))
+    with _results_apart():
+        registry = registry_of(document(config, [], _say)) if config else Registry()
+        found = config_schema(registry)
+    print(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 @app.command()
@@ -221,6 +227,11 @@ def _fail(error: BaseException, message: str, exit_status: int) -> NoReturn:
 def _is_override(word: str) -> bool:
     """Whether a word is KEY=VALUE rather than a config file, whose path may hold a = too."""
     return "=" in word and not Path(word).is_file()
+
+
+def _results_apart() -> contextlib.AbstractContextManager[Any]:
+    """Within it, what anything prints (a plug-in, say) is a message: standard output is for results."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def _say(message: str) -> None:

@@ -27,6 +27,15 @@ class Parsed:
     expected: str
 
 
+@dataclass(frozen=True)
+class Place:
+    """Metadata of a setting that is a file or folder.
+
+    A relative path is taken from the folder of the config that says it (on the command line: from the current
+    one) and kept as an absolute one, so that a run's config names the same place from anywhere.
+    """
+
+
 Section = TypeVar("Section", bound=type)
 
 
@@ -55,6 +64,7 @@ Whole = Annotated[int, Ge(0)]
 Length = Annotated[Duration, Parsed(parse_duration, "a duration such as 20 epochs, 2000 steps or 10%")]
 Interval = Annotated[Duration, Parsed(parse_interval, "a duration such as 1 epoch, 500 steps, 5% or 10 minutes")]
 Name = Annotated[str, Parsed(_parse_name, "the name of a folder, without slashes")]
+PathText = Annotated[str, Place()]
 Auto = Literal["auto"]
 
 Model = Annotated[Any, Choice("model")]
