@@ -25,7 +25,7 @@ def override(document: Document, overrides: Sequence[str]) -> Document:
             mistakes.append((mark, f"{key.strip()} is already set by '{chosen[path][1].text}'"))
         else:
             chosen[path] = (value, mark)
-    for path in sorted(chosen, key=lambda path: len(path) - (path[-1] == "type")):
+    for path in sorted(chosen, key=lambda path: (len(path) - (path[-1] == "type"), len(path))):
         value, mark = chosen[path]
         try:
             _set(document, path, _value(value), mark)
