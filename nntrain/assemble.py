@@ -13,6 +13,7 @@ from nntrain.clock import Clock
 from nntrain.config import Document
 from nntrain.data import Dataset
 from nntrain.data.order import Order
+from nntrain.data.places import WithheldError, downloads
 from nntrain.device import Device, seed_python
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.experiment import Experiment, TrainerSettings
@@ -62,18 +63,21 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     """Makes all parts, or raises one ConfigError with every mistake that was found.
 
     What can be made is made even where other sections are wrong, so that mistakes that show only with the data
-    are reported with the rest. `stored` is the preparation of a checkpoint, in place of one learned anew.
+    are reported with the rest; but nothing is downloaded for a config that is wrong already. `stored` is the
+    preparation of a checkpoint, in place of one learned anew.
     """
-    reader = Reader(registry_of(document))
+    reader = Reader(registry_of(document), document.absolute)
     attempt = _Attempts(reader)
-    given, plain, task_settings = _read(reader, document)
+    given, plain, task_settings = read(reader, document)
     settings: TrainerSettings = given.get("trainer", TrainerSettings())
     seed: int = given.get("seed", 0)
 
     device = attempt(("trainer",), Device, settings.device, settings.precision, settings.threads) or Device("cpu")
     device.seed(seed, 2)
     seed_python(seed)
-    data: Dataset | None = attempt.make(given.get("data"), device.torch, stored)
+    made = _made(attempt, given.get("optimizer"))
+    with downloads(allowed=not reader.problems):
+        data: Dataset | None = attempt.make(given.get("data"), device.torch, stored)
     attempt.giver = given["data"].name if data else ""
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     outputs = task.targets if task else data.targets if data else None
@@ -81,7 +85,7 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
-    rules = _rules(attempt, given.get("optimizer"), task)
+    rules = _rules(attempt, made, task) if task else {}
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
@@ -113,8 +117,11 @@ class _Attempts:
             error.locate(path)
             message = error.given_by(self.giver) if isinstance(error, MismatchError) else str(error)
             self.reader.problems.append(Problem(error.path, message))
-        except UserError:
-            raise
+        except UserError as error:
+            self.reader.problems.append(Problem(path, str(error)))
+        except WithheldError:
+            if not self.reader.problems:  # else those are to be mended before the set is worth a download
+                raise
         except Exception as error:
             self.reader.problems.append(Problem(path, f"failed: {_reason(error)}"))
         return None
@@ -124,7 +131,7 @@ class _Attempts:
         return None if component is None else self(component.path, component, *arguments)
 
 
-def _read(reader: Reader, document: Document) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def read(reader: Reader, document: Document) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """The sections that are right, their plain form, and settings of a task whose type the data is to suggest."""
     sections = dict(document.data)
     task = sections.get("task")
@@ -140,9 +147,7 @@ def registry_of(document: Document) -> Registry:
         return Registry()  # the reader says what is wrong with it
     missing = []
     for i, plugin in enumerate(plugins):
-        mark = document.mark(("plugins", i))
-        folder = FilePath(mark.source).parent if mark.line else FilePath()
-        path = (folder / plugin).resolve()
+        path = document.absolute(("plugins", i), plugin)
         plugins[i] = str(path)  # so that the run's config names the same file from any folder
         if not path.is_file():
             missing.append(Problem(("plugins", i), f"there is no file {path}"))
@@ -233,6 +238,8 @@ def _tried(
 def _reason(error: Exception) -> str:
     """A model's own error in one line; its type where that is needed to understand it."""
     text = " ".join(str(error).split())
+    if isinstance(error, MemoryError | OverflowError) or "can't allocate memory" in text or "overflow" in text:
+        return "it needs more memory than this machine has"
     return text if isinstance(error, RuntimeError) else f"{type(error).__name__}: {text}"
 
 
@@ -244,19 +251,26 @@ def _metrics(attempt: _Attempts, task: Task, extra: list[Component]) -> dict[str
     return {name: metric for name, metric in made.items() if metric is not None}
 
 
-def _rules(attempt: _Attempts, chosen: Component | dict[str, Component] | None, task: Task | None) -> dict[str, Rule]:
+def _made(attempt: _Attempts, chosen: Component | dict[str, Component] | None) -> Rule | dict[str, Rule] | None:
+    """The update rule that the config chooses, or several by the objective's name."""
+    if isinstance(chosen, dict):
+        return {name: attempt.make(component) for name, component in chosen.items()}
+    return attempt.make(chosen)
+
+
+def _rules(attempt: _Attempts, made: Rule | dict[str, Rule] | None, task: Task) -> dict[str, Any]:
     """The update rule of each objective: one for all of them, or each its own."""
-    names = [objective.name for objective in task.objectives] if task else []
-    if not isinstance(chosen, dict):
-        return dict.fromkeys(names, attempt.make(chosen))
-    for name in chosen if task else ():
+    names = [objective.name for objective in task.objectives]
+    if not isinstance(made, dict):
+        return dict.fromkeys(names, made)
+    for name in made:
         if name not in names:
             message = f"the task has no objective '{name}'; {did_you_mean(name, names)}"
             attempt.reader.problems.append(Problem(("optimizer", name), message, on_key=True))
     for name in names:
-        if name not in chosen:
+        if name not in made:
             attempt.reader.problems.append(Problem(("optimizer",), f"names no optimizer for the objective '{name}'"))
-    return {name: attempt.make(component) for name, component in chosen.items()}
+    return {name: made.get(name) for name in names}
 
 
 def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:

@@ -50,7 +50,8 @@ def fit(
 
     if config is not None and _is_override(config):  # `fit --resume RUN trainer.length="40 epochs"`
         config, overrides = None, [str(config), *(overrides or [])]
-    result = train(Request(config, overrides or [], out, resume), _say, _progress)
+    with _results_apart():
+        result = train(Request(config, overrides or [], out, resume), _say, _progress)
     summary = result.summary
     if as_json:
         _print_json(summary)
@@ -76,8 +77,9 @@ def evaluate(
     from nntrain.measure import measure, trained
     from nntrain.tables import Table
 
-    path, parts = trained(checkpoint, overrides or [], allow_plugins, _say)
-    measured = measure(parts, split)
+    with _results_apart():
+        path, parts = trained(checkpoint, overrides or [], allow_plugins, _say)
+        measured = measure(parts, split)
     if as_json:
         found = {"checkpoint": str(path.resolve()), "split": split, "examples": measured.examples}
         _print_json({**found, "metrics": measured.numbers})
@@ -100,12 +102,14 @@ def predict(
     from nntrain.measure import trained
     from nntrain.rows import write_json_lines, write_rows
 
-    _, parts = trained(checkpoint, overrides or [], allow_plugins, _say)
-    rows = predicting.features(parts, split, features) if features else predicting.predict(parts, split)
-    if out is None:
-        write_json_lines(rows, sys.stdout)
-    else:
-        _say(f"{write_rows(rows, out):,} rows in {out}")
+    results = sys.stdout
+    with _results_apart():
+        _, parts = trained(checkpoint, overrides or [], allow_plugins, _say)
+        rows = predicting.features(parts, split, features) if features else predicting.predict(parts, split)
+        if out is None:
+            write_json_lines(rows, results)
+        else:
+            _say(f"{write_rows(rows, out):,} rows in {out}")
 
 
 @app.command()
@@ -126,7 +130,8 @@ def check(
     errors = 0
     for name in names:
         try:
-            reports.append(check_config(document(name, overrides, _say)))
+            with _results_apart():
+                reports.append(check_config(document(name, overrides, _say)))
         except UserError as error:
             _say(f"{error.said_after}{error}")
             errors += 1
@@ -176,8 +181,9 @@ def show(
         from nntrain.fit import document
         from nntrain.provenance import annotated
 
-        written = document(name, overrides or [], _say)
-        plain = assemble(written).plain
+        with _results_apart():
+            written = document(name, overrides or [], _say)
+            plain = assemble(written).plain
         if as_json:
             _print_json(plain)
         else:
@@ -208,8 +214,10 @@ def schema(
     from nntrain.json_schema import config_schema
     from nntrain.registry import Registry
 
-    registry = registry_of(document(config, [], _say)) if config else Registry()
-    print(json.dumps(config_schema(registry), indent=1, ensure_ascii=False))
+    with _results_apart():
+        registry = registry_of(document(config, [], _say)) if config else Registry()
+        found = config_schema(registry)
+    print(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 @app.command()
@@ -249,6 +257,11 @@ def _fail(error: BaseException, message: str, exit_status: int) -> NoReturn:
 def _is_override(word: str) -> bool:
     """Whether a word is KEY=VALUE rather than a config file, whose path may hold a = too."""
     return "=" in word and not Path(word).is_file()
+
+
+def _results_apart() -> contextlib.AbstractContextManager[Any]:
+    """Within it, what anything prints (a plug-in, say) is a message: standard output is for results."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def _say(message: str) -> None:

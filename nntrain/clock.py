@@ -22,7 +22,7 @@ _UNITS = {
 }
 LONGEST = 1e15  # of anything: beyond it floats no longer count every step
 _SECONDS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0}
-_PATTERN = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+|%)\s*")
+PATTERN = r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+|%)\s*"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def parse_interval(value: object) -> Duration:
     """Reads "20 epochs", "2000 steps", "10%" or "10 minutes"; ValueError says what is wrong with anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f"a number without a unit; write '{value} epochs' or '{value} steps'")
-    match = _PATTERN.fullmatch(value) if isinstance(value, str) else None
+    match = re.fullmatch(PATTERN, value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("")
     unit = _UNITS.get(match[2])

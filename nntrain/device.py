@@ -13,6 +13,7 @@ from nntrain.errors import UnfitError
 
 Precision = Literal["fp32", "bf16"]
 TORCH_THREADS = torch.get_num_threads()  # torch's choice: the cores, or OMP_NUM_THREADS
+MOST_THREADS = 1024
 WORTH_THREADS = 10_000_000  # multiply-adds in a batch's forward pass
 _MASK = (1 << 64) - 1
 
@@ -35,6 +36,8 @@ class Device:
         self, name: str = "auto", precision: Precision = "fp32", threads: int | Literal["auto"] = "auto"
     ) -> None:
         self.torch = _torch_device(name)
+        if threads != "auto" and threads > MOST_THREADS:
+            raise UnfitError(f"expected at most {MOST_THREADS} threads, found {threads}", "threads")
         self._precision = precision
         self._threads = threads
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 from nntrain.errors import UserError
@@ -66,6 +67,12 @@ class Document:
                 return self.values[path]
             path = path[:-1]
         return Mark(self.source, 1, 1)
+
+    def absolute(self, path: Path, place: str) -> FilePath:
+        """The file or folder that is named at `path`: relative to the config that names it, else to the current one."""
+        mark = self.mark(path)
+        folder = FilePath(mark.source).parent if mark.source != COMMAND_LINE else FilePath()
+        return (folder / FilePath(place).expanduser()).resolve()
 
     def error(self, problems: Iterable[Problem]) -> ConfigError:
         return ConfigError((self.mark(p.path, p.on_key), str(p)) for p in problems)

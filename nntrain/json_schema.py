@@ -79,7 +79,7 @@ def _option(option: Any) -> Schema:
     if choice is not None:
         return {"$ref": f"#/$defs/{choice.kind}"}
     if parsed is not None:
-        return {"type": "string", "description": parsed.expected}
+        return {"type": "string", "pattern": f"^({parsed.pattern})$", "description": parsed.expected}
     if item(option) is not None:
         return {"type": "array", "items": _annotation(item(option))}
     if entry(option) is not None:

@@ -25,7 +25,7 @@ def override(document: Document, overrides: Sequence[str]) -> Document:
             mistakes.append((mark, f"{key.strip()} is already set by '{chosen[path][1].text}'"))
         else:
             chosen[path] = (value, mark)
-    for path in sorted(chosen, key=lambda path: len(path) - (path[-1] == "type")):
+    for path in sorted(chosen, key=lambda path: (len(path) - (path[-1] == "type"), len(path))):
         value, mark = chosen[path]
         try:
             _set(document, path, _value(value), mark)
@@ -53,7 +53,11 @@ def _set(document: Document, path: Path, value: Any, mark: Mark) -> None:
     holder = document.at(path[:-1])
     if isinstance(holder, list):
         _check_index(holder, path)
-    elif path[-1] == "type" and len(path) > 1 and holder.get("type") not in (None, value):
+    _check_once(document, path)
+    if isinstance(holder, list):
+        document.replace(path, value, mark)
+        return
+    if path[-1] == "type" and len(path) > 1 and holder.get("type") not in (None, value):
         _drop_settings(document, path[:-1], value, mark)
     elif isinstance(holder.get(path[-1]), dict):
         _drop_settings(document, path, value.get("type") if isinstance(value, dict) else value, mark)
@@ -78,6 +82,13 @@ def _check_index(holder: list[Any], path: Path) -> None:
     if not isinstance(path[-1], int) or path[-1] >= len(holder):
         entries = f"{len(holder)} entries, counted from 0" if holder else "no entries"
         raise LookupError(f"{'.'.join(map(str, path))}: the list has {entries}")
+
+
+def _check_once(document: Document, path: Path) -> None:
+    """Refuses a second override of what another one has set as part of a whole component or list."""
+    holder, earlier = document.at(path[:-1]), document.mark(path)
+    if earlier.source == COMMAND_LINE and (isinstance(holder, list) or path[-1] in holder):
+        raise LookupError(f"{'.'.join(map(str, path))} is already set by '{earlier.text}'")
 
 
 def _drop_settings(document: Document, path: Path, name: object, mark: Mark) -> None:

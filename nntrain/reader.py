@@ -4,8 +4,9 @@ pydantic judges the single values; components, sections and lists of them are ta
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path as FilePath
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -13,18 +14,25 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from nntrain.annotations import entry, is_nested, item, metadata, options
 from nntrain.registry import Registry
 from nntrain.schema import Component, Path, Problem, Setting, component_settings, settings_of
-from nntrain.settings import Choice, Parsed
+from nntrain.settings import Choice, Parsed, Place
 from nntrain.suggest import did_you_mean, nearest
 from nntrain.words import a, describe, show
 
+LARGEST = 2**63 - 1  # a whole number in 64 bits
 Read = tuple[Any, Any]  # the value that a setting stands for, and its plain form
 
 
 class Reader:
-    """Reads plain data into components, collecting every mistake."""
+    """Reads plain data into components, collecting every mistake.
 
-    def __init__(self, registry: Registry) -> None:
+    `absolute` makes the path that a setting gives absolute; by default it is taken from the current folder.
+    """
+
+    def __init__(
+        self, registry: Registry, absolute: Callable[[Path, str], FilePath] = lambda _, place: FilePath(place).resolve()
+    ) -> None:
         self.registry = registry
+        self._absolute = absolute
         self.problems: list[Problem] = []
 
     def component(self, kind: str, data: object, path: Path) -> Component | None:
@@ -74,6 +82,8 @@ class Reader:
         if data is None and type(None) in choices:
             return None, None
         nested = [option for option in choices if is_nested(option)]
+        if isinstance(data, str) and any(metadata(option, Place) for option in choices):
+            data = str(self._absolute(path, data))
         if not nested:
             return self._leaf(annotation, data, path), data
         if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
@@ -130,7 +140,9 @@ class Reader:
     def _leaf(self, annotation: Any, data: Any, path: Path) -> Any:
         is_tuple = isinstance(data, list) and any(get_origin(o) is tuple for o in options(annotation))
         try:
-            return _adapter(annotation).validate_python(tuple(data) if is_tuple else data)
+            value = _adapter(annotation).validate_python(tuple(data) if is_tuple else data)
+            self._check_size(value, path)
+            return value
         except ValidationError as error:
             inner = item(annotation)
             wrong = sorted({int(e["loc"][0]) for e in error.errors() if e["loc"]}) if inner is not None else []
@@ -140,6 +152,14 @@ class Reader:
                 hint = _near_literal(annotation, data)
                 self._report(path, f"expected {_finite(data)}{describe(annotation)}, found {show(data)}{hint}")
             return None
+
+    def _check_size(self, value: Any, path: Path) -> None:
+        """Refuses whole numbers that torch cannot hold."""
+        if isinstance(value, list | tuple):
+            for i, entry in enumerate(value):
+                self._check_size(entry, (*path, i))
+        elif isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+            self._report(path, f"expected a whole number of at most 64 bits (to {LARGEST}), found {show(value)}")
 
     def _report_lack_of_type(self, given: Mapping[Any, Any], kind: str, path: Path) -> None:
         """Points at a misspelt `type` where there is one, else at the component."""

@@ -10,7 +10,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -114,15 +114,20 @@ class Registry:
     @cached_property
     def _entries(self) -> dict[str, dict[str, Entry]]:
         found: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
-        files = [path for kind in KINDS.values() for path in sorted((PACKAGE / kind.folder).glob("*.py"))]
-        for path in (*files, *self.plugins):
-            for entry in _scan(path):
-                earlier = found[entry.kind].setdefault(entry.name, entry)
-                if earlier is not entry:
-                    raise UserError(
-                        f"two files define the {entry.kind} '{entry.name}': {earlier.path} and {path}; rename one"
-                    )
+        for entry in (*_built_in(), *(entry for path in self.plugins for entry in _scan(path))):
+            earlier = found[entry.kind].setdefault(entry.name, entry)
+            if earlier is not entry:
+                raise UserError(
+                    f"two files define the {entry.kind} '{entry.name}': {earlier.path} and {entry.path}; rename one"
+                )
         return found
+
+
+@cache
+def _built_in() -> tuple[Entry, ...]:
+    """The components of the package."""
+    files = [path for kind in KINDS.values() for path in sorted((PACKAGE / kind.folder).glob("*.py"))]
+    return tuple(entry for path in files for entry in _scan(path))
 
 
 def _scan(path: Path) -> Iterator[Entry]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from nntrain.clock import Duration, parse_duration, parse_interval
+from nntrain.clock import PATTERN, Duration, parse_duration, parse_interval
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,22 @@ class Choice:
 class Parsed:
     """Metadata of a setting that is written as text (or a number) and turned into a value.
 
-    `parse` raises ValueError for anything it does not take; `expected` says what that is.
+    `parse` raises ValueError for anything it does not take; `expected` says what that is, and `pattern`, a regular
+    expression that all of it matches, where there is one.
     """
 
     parse: Callable[[object], Any]
     expected: str
+    pattern: str = ".*"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Metadata of a setting that is a file or folder.
+
+    A relative path is taken from the folder of the config that says it (on the command line: from the current
+    one) and kept as an absolute one, so that a run's config names the same place from anywhere.
+    """
 
 
 Section = TypeVar("Section", bound=type)
@@ -53,9 +64,12 @@ Multiple = Annotated[float, Ge(1)]
 Count = Annotated[int, Ge(1)]
 Whole = Annotated[int, Ge(0)]
 
-Length = Annotated[Duration, Parsed(parse_duration, "a duration such as 20 epochs, 2000 steps or 10%")]
-Interval = Annotated[Duration, Parsed(parse_interval, "a duration such as 1 epoch, 500 steps, 5% or 10 minutes")]
+Length = Annotated[Duration, Parsed(parse_duration, "a duration such as 20 epochs, 2000 steps or 10%", PATTERN)]
+Interval = Annotated[
+    Duration, Parsed(parse_interval, "a duration such as 1 epoch, 500 steps, 5% or 10 minutes", PATTERN)
+]
 Name = Annotated[str, Parsed(_parse_name, "the name of a folder, without slashes")]
+PathText = Annotated[str, Place()]
 Auto = Literal["auto"]
 
 Model = Annotated[Any, Choice("model")]

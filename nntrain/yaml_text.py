@@ -12,6 +12,7 @@ from nntrain.document import ConfigError, Document, Mark
 from nntrain.schema import Path
 
 MOST_NODES = 20_000  # aliases of aliases grow exponentially; no honest config is this large
+MOST_LETTERS = 200_000  # PyYAML reads some ten thousand a second; a config of this size is some other file
 MOST_DIGITS = 400  # more than any number that fits a float needs
 
 _TAG = "tag:yaml.org,2002:"
@@ -66,6 +67,8 @@ def inline(value: Any) -> str:
 
 def parse(text: str, source: str) -> Document:
     """YAML text as a document; its `data` may be anything that YAML can hold."""
+    if len(text) > MOST_LETTERS:
+        raise ConfigError([(Mark(source, 1, 1), f"not a config: it has more than {MOST_LETTERS:,} letters")])
     lines = text.splitlines()
     document = Document(source, {})
     try:

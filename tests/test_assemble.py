@@ -1,13 +1,15 @@
 """Mistakes that show only when parts meet: shapes, targets, metrics, parameters, devices."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from nntrain.assemble import assemble
+from nntrain.assemble import assemble, read, registry_of
 from nntrain.config import load
+from nntrain.reader import Reader
 
 IRIS = {
     "data": "{type: iris, batch_size: 16}",
@@ -64,11 +66,11 @@ LOSSES = "losses that take classes: cross_entropy"
         ({"data": "diabetes", "task": "classification"},
          "4:7: task: classification takes classes; diabetes gives one value; tasks that take values: "),
         ({"data": "diabetes", "task": "{type: regression, loss: cross_entropy}"},
-         "4:32: task.loss: cross_entropy takes classes or tags or tokens; diabetes gives one value; losses that take "),
+         "4:32: task.loss: cross_entropy takes classes or tags or tokens; diabetes gives one value; losses that take"),
         ({"metrics": "[accuracy, rmse]"},
          "4:21: metrics.1: rmse takes values (real numbers); iris gives 3 classes; metrics that take classes: "),
         ({"data": "diabetes", "metrics": "[accuracy]"},
-         "4:11: metrics.0: accuracy takes classes or tags or tokens; diabetes gives one value; metrics that take "),
+         "4:11: metrics.0: accuracy takes classes or tags or tokens; diabetes gives one value; metrics that take"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_the_targets(check: Check, sections: dict[str, str], message: str) -> None:
@@ -133,6 +135,63 @@ def test_a_device_beyond_those_there(check: Check, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     (said,) = check(trainer="{length: 4 steps, device: 'cuda:2'}")
     assert said.startswith("my.yaml:3:36: trainer.device: this machine has 2 CUDA devices, so not 'cuda:2'")
+
+
+def test_a_network_that_no_machine_holds(check: Check) -> None:
+    (said,) = check(model="{type: mlp, hidden: [9223372036854775807]}")
+    assert said.startswith("my.yaml:2:8: model: mlp cannot be made for vectors of 4 features: it needs more memory")
+
+
+def test_threads_that_no_machine_has(check: Check) -> None:
+    (said,) = check(trainer="{length: 4 steps, threads: 99999999999}")
+    assert said == "my.yaml:3:37: trainer.threads: expected at most 1024 threads, found 99999999999"
+
+
+@pytest.mark.parametrize(("metrics", "column"), [("[acuracy]", 11), ("[accuracy, {type: acuracy}]", 28)])
+def test_an_unknown_metric(check: Check, metrics: str, column: int) -> None:
+    (said,) = check(metrics=metrics)
+    assert said.startswith(f"my.yaml:4:{column}: metrics.")
+    assert said.endswith("unknown metric 'acuracy'; did you mean 'accuracy'?")
+
+
+@pytest.mark.parametrize("sections", [{"optimizer": "{type: sgd, nesterov: true}"}, {"sed": "1"}])
+def test_nothing_is_downloaded_for_a_wrong_config(
+    check: Check, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sections: dict[str, str]
+) -> None:
+    downloaded: list[Path] = []
+
+    def download(folder: Path, download: bool) -> None:
+        downloaded.append(folder)
+        raise OSError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST", download)
+    monkeypatch.delenv("NNTRAIN_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (said,) = check(data="mnist", model="lenet", **sections)
+    assert said.startswith("my.yaml:4:") and not downloaded
+    (said,) = check(data="mnist", model="lenet")
+    assert said.startswith("my.yaml:1:7: data: mnist could not be downloaded (no network)") and len(downloaded) == 1
+
+
+def test_a_damaged_file_hides_no_other_mistake(check: Check, tmp_path: Path) -> None:
+    raw = tmp_path / "sets" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"):
+            (raw / f"{part}-{kind}").write_bytes(b"")
+    damaged, unknown = check(data="{type: mnist, root: sets}", sed="1")
+    assert damaged.startswith(f"my.yaml:1:7: data: {raw}/train-images-idx3-ubyte: its header does not fit its size")
+    assert unknown.startswith("my.yaml:4:1: sed: unknown setting")
+
+
+def test_a_folder_is_taken_from_the_file_that_names_it(check: Check, write: Callable[..., Any], tmp_path: Path) -> None:
+    (said,) = check(data="{type: mnist, root: sets}", model="lenet")
+    assert said.startswith(f"my.yaml:1:27: data.root: {tmp_path / 'sets'} holds no MNIST/raw")
+    path = write("name: a\ndata: {type: mnist, root: ../sets}\nmodel: lenet\n", "below/my.yaml")
+    for overrides, folder in (([], "sets"), (["data.root=more/sets"], "more/sets")):
+        document = load(path, overrides)
+        given, plain, _ = read(Reader(registry_of(document), document.absolute), document)
+        assert given["data"].settings["root"] == plain["data"]["root"] == str(tmp_path / folder)
 
 
 def test_nesterov_without_momentum(check: Check) -> None:

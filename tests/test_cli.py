@@ -416,14 +416,6 @@ def test_every_component_is_shown_with_its_settings(command: Command, kind: str,
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(k, n) for k in KINDS for n in Registry().names(k) if k not in ("task", "metric")]
-)
-def test_every_component_names_its_source(command: Command, kind: str, name: str) -> None:
-    if (kind, name) != ("scheduler", "constant"):
-        assert "\nSource: " in command("show", kind, name).out
-
-
-@pytest.mark.parametrize(
     ("kind", "name", "words"),
     [
         ("regularizer", "l2", ["penalty = weight/2 sum_w w^2", "Goodfellow", "weight", "at least 0", "0.0001"]),

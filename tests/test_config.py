@@ -187,6 +187,13 @@ def test_aliases_that_multiply_are_refused(write: Write) -> None:
     assert "aliases may not multiply" in message
 
 
+@pytest.mark.parametrize("text", ["[" * 300_000, "a," * 200_000, "# a comment\n" * 100_000, "x" * 10_000_000])
+def test_a_file_that_is_too_large_is_refused_at_once(write: Write, text: str) -> None:
+    ((line, column, message),) = mistakes(write(text))
+    assert (line, column) == (1, 1)
+    assert "more than 200,000 letters" in message
+
+
 @pytest.mark.parametrize("text", ["data: &a [*a]\n", "data: &a {type: iris, split: *a}\n"])
 def test_an_alias_within_itself_is_refused(write: Write, text: str) -> None:
     ((line, _, message),) = mistakes(write(text))

@@ -1,20 +1,21 @@
 """The JSON Schema takes what nntrain takes, and refuses what an editor can know to be wrong."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from single_mistakes import CONFIGS, Mistake, edited, misspelt_components, misspelt_settings, wrong_types
 
 from conftest import ROOT
 from nntrain.config import load
 from nntrain.json_schema import config_schema
 from nntrain.registry import KINDS, Registry
 
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 Command = Callable[..., Any]
+Mistakes = Callable[[Path], Iterator[Mistake]]
 Write = Callable[..., Path]
 
 
@@ -76,6 +77,19 @@ def test_what_nntrain_takes_is_valid(config: dict[str, Any], schema: dict[str, A
 )
 def test_a_mistake_is_not_valid(config: dict[str, Any], schema: dict[str, Any]) -> None:
     assert problems(schema, config) != []
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("mistakes", [misspelt_settings, misspelt_components, wrong_types], ids=lambda f: f.__name__)
+def test_a_shipped_config_with_a_mistake_is_not_valid(
+    config: Path, mistakes: Mistakes, schema: dict[str, Any], write: Write
+) -> None:
+    """Of each kind of mistake some twenty a config."""
+    validator = Draft202012Validator(schema)
+    cases = list(mistakes(config))
+    for mark, wrong, _ in cases[:: 1 + len(cases) // 20]:
+        document = load(write(edited(config, mark, wrong)))
+        assert not validator.is_valid(document.data), (mark.line, wrong)
 
 
 def test_every_setting_is_described(schema: dict[str, Any]) -> None:

@@ -186,6 +186,22 @@ def test_the_same_key_twice_is_refused(refuse: Refuse, second: str) -> None:
     assert refuse("seed=1", second) == f"command line: {second}: seed is already set by 'seed=1'\n"
 
 
+@pytest.mark.parametrize(
+    ("whole", "part"),
+    [
+        ("model=linear", "model.type=lenet"),
+        ("optimizer={type: sgd, lr: 0.1}", "optimizer.lr=0.2"),
+        ("optimizer={type: sgd, lr: 0.1}", "optimizer.lr=0.1"),
+        ("model.hidden=[3,4]", "model.hidden.1=5"),
+        ("regularizers=[{type: l2, weight: 0.1}]", "regularizers.0.weight=0.2"),
+    ],
+)
+def test_a_setting_has_one_source_on_the_command_line(refuse: Refuse, whole: str, part: str) -> None:
+    message = f"command line: {part}: {part.partition('=')[0]} is already set by '{whole}'\n"
+    assert message in refuse(whole, part)
+    assert message in refuse(part, whole)
+
+
 def test_mistakes_of_overrides_stand_with_those_of_the_file(refuse: Refuse) -> None:
     said = refuse("seed=x", "foo=3", config=CONFIG.replace("momentum", "momentun"))
     assert [line.split(": ")[1] for line in said.splitlines() if line.startswith(("my.yaml", "command line"))] == [

@@ -247,3 +247,14 @@ def test_a_setting_without_a_type_is_named(command: Command, write: Write) -> No
     called = command("check", "my.yaml")
     assert called.status == 2
     assert str(path) in called.err and "width" in called.err
+
+
+@pytest.mark.parametrize("arguments", [["fit"], ["check"], ["show", "config"]])
+def test_what_a_plug_in_prints_is_no_result(command: Command, write: Write, arguments: list[str]) -> None:
+    printing = MODEL.replace("super().__init__()", "super().__init__(); print('made')")
+    write(f"print('imported')\n{printing}", "parts/mine.py")
+    write(CONFIG)
+    called = command(*arguments, "my.yaml", "--json")
+    assert called.status == 0, called.err
+    assert called.json  # one JSON object, and nothing else
+    assert "imported\nmade\n" in called.err

@@ -193,6 +193,17 @@ def test_wrong_values_are_said(setting: str, value: object, message: str) -> Non
     assert said.startswith(f"{setting}: {message}")
 
 
+@pytest.mark.parametrize("value", [2**63, 10**30])
+@pytest.mark.parametrize(("setting", "path"), [("count", "count"), ("most", "most"), ("sizes", "sizes.0")])
+def test_whole_numbers_beyond_64_bits_are_refused(setting: str, path: str, value: int) -> None:
+    (said,) = mistakes({setting: [value] if setting == "sizes" else value})
+    assert said.startswith(f"{path}: expected a whole number of at most 64 bits") and said.endswith(f"found {value}")
+
+
+def test_numbers_need_not_fit_64_bits() -> None:
+    assert read({"count": 2**63 - 1, "rate": 10**30})[0]["rate"] == 1e30
+
+
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 @pytest.mark.parametrize("setting", ["rate", "share", "count", "clip"])
 def test_numbers_that_are_not_finite_are_refused(setting: str, value: float) -> None:

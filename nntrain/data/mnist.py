@@ -1,7 +1,6 @@
 """The MNIST family: images of 28x28 grey values in IDX files."""
 
 import gzip
-import sys
 import zlib
 from pathlib import Path
 
@@ -10,9 +9,10 @@ import torch
 from torch import Tensor
 
 from nntrain.data.in_memory import Examples, InMemory, Source
-from nntrain.data.places import cache_folder, roots
+from nntrain.data.places import download_folder, roots
 from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
+from nntrain.settings import PathText
 from nntrain.specs import Classes, Image
 
 _FASHION = (
@@ -22,7 +22,7 @@ _FASHION = (
 
 
 @data("mnist", within=InMemory)
-def mnist(*, root: str | None = None) -> Source:
+def mnist(*, root: PathText | None = None) -> Source:
     """70,000 handwritten digits, images of 28x28 grey values, 10 classes; 10,000 are the official test set.
 
     Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits, 1998.
@@ -34,7 +34,7 @@ def mnist(*, root: str | None = None) -> Source:
 
 
 @data("fashion_mnist", within=InMemory)
-def fashion_mnist(*, root: str | None = None) -> Source:
+def fashion_mnist(*, root: PathText | None = None) -> Source:
     """70,000 pictures of clothes, 28x28 grey values, 10 classes; 10,000 are the official test set.
 
     Source: H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, 2017, arXiv:1708.07747.
@@ -65,8 +65,7 @@ def _find(name: str, folder: str, size: str, root: str | None) -> Path:
             return raw
     if root is not None:
         raise UnfitError(f"{root} holds no {folder}/raw with the files of {name}", "root")
-    target = cache_folder() / "data"
-    print(f"downloading {name} ({size}) to {target}", file=sys.stderr)
+    target = download_folder(name, size)
     try:
         import torchvision.datasets
 

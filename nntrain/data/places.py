@@ -1,8 +1,36 @@
 """Where data sets lie on disk, and where downloads go."""
 
 import os
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+
+_is_withheld: ContextVar[bool] = ContextVar("downloads are withheld", default=False)
+
+
+class WithheldError(Exception):
+    """A set must be downloaded, but not now."""
+
+
+@contextmanager
+def downloads(allowed: bool) -> Iterator[None]:
+    """Within it, sets that are not on this machine are downloaded, or not."""
+    before = _is_withheld.set(not allowed)
+    try:
+        yield
+    finally:
+        _is_withheld.reset(before)
+
+
+def download_folder(name: str, size: str) -> Path:
+    """Where the set `name` is to be downloaded to, which is said first; WithheldError where it is not to be."""
+    if _is_withheld.get():
+        raise WithheldError(name)
+    target = cache_folder() / "data"
+    print(f"downloading {name} ({size}) to {target}", file=sys.stderr)
+    return target
 
 
 def cache_folder() -> Path:

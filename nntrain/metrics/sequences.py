@@ -19,6 +19,7 @@ class ExactMatch:
     exact_match = 1/n sum_i prod_t [argmax_c z_itc = y_it]
 
     Predictions z (batch, time, classes), targets y (batch, time), positions IGNORED counting as right; from 0 to 1.
+    Source: Rajpurkar, Zhang, Lopyrev, Liang, SQuAD: 100,000+ questions for machine comprehension of text, 2016.
     """
 
     better: ClassVar[str] = "higher"

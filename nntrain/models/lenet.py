@@ -18,6 +18,8 @@ SMALLEST = 12  # the side whose last feature map is 1x1
 class LeNet(nn.Module):
     """LeNet-5: convolution, pooling, convolution, pooling, two fully connected layers, and the head.
 
+    h1 = pool(f(W1 * x + b1)), h2 = pool(f(W2 * h1 + b2)), h3 = f(W3 h2 + b3), h4 = f(W4 h3 + b4), f the activation
+
     6 maps of 5x5 (the input padded by 2), pooling by 2; 16 maps of 5x5, pooling by 2; 120 and 84 units.
 
     Takes images (batch, channels, height, width) of at least 12x12. With 28x28 grey images and 10 classes it has

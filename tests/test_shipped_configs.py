@@ -1,0 +1,45 @@
+"""The config that a run leaves is complete: it is a fixed point, and training from it gives the same weights."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from single_mistakes import CONFIGS
+
+from conftest import SHARED_DATA
+from nntrain import assemble as assembly
+from nntrain.assemble import assemble
+from nntrain.config import dump, load
+from nntrain.data.places import downloads
+from runs import bits, instant_disk, last  # noqa: F401
+
+SHRUNK = ("trainer.length=2 steps", "trainer.evaluate=2 steps")
+
+
+@pytest.fixture
+def fit(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Trains from a config whose data is on this machine."""
+    monkeypatch.setattr(assembly, "downloads", lambda allowed: downloads(False))
+    monkeypatch.setenv("NNTRAIN_DATA", os.environ.get("NNTRAIN_DATA", str(SHARED_DATA)))
+
+    def fitted(config: Path, *overrides: str) -> Path:
+        called = command("fit", config, *overrides, "--json")
+        if "WithheldError" in called.err:
+            pytest.skip(f"the data of {config.stem} is not here")
+        assert called.status == 0, called.err
+        return Path(called.json["run"])
+
+    return fitted
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_the_config_of_a_run_is_complete_and_a_fixed_point(config: Path, fit: Callable[..., Path]) -> None:
+    once = fit(config, *SHRUNK)
+    document = load(once / "config.yaml")
+    assert assemble(document).plain == load(once / "config.yaml").data
+    assert dump(assemble(document).plain) == (once / "config.yaml").read_text(encoding="utf-8")
+    again = fit(once / "config.yaml")
+    assert (again / "config.yaml").read_bytes() == (once / "config.yaml").read_bytes()
+    assert bits(last(again), "model") == bits(last(once), "model")
