@@ -1,4 +1,4 @@
-"""What is to be known of a config before training: data, shapes, parameters, memory, first loss."""
+"""What is to be known of a config before training: data, shapes, parameters, memory, first loss, faults."""
 
 import math
 import time
@@ -12,6 +12,8 @@ from nntrain.batch import Batch
 from nntrain.config import Document
 from nntrain.layers import Layer, multiply_adds
 from nntrain.network import parameter_count
+from nntrain.preflight.finding import Finding
+from nntrain.preflight.run import preflight
 from nntrain.tables import Table
 
 BYTES = 4  # of a float32 number
@@ -24,6 +26,7 @@ class Report:
 
     facts: dict[str, Any]
     layers: list[Layer]
+    findings: list[Finding]
 
     def tables(self) -> list[Table]:
         rows = tuple(
@@ -63,9 +66,13 @@ class Report:
         )
 
 
-def check(document: Document) -> Report:
-    """Makes everything a run needs, and one update of a throw-away copy of it; raises what `fit` would."""
+def check(document: Document, command: str) -> Report:
+    """Makes everything a run needs, looks for faults, and makes one update of a throw-away copy of it.
+
+    `command` is how the user calls this, for the findings. Raises what `fit` would.
+    """
     parts = assemble(document)
+    findings = preflight(parts, with_fitting=True)
     batch = first_batch(parts.data, parts.order, parts.device)
     first_loss = _first_loss(parts, batch)
     began = time.monotonic()
@@ -89,8 +96,9 @@ def check(document: Document) -> Report:
         "first_grad_norm": norms["model"] if list(norms) == ["model"] else norms,
         "first_step_seconds": time.monotonic() - began,
         "device": parts.device.describe(),
+        "findings": [finding.as_json(command) for finding in findings],
     }
-    return Report(facts, parts.layers)
+    return Report(facts, parts.layers, findings)
 
 
 def _first_loss(parts: Parts, batch: Batch) -> float | None:

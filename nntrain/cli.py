@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from nntrain.errors import RunError, UserError
+from nntrain.invocation import check_command, command
 
 if TYPE_CHECKING:
     from nntrain.assemble import Parts
@@ -61,7 +62,7 @@ def fit(
         _say(f"error: {summary['reason']}")
     elif result.exit_status:
         run = shlex.quote(summary["run"])
-        _say(f"{summary['reason']}; the state is saved. To go on:\n  {_command()} fit --resume {run}")
+        _say(f"{summary['reason']}; the state is saved. To go on:\n  {command()} fit --resume {run}")
     raise typer.Exit(result.exit_status)
 
 
@@ -115,12 +116,14 @@ def predict(
 @app.command()
 def check(
     configs: Annotated[list[str], typer.Argument(metavar="CONFIG ... KEY=VALUE", help="Configs and settings.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 2 where there are alarms.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find everything that can be wrong with CONFIG, without training."""
     from nntrain.check import Report
     from nntrain.check import check as check_config
     from nntrain.fit import document
+    from nntrain.preflight.finding import alarms
 
     overrides = [word for word in configs if _is_override(word)]
     names = [word for word in configs if not _is_override(word)]
@@ -131,7 +134,7 @@ def check(
     for name in names:
         try:
             with _results_apart():
-                reports.append(check_config(document(name, overrides, _say)))
+                reports.append(check_config(document(name, overrides, _say), check_command(name, overrides)))
         except UserError as error:
             _say(f"{error.said_after}{error}")
             errors += 1
@@ -143,9 +146,13 @@ def check(
             if len(reports) == 1
             else {name: report.facts for name, report in zip(names, reports, strict=True)}
         )
-        return
-    for report in reports:
-        _print_tables(report.tables())
+    else:
+        for name, report in zip(names, reports, strict=True):
+            _print_tables(report.tables())
+            for finding in report.findings:
+                print(finding.as_text(check_command(name, overrides)))
+    if strict and any(alarms(report.findings) for report in reports):
+        raise typer.Exit(UserError.exit_status)
 
 
 @app.command(name="list")
@@ -298,9 +305,9 @@ def _print_results(summary: Mapping[str, Any]) -> None:
     path = Path(summary["run"])
     run = shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
     print(f"run          {run}")
-    print(f"the curves   {_command()} board {run}")
+    print(f"the curves   {command()} board {run}")
     if summary["best"]:
-        print(f"its worth    {_command()} eval {run} --split test")
+        print(f"its worth    {command()} eval {run} --split test")
 
 
 def _progress(parts: "Parts", run: "Run", step: int) -> "ProgressBar":
@@ -308,8 +315,3 @@ def _progress(parts: "Parts", run: "Run", step: int) -> "ProgressBar":
 
     _say(f"training in {run.path} on {parts.device.describe()}")
     return ProgressBar(parts.clock, step)
-
-
-def _command() -> str:
-    """How the user calls nntrain: scripts/nntrain says so itself."""
-    return shlex.quote(os.environ.get("NNTRAIN_COMMAND", "nntrain"))

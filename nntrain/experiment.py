@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Lt
 
 from nntrain.clock import Duration
+from nntrain.preflight.finding import Rule
 from nntrain.settings import (
     Auto,
     Count,
@@ -60,6 +61,8 @@ class TrainerSettings:
         clip: the norm that a longer gradient is scaled down to
         accumulate: how many batches make one update
         early_stopping: when to stop before the end
+        preflight: whether data and first batch are looked at for faults before the first step
+        silence: the rules whose findings are not wanted, such as first_loss
     """
 
     length: Length = Duration(20, "epochs")  # noqa: RUF009
@@ -73,6 +76,8 @@ class TrainerSettings:
     clip: Positive | None = None
     accumulate: Count = 1
     early_stopping: EarlyStopping | None = None
+    preflight: bool = True
+    silence: list[Rule] = field(default_factory=list)
 
 
 @section

@@ -3,7 +3,7 @@
 import os
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,10 @@ from nntrain.assemble import Parts, assemble
 from nntrain.config import Document, differences, dump, find, load, override
 from nntrain.errors import RunError, UserError
 from nntrain.interruption import Interruption
+from nntrain.invocation import check_command
 from nntrain.meter import DivergedError
+from nntrain.preflight.finding import alarms, remarks
+from nntrain.preflight.run import preflight
 from nntrain.run import Run, describe_environment
 from nntrain.trainer import Display, Trainer
 
@@ -85,8 +88,22 @@ def _prepare(request: Request, say: Say) -> Trainer:
         if run is not None:
             return _resumed(run, Request(None, (), request.out), say)
         say("no unfinished run of this config; starting one")
+    if parts.settings.preflight:
+        for message in _preflight(parts, request):
+            say(message)
     environment = describe_environment(parts.device.describe(), parts.seed)
     return Trainer(parts, Run.create(request.out, parts.plain["name"], dump(parts.plain), environment), None)
+
+
+def _preflight(parts: Parts, request: Request) -> Iterator[str]:
+    """The alarms before the first step, and how many remarks there are."""
+    found = preflight(parts, with_fitting=False)
+    command = check_command(request.config or "", request.overrides)
+    for alarm in alarms(found):
+        yield alarm.as_text(command)
+    count = len(remarks(found))
+    if count:
+        yield f"{count} remark{'s' if count > 1 else ''}; to read: {command}"
 
 
 def _resumed(run: Run, request: Request, say: Say) -> Trainer:

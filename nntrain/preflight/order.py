@@ -1,0 +1,37 @@
+"""A rule on the order of examples: batches of the first epoch are mixed."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from nntrain.batch import Batch
+from nntrain.preflight.finding import Finding
+from nntrain.preflight.first_batch import entropy
+from nntrain.specs import Classes, Targets
+
+MIXED = 0.6  # of the entropy that the labels of a batch that is drawn at random have
+SMALLEST = 8  # a batch
+LEAST = 0.2  # the entropy from which on a lack of it can be seen
+BATCHES = 20
+EXAMPLES = 5000
+
+
+def shuffled(batches: Sequence[Batch], targets: Targets, prior: float | None) -> Iterator[Finding]:
+    """The mean entropy of a batch's labels is near H(prior) - (classes - 1) / 2n, that of a random batch of n."""
+    whole = [batch for batch in batches if len(batch.targets) >= SMALLEST]
+    if prior is None or not isinstance(targets, Classes) or not whole:
+        return
+    found = [entropy(torch.bincount(batch.targets.clamp(min=0).cpu())) for batch in whole]
+    mean = sum(found) / len(found)
+    size = len(whole[0].targets)
+    random = prior - (len(targets) - 1) / (2 * size)
+    if random >= LEAST and mean < MIXED * random:
+        yield Finding(
+            "shuffled",
+            "alarm",
+            f"the batches of the first epoch are not mixed: the mean entropy of their labels is {mean:.2f}, "
+            f"of random batches {random:.2f} (at least {MIXED:.0%} of it)",
+            {"split": "train", "epoch": 0},
+            ("data that is read in its order, sorted by class, in place of the order it is given",),
+            "seed=1",
+        )

@@ -1,0 +1,97 @@
+"""All rules in their order, leaving everything as it was."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+
+import torch
+
+from nntrain.assemble import Parts
+from nntrain.batch import Batch
+from nntrain.device import python_state, restore_python
+from nntrain.preflight import data, first_batch, inputs, order
+from nntrain.preflight.finding import Finding
+from nntrain.preflight.fitting import EXAMPLES, one_batch
+from nntrain.preflight.scan import Scan, sample, scan
+
+UNUSABLE = ("finite_numbers", "labels_in_range")  # data after whose faults nothing can be tried
+
+
+def preflight(parts: Parts, with_fitting: bool) -> list[Finding]:
+    """What the rules find, but for those that the config silences, alarms first.
+
+    `with_fitting` tries as well whether the network can fit one batch, which takes up to some seconds.
+    """
+    with _undisturbed(parts):
+        scans = {
+            name: scan(name, split, parts.data.targets)
+            for name in ("train", "dev")
+            if (split := parts.data.split(name)) is not None
+        }
+        found = [*_on_data(parts, scans), *_on_first_batches(parts, scans["train"])]
+        if with_fitting and not any(finding.rule in UNUSABLE for finding in found):
+            found += _on_fitting(parts)
+    heard = [finding for finding in found if finding.rule not in parts.settings.silence]
+    return sorted(heard, key=lambda finding: finding.level != "alarm")
+
+
+def _on_data(parts: Parts, scans: dict[str, Scan]) -> Iterator[Finding]:
+    plain, targets, source = parts.plain, parts.data.targets, parts.data.inputs
+    yield from data.finite_numbers(list(scans.values()), plain)
+    yield from data.labels_in_range(list(scans.values()), targets)
+    yield from data.classes_in_training(scans["train"], targets, plain)
+    train = sample(parts.data.train, source)
+    yield from inputs.input_scale(train, plain)
+    yield from inputs.feature_scales(train, plain)
+    yield from inputs.leaking_feature(train, targets, plain)
+    dev = parts.data.split("dev")
+    if dev is not None:
+        yield from data.shared_examples(scans["train"], scans["dev"], plain)
+        yield from inputs.prepared_alike(train, sample(dev, source), plain)
+
+
+def _on_first_batches(parts: Parts, train: Scan) -> Iterator[Finding]:
+    targets, model = parts.data.targets, copy.deepcopy(parts.model).train()
+    prior = None if train.counts is None else first_batch.entropy(train.counts)
+    batches = _first_batches(parts)
+    yield from order.shuffled(batches, targets, prior)
+    yield from first_batch.frozen(model)
+    for objective in parts.task.objectives:
+        found = first_batch.first_pass(model, objective, batches[0], parts.device)
+        yield from first_batch.gradients(found)
+        if parts.task.untrained_loss() is not None:
+            yield from first_batch.outputs_fit_loss(found, targets, parts.plain)
+            yield from first_batch.input_dependence(found, model)
+            yield from first_batch.first_loss(found, targets, prior, parts.plain)
+
+
+def _on_fitting(parts: Parts) -> Iterator[Finding]:
+    """Nothing where several objectives work against each other, or nothing is known of the loss to expect."""
+    if len(parts.task.objectives) == 1 and parts.task.untrained_loss() is not None:
+        (objective,), (optimizer,) = parts.task.objectives, parts.optimizers.values()
+        batch = next(parts.data.train.sample(EXAMPLES, 0).in_order())
+        clip = parts.settings.clip
+        yield from one_batch(
+            parts.model, objective, optimizer.rule, batch, parts.data.targets, parts.device, clip, parts.plain
+        )
+
+
+def _first_batches(parts: Parts) -> list[Batch]:
+    """Some batches of the first epoch, in its order."""
+    updates = parts.data.train.stream(parts.order.updates(0, parts.device.torch))
+    examples = min(order.EXAMPLES, len(parts.data.train))
+    return list(islice(chain.from_iterable(updates), max(1, min(order.BATCHES, examples // parts.data.batch_size))))
+
+
+@contextmanager
+def _undisturbed(parts: Parts) -> Iterator[None]:
+    """Lets the rules draw the numbers of the first step, and puts all generators back afterwards."""
+    devices = [parts.device.torch] if parts.device.torch.type == "cuda" else []
+    python = python_state()
+    with torch.random.fork_rng(devices):
+        parts.device.seed(parts.seed, 1, 0, 0)
+        try:
+            yield
+        finally:
+            restore_python(python)
