@@ -1,5 +1,7 @@
 """Made-up videos: what moves, how, and that a single frame says nothing."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ def test_every_frame_is_the_one_before_it_moved_by_a_pixel() -> None:
     source = moving_shapes(examples=40, frames=5, side=12, noise=0.0)
     steps = list(DIRECTIONS.values())
     for video, direction in zip(source.train.inputs[:, 0], source.train.targets, strict=True):
-        for before, after in zip(video[:-1], video[1:], strict=True):
+        for before, after in pairwise(video):
             assert torch.equal(after, before.roll(steps[int(direction)], dims=(0, 1)))
 
 
