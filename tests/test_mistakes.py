@@ -36,14 +36,16 @@ each_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.s
 
 
 @pytest.fixture(autouse=True)
-def small_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few blank images in place of MNIST's files, which not everybody has; nothing is downloaded."""
+def small_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few blank images in place of MNIST's files, which not everybody has, and short texts; no downloads."""
 
     def examples(raw: Path, part: str) -> Examples:
         return Examples(torch.zeros(40, 1, 28, 28, dtype=torch.uint8), torch.arange(40) % 10)
 
     monkeypatch.setattr("nntrain.data.mnist._find", lambda *_: Path())
     monkeypatch.setattr("nntrain.data.mnist._examples", examples)
+    for corpus in ("tiny_shakespeare", "standard_library"):
+        monkeypatch.setattr(f"nntrain.data.{corpus}._text", lambda _: "To be, or not to be. " * 100)
     monkeypatch.setattr(assembly, "downloads", lambda allowed: downloads(False))
 
 

@@ -5,12 +5,21 @@ import json
 import pytest
 import torch
 
-from nntrain.specs import Classes, Image, Values, Vector, from_json, to_json
+from nntrain.specs import Classes, Image, Pairs, Tags, Tokens, Values, Vector, from_json, to_json
 
 
 @pytest.mark.parametrize(
     "spec",
-    [Vector(7), Image(3, 32, 28), Classes(("a", "b")), Values(("x", "y")), Values(("x",), (0.1,), (2.5,))],
+    [
+        Vector(7),
+        Image(3, 32, 28),
+        Classes(("a", "b")),
+        Values(("x", "y")),
+        Values(("x",), (0.1,), (2.5,)),
+        Tokens(("a", "b"), 9, "byte"),
+        Tags(("a", "b"), 9),
+        Pairs(("a",), ("b", "c"), 7, 8),
+    ],
 )
 def test_a_description_travels_as_json(spec: Vector | Image | Classes | Values) -> None:
     assert from_json(json.loads(json.dumps(to_json(spec)))) == spec

@@ -44,7 +44,7 @@ class EncoderDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.features = architecture.width
-        self.is_tied = tied
+        self.tied = tied
         self.context = inputs.target_length
         self.source = Embedding(Tokens(inputs.source, inputs.source_length), architecture)
         self.target = Embedding(Tokens(inputs.target, inputs.target_length), architecture)
@@ -76,4 +76,4 @@ class EncoderDecoder(nn.Module):
 
     def head_for(self, targets: Targets) -> nn.Module:
         """W h with the target's embedding as W where it is tied, else W h + b."""
-        return head(self.features, len(targets), self.target.inputs if self.is_tied else None)
+        return head(self.features, len(targets), self.target.inputs if self.tied else None)
