@@ -270,7 +270,8 @@ def test_show_config_prints_every_default(command: Command, write: Write) -> Non
     assert called.status == 0 and called.err == ""
     resolved = load(write(called.out, "resolved.yaml")).data
     assert resolved["name"] == "my"
-    assert resolved["model"] == {"type": "mlp", "hidden": [3], "activation": "relu", "dropout": 0.0, "norm": "none"}
+    plain = {"activation": "relu", "dropout": 0.0, "norm": "none", "bottleneck": None}
+    assert resolved["model"] == {"type": "mlp", "hidden": [3], **plain}
     assert resolved["optimizer"]["type"] == "adam"
     assert resolved["task"] == {"type": "classification", "loss": {"type": "cross_entropy"}, "label_smoothing": 0.0}
     assert resolved["trainer"]["length"] == "20 epochs"

@@ -134,6 +134,7 @@ def test_a_setting_of_a_component_written_as_its_name(resolve: Resolve) -> None:
         "activation": "relu",
         "dropout": 0.1,
         "norm": "none",
+        "bottleneck": None,
     }
     assert resolve("model.type=linear", config=short)["model"] == {"type": "linear"}
 

@@ -287,7 +287,7 @@ sed: 1
 data: {type: iris, batch_size: true, standardise: yes}
 model:
   type: mlpp
-task: {type: classification, loss: {type: hinge}}
+task: {type: classification, loss: {type: hinges}}
 optimizer:
   type: sgd
   lr: yes
@@ -311,7 +311,7 @@ EXPECTED = """\
 2:32: data.batch_size: expected a whole number at least 1 or all, found true
 2:38: data.standardise: unknown setting of iris; did you mean 'standardize'?
 4:9: model.type: unknown model 'mlpp'; did you mean 'mlp'?
-5:43: task.loss.type: unknown loss 'hinge'
+5:43: task.loss.type: unknown loss 'hinges'
 8:7: optimizer.lr: expected a number greater than 0, found 'yes'
 9:13: optimizer.momentum: expected a number at least 0 and less than 1, found 1
 10:3: optimizer.momentun: unknown setting of sgd; did you mean 'momentum'?

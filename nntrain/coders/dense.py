@@ -38,6 +38,8 @@ def dense(
 
     h_0 = x;  h_l = f(W_l h_{l-1} + b_l);  code = W_L h_{L-1} + b_L, and the decoder in the reverse order
 
+    Source: Hinton, Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006.
+
     Settings:
         hidden: the number of units of each layer between inputs and code
         activation: f

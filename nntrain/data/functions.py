@@ -16,6 +16,9 @@ def sine(*, examples: Count = 400, periods: Positive = 1.0, noise: NonNegative =
 
     y = sin(x) + noise, x from -pi periods to pi periods at even distances
 
+    Source: the usual example of universal approximation: Cybenko, Approximation by superpositions of a sigmoidal
+    function, 1989.
+
     Settings:
         examples: how many
         periods: how many waves

@@ -91,7 +91,7 @@ def ring(
     deviation: Positive = 0.02,
     seed: Whole = 0,
 ) -> Source:
-    """Points from a mixture of normal distributions whose means lie on a circle: does a generator find all modes?
+    """Points from a mixture of normal distributions whose means lie on a circle, all of which a generator is to find.
 
     x = radius (cos a, sin a) + noise, a = 2 pi mode / modes
 
