@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,10 +67,10 @@ class Report:
         )
 
 
-def check(document: Document, command: str) -> Report:
+def check(document: Document, config: str, overrides: Sequence[str]) -> Report:
     """Makes everything a run needs, looks for faults, and makes one update of a throw-away copy of it.
 
-    `command` is how the user calls this, for the findings. Raises what `fit` would.
+    `config` and `overrides` are what the user typed, for the findings. Raises what `fit` would.
     """
     parts = assemble(document)
     findings = preflight(parts, with_fitting=True)
@@ -96,7 +97,7 @@ def check(document: Document, command: str) -> Report:
         "first_grad_norm": norms["model"] if list(norms) == ["model"] else norms,
         "first_step_seconds": time.monotonic() - began,
         "device": parts.device.describe(),
-        "findings": [finding.as_json(command) for finding in findings],
+        "findings": [finding.as_json(config, overrides) for finding in findings],
     }
     return Report(facts, parts.layers, findings)
 

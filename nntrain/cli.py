@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from nntrain.errors import RunError, UserError
-from nntrain.invocation import check_command, command
+from nntrain.invocation import command
 
 if TYPE_CHECKING:
     from nntrain.assemble import Parts
@@ -134,7 +134,7 @@ def check(
     for name in names:
         try:
             with _results_apart():
-                reports.append(check_config(document(name, overrides, _say), check_command(name, overrides)))
+                reports.append(check_config(document(name, overrides, _say), name, overrides))
         except UserError as error:
             _say(f"{error.said_after}{error}")
             errors += 1
@@ -150,7 +150,7 @@ def check(
         for name, report in zip(names, reports, strict=True):
             _print_tables(report.tables())
             for finding in report.findings:
-                print(finding.as_text(check_command(name, overrides)))
+                print(finding.as_text(name, overrides))
     if strict and any(alarms(report.findings) for report in reports):
         raise typer.Exit(UserError.exit_status)
 

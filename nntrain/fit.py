@@ -15,7 +15,7 @@ from nntrain.assemble import Parts, assemble
 from nntrain.config import Document, differences, dump, find, load, override
 from nntrain.errors import RunError, UserError
 from nntrain.interruption import Interruption
-from nntrain.invocation import check_command
+from nntrain.invocation import command_line
 from nntrain.meter import DivergedError
 from nntrain.preflight.finding import alarms, remarks
 from nntrain.preflight.run import preflight
@@ -98,12 +98,12 @@ def _prepare(request: Request, say: Say) -> Trainer:
 def _preflight(parts: Parts, request: Request) -> Iterator[str]:
     """The alarms before the first step, and how many remarks there are."""
     found = preflight(parts, with_fitting=False)
-    command = check_command(request.config or "", request.overrides)
+    config = request.config or ""
     for alarm in alarms(found):
-        yield alarm.as_text(command)
+        yield alarm.as_text(config, request.overrides)
     count = len(remarks(found))
     if count:
-        yield f"{count} remark{'s' if count > 1 else ''}; to read: {command}"
+        yield f"{count} remark{'s' if count > 1 else ''}; to read: {command_line('check', config, request.overrides)}"
 
 
 def _resumed(run: Run, request: Request, say: Say) -> Trainer:

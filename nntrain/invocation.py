@@ -10,5 +10,8 @@ def command() -> str:
     return shlex.quote(os.environ.get("NNTRAIN_COMMAND", "nntrain"))
 
 
-def check_command(config: str, overrides: Sequence[str]) -> str:
-    return f"{command()} check {shlex.join([config, *overrides])}"
+def command_line(verb: str, config: str, overrides: Sequence[str], settings: Sequence[str] = ()) -> str:
+    """A command on a config as the user has it, but with other settings."""
+    changed = {setting.partition("=")[0] for setting in settings}
+    kept = [override for override in overrides if override.partition("=")[0] not in changed]
+    return f"{command()} {verb} {shlex.join([config, *kept, *settings])}"

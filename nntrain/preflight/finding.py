@@ -1,8 +1,10 @@
 """What a rule says when it finds something; importing this does not import torch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from nntrain.invocation import command_line
 
 Rule = Literal[
     "finite_numbers",
@@ -28,8 +30,8 @@ class Finding:
     """What was seen, how sure it is a fault, and what to do.
 
     An alarm comes from a rule that is hardly ever wrong; a remark is worth knowing, and often all right.
-    `where` names a place: split, example, feature, layer ...; `causes` stand with the likeliest first; `confirm`
-    is a setting with which `nntrain check` of the same config confirms or rules out the first of them.
+    `where` names a place: split, example, feature, layer ...; `causes` stand with the likeliest first; `verb` of
+    the same config with the settings `confirm` is a command that confirms or rules out the first of them.
     """
 
     rule: Rule
@@ -37,33 +39,31 @@ class Finding:
     seen: str
     where: Mapping[str, Any] = field(default_factory=dict)
     causes: tuple[str, ...] = ()
-    confirm: str = ""
+    confirm: tuple[str, ...] = ()
+    verb: Literal["check", "fit"] = "check"
 
-    def as_json(self, check: str) -> dict[str, Any]:
-        """The finding for programs; `check` is the command that checks this config, as the user would type it."""
+    def as_json(self, config: str, overrides: Sequence[str]) -> dict[str, Any]:
+        """The finding for programs; `config` and `overrides` are what the user typed."""
         return {
             "rule": self.rule,
             "level": self.level,
             "seen": self.seen,
             "where": dict(self.where),
             "causes": list(self.causes),
-            "confirm": self._command(check),
+            "confirm": command_line(self.verb, config, overrides, self.confirm),
             "silence": self._silence,
         }
 
-    def as_text(self, check: str) -> str:
+    def as_text(self, config: str, overrides: Sequence[str]) -> str:
         """The finding as a block of lines."""
-        lines = [f"{self.level}: {self.seen}"]
-        if self.where:
-            lines.append("  where    " + ", ".join(f"{name} {place}" for name, place in self.where.items()))
-        if self.causes:
-            lines.append("  likely   " + "; or ".join(self.causes))
-        lines.append(f"  confirm  {self._command(check)}")
-        lines.append(f"  silence  {self._silence}")
-        return "\n".join(lines)
-
-    def _command(self, check: str) -> str:
-        return f"{check} {self.confirm}".strip()
+        places = (f"{place} set" if name == "split" else f"{name} {place}" for name, place in self.where.items())
+        lines = (
+            ("where", ", ".join(places)),
+            ("likely", "; or ".join(self.causes)),
+            ("confirm", command_line(self.verb, config, overrides, self.confirm)),
+            ("silence", self._silence),
+        )
+        return "\n".join((f"{self.level}: {self.seen}", *(f"  {name:8} {text}" for name, text in lines if text)))
 
     @property
     def _silence(self) -> str:
@@ -78,14 +78,14 @@ def remarks(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.level == "remark"]
 
 
-def applicable(plain: Mapping[str, Any], *settings: str) -> str:
-    """The first `KEY=VALUE` whose key this config has, so that the command with it is a right one; else nothing."""
-    return next((setting for setting in settings if _has(plain, setting.partition("=")[0].split("."))), "")
+def applicable(plain: Mapping[str, Any], *settings: str) -> tuple[str, ...]:
+    """The first `KEY=VALUE` that changes this config: whose key it has, with another value; else nothing."""
+    return next(((setting,) for setting in settings if _changes(plain, *setting.split("=", 1))), ())
 
 
-def _has(plain: Any, keys: list[str]) -> bool:
-    for key in keys:
-        if not isinstance(plain, Mapping) or key not in plain:
+def _changes(plain: Any, key: str, value: str) -> bool:
+    for name in key.split("."):
+        if not isinstance(plain, Mapping) or name not in plain:
             return False
-        plain = plain[key]
-    return True
+        plain = plain[name]
+    return str(plain).lower() != value

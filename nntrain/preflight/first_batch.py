@@ -66,20 +66,25 @@ def first_loss(found: FirstPass, targets: Targets, prior: float | None, plain: M
         spoken = f"give or take {max(OFF, OFF_SHARE * found.guessing):.2g}"
     if is_off:
         is_high = not found.loss < found.guessing
+        standardize = applicable(plain, "data.standardize=true")
+        large = ("inputs that are too large",) if standardize else ()
         yield Finding(
             "first_loss",
             "alarm",
             f"the first loss is {found.loss:.4g}; an untrained network's is near {found.guessing:.4g}, {spoken}",
             {"split": "train", "step": 0},
-            ("inputs that are too large", "initial weights that are too large", "a loss that does not fit the outputs")
+            (*large, "initial weights that are too large", "a loss that does not fit the outputs")
             if is_high
             else ("weights that are trained already", "labels that the inputs give away"),
-            applicable(plain, "data.standardize=true") if is_high else "seed=1",
+            standardize if is_high and standardize else applicable(plain, "seed=1", "seed=2"),
         )
 
 
-def outputs_fit_loss(found: FirstPass, targets: Targets, plain: Mapping[str, Any]) -> Iterator[Finding]:
-    """Cross-entropy takes one logit for each class, of either sign: it takes the softmax itself."""
+def outputs_fit_loss(found: FirstPass, targets: Targets, plain: Mapping[str, Any], other: str) -> Iterator[Finding]:
+    """Cross-entropy takes one logit for each class, of either sign: it takes the softmax itself.
+
+    `other` is a setting that changes the network, here and below: what it ends is the network's fault.
+    """
     loss_name = (plain["task"].get("loss") or {}).get("type")
     if loss_name != "cross_entropy" or not isinstance(found.outputs, Tensor) or not isinstance(targets, Labels):
         return
@@ -96,10 +101,10 @@ def outputs_fit_loss(found: FirstPass, targets: Targets, plain: Mapping[str, Any
         cause = "a ReLU at the end of the model; leave it out"
     else:
         return
-    yield Finding("outputs_fit_loss", "alarm", seen, {"layer": "outputs"}, (cause,), "seed=1")
+    yield Finding("outputs_fit_loss", "alarm", seen, {"layer": "outputs"}, (cause,), (other,))
 
 
-def input_dependence(found: FirstPass, model: nn.Module) -> Iterator[Finding]:
+def input_dependence(found: FirstPass, model: nn.Module, other: str) -> Iterator[Finding]:
     """Different examples have different outputs; a last layer that starts at zero is all right."""
     outputs = found.outputs
     if not isinstance(outputs, Tensor) or len(outputs) < 2 or not _are_same(outputs.detach()) or not found.constant:
@@ -115,11 +120,11 @@ def input_dependence(found: FirstPass, model: nn.Module) -> Iterator[Finding]:
         f"the outputs do not depend on the inputs: from {layer} on, all examples look the same",
         {"layer": layer},
         ("units that are dead or saturated", "weights that are zero", "inputs that are all the same"),
-        "seed=1",
+        (other,),
     )
 
 
-def gradients(found: FirstPass) -> Iterator[Finding]:
+def gradients(found: FirstPass, other: str) -> Iterator[Finding]:
     """The loss depends on every trained parameter, and some weight can reduce it."""
     unreached = [name for name, gradient in found.gradients.items() if gradient is None]
     if unreached:
@@ -130,7 +135,7 @@ def gradients(found: FirstPass) -> Iterator[Finding]:
             f"the loss does not depend on {unreached[0]}{more}: no gradient reaches it, and it will not be trained",
             {"parameter": unreached[0]},
             ("a layer that forward() never calls", "a detach() or no_grad() in forward()"),
-            "seed=1",
+            (other,),
         )
         return
     weights = [g for g in found.gradients.values() if g is not None and g.dim() > 1]
@@ -141,11 +146,11 @@ def gradients(found: FirstPass) -> Iterator[Finding]:
             f"the gradient of all {len(weights)} weights is exactly 0 at a loss of {found.loss:.4g}",
             {"split": "train", "step": 0},
             ("units that are all dead or saturated", "weights that are all zero"),
-            "seed=1",
+            (other,),
         )
 
 
-def frozen(model: nn.Module) -> Iterator[Finding]:
+def frozen(model: nn.Module, other: str) -> Iterator[Finding]:
     """Every weight is trained; the model itself freezes none."""
     still = [(name, p) for name, p in model.named_parameters() if not p.requires_grad]
     if still:
@@ -157,7 +162,7 @@ def frozen(model: nn.Module) -> Iterator[Finding]:
             f"{len(still)} tensors with {numbers / everything:.0%} of the parameters are frozen by the model itself",
             {"parameter": still[0][0]},
             ("requires_grad = False that was left in the model",),
-            "seed=1",
+            (other,),
         )
 
 

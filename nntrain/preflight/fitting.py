@@ -1,6 +1,7 @@
 """The rule that tries: a network that cannot fit one small batch will not learn from many."""
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ FITTED = 0.5  # of the best constant guess's loss, for labels
 MOVED = 0.95  # of the loss before, for values, which 32 examples and a small network may not fit
 STALLED = 0.9  # the loss at the end, as a share of that halfway, above which it is falling no more
 LEAST = 0.3  # the entropy of the labels below which a guess is as good
+USUAL_RATES = (0.001, 0.01, 0.1)
 HEAVY = 0.5  # dropout
 
 
@@ -52,7 +54,7 @@ def fit_one_batch(
 
 def affordable_steps(model: nn.Module, batch: Batch) -> int:
     """How many steps the arithmetic of the network allows, at most STEPS."""
-    work = multiply_adds(trace(model, batch.inputs))
+    work = multiply_adds(trace(copy.deepcopy(model), batch.inputs))
     return min(STEPS, int(MULTIPLY_ADDS / (3 * max(1, work))))
 
 
@@ -65,6 +67,7 @@ def one_batch(
     device: Device,
     clip: float | None,
     plain: Mapping[str, Any],
+    other: str,
 ) -> Iterator[Finding]:
     """200 steps on 32 examples bring the loss below half of the best constant guess's."""
     guess = _guess(batch, targets)
@@ -80,32 +83,38 @@ def one_batch(
         )
         return
 
-    def tried(factor: float) -> Fit:
+    def tried(lr: float) -> Fit:
         changed = copy.deepcopy(rule)
-        changed.lr = rule.lr * factor
+        changed.lr = lr
         return fit_one_batch(model, objective, changed, batch, device, clip, steps)
 
-    fit = tried(1.0)
+    fit = tried(rule.lr)
     goal = MOVED * fit.before if guess is None else FITTED * guess
     if fit.after < goal:
         return
     is_heavy = any(isinstance(module, nn.Dropout) and module.p >= HEAVY for module in model.modules())
     is_falling = fit.after < STALLED * fit.halfway
-    causes, confirm = ["a part of the network that is dead, frozen or not connected"], "seed=1"
-    for factor, what in ((0.1, "high"), (10.0, "low")):
-        if tried(factor).after < goal:
-            causes.insert(0, f"a learning rate that is too {what}")
-            confirm = f"optimizer.lr={rule.lr * factor:g}"
-            break
+    better = next((lr for lr in _nearest(rule.lr) if tried(lr).after < goal), None)
+    if better is not None:
+        cause = f"a learning rate that is too {'low' if better > rule.lr else 'high'}: {better:g} does it"
+        confirm = applicable(plain, f"optimizer.lr={better:g}")
+    else:
+        cause, confirm = "a part of the network that is dead, frozen or not connected", (other,)
     yield Finding(
         "one_batch",
         "remark" if is_heavy or is_falling else "alarm",
         f"{steps} steps on the same {len(batch.targets)} examples brought the loss from {fit.before:.4g} to "
         f"{fit.after:.4g}; a network that learns gets below {goal:.4g}",
         {"split": "train", "step": steps},
-        tuple(causes),
-        applicable(plain, confirm),
+        (cause,),
+        confirm,
     )
+
+
+def _nearest(lr: float) -> list[float]:
+    """The usual rates that are not this one, the nearest first."""
+    others = [usual for usual in USUAL_RATES if not math.isclose(usual, lr)]
+    return sorted(others, key=lambda usual: abs(math.log(usual / lr)))
 
 
 def _guess(batch: Batch, targets: Targets) -> float | None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -23,20 +24,49 @@ RATIO = 2.0  # between a feature's deviations in train and dev
 LARGE = 100  # examples from which on a shift is no chance
 TELLING = 0.98  # r^2 between a feature and the label
 FEWEST = 30  # examples that a correlation is taken of
+FEWEST_OF_CLASS = 5  # examples, of a class that a feature may tell from the others
 
 
-def input_scale(train: Sequence[Batch], plain: Mapping[str, Any]) -> Iterator[Finding]:
-    """Inputs are numbers around 0 of a size around 1; features that are 0 or 1 are left alone."""
-    features = _Features.of(train)
-    if features is None:
-        return
-    mean, deviation = float(features.values.mean()), float(features.values.std())
-    largest, feature = features.largest_deviation()
-    far = float((features.values.abs() > LARGEST).float().mean())
+@dataclass(frozen=True)
+class Features:
+    """Real numbers by feature (times, features), without features that are constant or only ever 0 or 1."""
+
+    values: Tensor
+    numbers: list[int]  # which features they are
+    examples: int
+
+    @classmethod
+    def of(cls, batches: Sequence[Batch], numbers: list[int] | None = None) -> "Features | None":
+        """Of some examples; None where there are no such features, fewer than two numbers, or not finite ones."""
+        parts = [part for batch in batches if (part := by_feature(batch.inputs)) is not None]
+        values = torch.cat(parts).double() if parts else torch.empty(0)
+        if len(values) < 2 or not bool(torch.isfinite(values).all()):
+            return None
+        if numbers is None:
+            is_flag = ((values == 0) | (values == 1)).all(dim=0)
+            numbers = ((values != values[:1]).any(dim=0) & ~is_flag).nonzero().flatten().tolist()
+        examples = sum(len(batch.targets) for batch in batches)
+        return cls(values[:, numbers], numbers, examples) if numbers else None
+
+    @cached_property
+    def deviations(self) -> Tensor:
+        return self.values.std(dim=0)
+
+    @property
+    def widest(self) -> int:
+        """The feature with the largest deviation."""
+        return self.numbers[int(self.deviations.argmax())]
+
+
+def input_scale(train: Features, plain: Mapping[str, Any]) -> Iterator[Finding]:
+    """Inputs are numbers around 0 of a size around 1."""
+    mean, deviation = float(train.values.mean()), float(train.values.std())
+    largest = float(train.deviations.max())
+    far = float((train.values.abs() > LARGEST).float().mean())
     if far > FAR_SHARE or largest > LARGEST:
-        seen = f"inputs reach {float(features.values.abs().max()):.4g}, {far:.0%} of them are beyond {LARGEST:g}, "
+        seen = f"inputs reach {float(train.values.abs().max()):.4g}, {far:.0%} of them are beyond {LARGEST:g}, "
         seen += f"and a feature's deviation is {largest:.4g} (at most {LARGEST:g})"
-    elif deviation > 0 and abs(mean) > OFF_CENTRE * deviation:
+    elif abs(mean) > OFF_CENTRE * deviation:
         seen = f"the mean of the inputs is {mean:.4g}, {abs(mean) / deviation:.1f} of their deviations from 0 "
         seen += f"(at most {OFF_CENTRE:g})"
     else:
@@ -45,51 +75,42 @@ def input_scale(train: Sequence[Batch], plain: Mapping[str, Any]) -> Iterator[Fi
         "input_scale",
         "alarm",
         seen,
-        {"split": "train", "feature": feature},
+        {"split": "train", "feature": train.widest},
         ("inputs that are not standardised", "a wrong unit or scale"),
         applicable(plain, "data.standardize=true"),
     )
 
 
-def feature_scales(train: Sequence[Batch], plain: Mapping[str, Any]) -> Iterator[Finding]:
+def feature_scales(train: Features, plain: Mapping[str, Any]) -> Iterator[Finding]:
     """Features have deviations of one order."""
-    features = _Features.of(train)
-    if features is None:
-        return
-    smallest = float(features.values.std(dim=0).min())
-    largest, feature = features.largest_deviation()
+    smallest, largest = float(train.deviations.min()), float(train.deviations.max())
     if largest > SPREAD * smallest:
         yield Finding(
             "feature_scales",
             "remark",
             f"the features' deviations are from {smallest:.3g} to {largest:.3g} (at most {SPREAD:g} times apart)",
-            {"split": "train", "feature": feature},
+            {"split": "train", "feature": train.widest},
             ("features that were never standardised", "a feature that hardly ever changes"),
             applicable(plain, "data.standardize=true"),
         )
 
 
-def prepared_alike(train: Sequence[Batch], dev: Sequence[Batch], plain: Mapping[str, Any]) -> Iterator[Finding]:
+def prepared_alike(train: Features, dev: Features, plain: Mapping[str, Any]) -> Iterator[Finding]:
     """The median feature has the same mean and deviation in train and dev, as far as chance allows."""
-    features = _Features.of(train)
-    theirs = features.same_of(dev) if features else None
-    if features is None or theirs is None:
-        return
-    ours = features.values
-    shifts = (theirs.mean(dim=0) - ours.mean(dim=0)).abs() / ours.std(dim=0)
-    shift, ratio = float(shifts.median()), float((theirs.std(dim=0) / ours.std(dim=0)).median())
+    shifts = (dev.values.mean(dim=0) - train.values.mean(dim=0)).abs() / train.deviations
+    shift, ratio = float(shifts.median()), float((dev.deviations / train.deviations).median())
     if _are_alike(shift, ratio, 0.0):
         return
-    fewest = min(sum(len(batch.targets) for batch in batches) for batches in (train, dev))
+    fewest = min(train.examples, dev.examples)
     may_be_chance = fewest < LARGE and _are_alike(shift, ratio, 3 / math.sqrt(fewest))
     yield Finding(
         "prepared_alike",
         "remark" if may_be_chance else "alarm",
         f"train and dev inputs differ: in the dev set the median feature's mean is {shift:.2g} training deviations "
         f"away (at most {SHIFT:g}), its deviation {ratio:.2g} times that of training (1/{RATIO:g} to {RATIO:g})",
-        {"split": "dev", "feature": features.numbers[int(shifts.argmax())]},
+        {"split": "dev", "feature": train.numbers[int(shifts.argmax())]},
         ("train and dev inputs that are prepared differently", "a dev set of another time or place", "a small dev set"),
-        applicable(plain, "data.split.seed=1", "data.standardize=false"),
+        applicable(plain, "data.split.seed=1", "data.split.seed=2", "data.standardize=false"),
     )
 
 
@@ -117,42 +138,10 @@ def leaking_feature(train: Sequence[Batch], targets: Targets, plain: Mapping[str
             "alarm",
             f"one feature tells the target: r2 {float(most[feature]):.3f} (at most {TELLING})",
             {"split": "train", "feature": int(place[0]) if len(place) == 1 else [int(i) for i in place]},
-            ("a feature that was made from the target", "a feature that is only known afterwards"),
-            applicable(plain, "model=linear"),
+            ("a feature that was made from the target", "a feature that is known only afterwards"),
+            applicable(plain, "model=linear") if len(place) == 1 else (),
+            verb="fit",
         )
-
-
-@dataclass(frozen=True)
-class _Features:
-    """Real numbers by feature (times, features), without features that are constant or only ever 0 or 1."""
-
-    values: Tensor
-    numbers: list[int]  # which features they are
-
-    @classmethod
-    def of(cls, batches: Sequence[Batch]) -> "_Features | None":
-        values = _by_feature(batches)
-        if values is None:
-            return None
-        are_numbers = (values.std(dim=0) > 0) & ~((values == 0) | (values == 1)).all(dim=0)
-        return cls(values[:, are_numbers], are_numbers.nonzero().flatten().tolist()) if are_numbers.any() else None
-
-    def same_of(self, batches: Sequence[Batch]) -> Tensor | None:
-        """These features of other examples."""
-        values = _by_feature(batches)
-        return None if values is None else values[:, self.numbers]
-
-    def largest_deviation(self) -> tuple[float, int]:
-        """The largest deviation of a feature, and which feature's it is."""
-        deviations = self.values.std(dim=0)
-        return float(deviations.max()), self.numbers[int(deviations.argmax())]
-
-
-def _by_feature(batches: Sequence[Batch]) -> Tensor | None:
-    """All numbers by feature; None where there are none, fewer than two, or some that are not finite."""
-    parts = [part for batch in batches if (part := by_feature(batch.inputs)) is not None]
-    values = torch.cat(parts).double() if parts else torch.empty(0)
-    return values if len(values) > 1 and bool(torch.isfinite(values).all()) else None
 
 
 def _told(batches: Sequence[Batch], targets: Targets) -> Tensor | None:
@@ -162,7 +151,8 @@ def _told(batches: Sequence[Batch], targets: Targets) -> Tensor | None:
         return labels.double()
     if not isinstance(targets, Classes) or not bool(((labels >= 0) & (labels < len(targets))).all()):
         return None
-    return torch.cat((labels[:, None].double(), F.one_hot(labels, len(targets)).double()), dim=1)
+    is_of = F.one_hot(labels, len(targets)).double()
+    return torch.cat((labels[:, None].double(), is_of[:, is_of.sum(dim=0) >= FEWEST_OF_CLASS]), dim=1)
 
 
 def _normalised(columns: Tensor) -> Tensor:

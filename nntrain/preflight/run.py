@@ -14,8 +14,9 @@ from nntrain.preflight import data, first_batch, inputs, order
 from nntrain.preflight.finding import Finding
 from nntrain.preflight.fitting import EXAMPLES, one_batch
 from nntrain.preflight.scan import Scan, sample, scan
+from nntrain.specs import Image, Nodes, Vector, Video
 
-UNUSABLE = ("finite_numbers", "labels_in_range")  # data after whose faults nothing can be tried
+UNUSABLE = ("finite_numbers", "labels_in_range")  # faults of the data after which no network can be tried
 
 
 def preflight(parts: Parts, with_fitting: bool) -> list[Finding]:
@@ -29,9 +30,10 @@ def preflight(parts: Parts, with_fitting: bool) -> list[Finding]:
             for name in ("train", "dev")
             if (split := parts.data.split(name)) is not None
         }
-        found = [*_on_data(parts, scans), *_on_first_batches(parts, scans["train"])]
-        if with_fitting and not any(finding.rule in UNUSABLE for finding in found):
-            found += _on_fitting(parts)
+        found = list(_on_data(parts, scans))
+        if not any(finding.rule in UNUSABLE for finding in found):
+            found += _on_first_batches(parts, scans["train"])
+            found += _on_fitting(parts) if with_fitting else ()
     heard = [finding for finding in found if finding.rule not in parts.settings.silence]
     return sorted(heard, key=lambda finding: finding.level != "alarm")
 
@@ -42,27 +44,33 @@ def _on_data(parts: Parts, scans: dict[str, Scan]) -> Iterator[Finding]:
     yield from data.labels_in_range(list(scans.values()), targets)
     yield from data.classes_in_training(scans["train"], targets, plain)
     train = sample(parts.data.train, source)
-    yield from inputs.input_scale(train, plain)
-    yield from inputs.feature_scales(train, plain)
     yield from inputs.leaking_feature(train, targets, plain)
+    features = inputs.Features.of(train)
+    if features is not None:
+        yield from inputs.input_scale(features, plain)
+        yield from inputs.feature_scales(features, plain)
     dev = parts.data.split("dev")
-    if dev is not None:
-        yield from data.shared_examples(scans["train"], scans["dev"], plain)
-        yield from inputs.prepared_alike(train, sample(dev, source), plain)
+    if dev is None:
+        return
+    yield from data.shared_examples(scans["train"], scans["dev"], plain)
+    same = inputs.Features.of(sample(dev, source), features.numbers) if features is not None else None
+    if features is not None and same is not None:
+        yield from inputs.prepared_alike(features, same, plain)
 
 
 def _on_first_batches(parts: Parts, train: Scan) -> Iterator[Finding]:
     targets, model = parts.data.targets, copy.deepcopy(parts.model).train()
     prior = None if train.counts is None else first_batch.entropy(train.counts)
     batches = _first_batches(parts)
-    yield from order.shuffled(batches, targets, prior)
-    yield from first_batch.frozen(model)
+    yield from order.shuffled(batches, targets, prior, parts.plain)
+    other = _other_network(parts)
+    yield from first_batch.frozen(model, other)
     for objective in parts.task.objectives:
         found = first_batch.first_pass(model, objective, batches[0], parts.device)
-        yield from first_batch.gradients(found)
+        yield from first_batch.gradients(found, other)
         if parts.task.untrained_loss() is not None:
-            yield from first_batch.outputs_fit_loss(found, targets, parts.plain)
-            yield from first_batch.input_dependence(found, model)
+            yield from first_batch.outputs_fit_loss(found, targets, parts.plain, other)
+            yield from first_batch.input_dependence(found, model, other)
             yield from first_batch.first_loss(found, targets, prior, parts.plain)
 
 
@@ -71,10 +79,24 @@ def _on_fitting(parts: Parts) -> Iterator[Finding]:
     if len(parts.task.objectives) == 1 and parts.task.untrained_loss() is not None:
         (objective,), (optimizer,) = parts.task.objectives, parts.optimizers.values()
         batch = next(parts.data.train.sample(EXAMPLES, 0).in_order())
-        clip = parts.settings.clip
         yield from one_batch(
-            parts.model, objective, optimizer.rule, batch, parts.data.targets, parts.device, clip, parts.plain
+            parts.model,
+            objective,
+            optimizer.rule,
+            batch,
+            parts.data.targets,
+            parts.device,
+            parts.settings.clip,
+            parts.plain,
+            _other_network(parts),
         )
+
+
+def _other_network(parts: Parts) -> str:
+    """A setting that puts another network in place of this one: the simplest, else this with other weights."""
+    takes_linear = isinstance(parts.data.inputs, Vector | Image | Video | Nodes)
+    is_linear = parts.plain["model"]["type"] == "linear"
+    return "model=linear" if takes_linear and not is_linear else f"seed={parts.seed + 1}"
 
 
 def _first_batches(parts: Parts) -> list[Batch]:

@@ -68,7 +68,7 @@ def checked(config: Config, seeds: int, folder: Path) -> list[Checked]:
 
 def check_once(path: Path, seed: int) -> Checked:
     try:
-        findings = check(document(str(path), [f"seed={seed}"], lambda note: None), "nntrain check CONFIG").findings
+        findings = check(document(str(path), [f"seed={seed}"], lambda note: None), str(path), []).findings
     except UserError as error:
         print(f"refused: {error}", file=sys.stderr)
         return Checked(("refused",), ())
