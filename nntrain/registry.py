@@ -51,9 +51,10 @@ optimizer = Kind("optimizer", "optimizers")
 scheduler = Kind("scheduler", "schedulers")
 regularizer = Kind("regularizer", "regularizers")
 metric = Kind("metric", "metrics")
+graph_layer = Kind("graph_layer", "graph_layers")
 
 KINDS: Mapping[str, Kind] = {
-    kind.name: kind for kind in (model, data, task, loss, optimizer, scheduler, regularizer, metric)
+    kind.name: kind for kind in (model, data, task, loss, optimizer, scheduler, regularizer, metric, graph_layer)
 }
 
 
