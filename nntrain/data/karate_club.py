@@ -4,6 +4,7 @@ import torch
 
 from nntrain.data.nodes import LabelledGraph, OnNodes
 from nntrain.data.split import divide
+from nntrain.geometric import geometric
 from nntrain.registry import data
 from nntrain.specs import Classes
 
@@ -17,9 +18,7 @@ def karate_club() -> LabelledGraph:
     Source: Zachary, An information flow model for conflict and fission in small groups, 1977; communities as in
     Kipf, Welling 2017, arXiv:1609.02907.
     """
-    from torch_geometric.datasets import KarateClub
-
-    graph = KarateClub()[0]
+    graph = geometric("datasets").KarateClub()[0]
     others = (~graph.train_mask).nonzero().flatten()
     dev, test = (others[half] for half in divide(graph.y[others], 0.5, seed=0))
     parts = {"train": graph.train_mask.nonzero().flatten(), "dev": dev, "test": test}

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.errors import UnfitError
+from nntrain.geometric import geometric
 from nntrain.registry import graph_layer
 from nntrain.settings import Count, NonNegative, Probability
 from nntrain.sparse import Sparse
@@ -38,15 +39,13 @@ class GraphAttention(nn.Module):
         dropout: Probability = 0.0,
         slope: NonNegative = 0.2,
     ) -> None:
-        from torch_geometric.nn import GATConv
-
         super().__init__()
         heads, shared = (1, False) if is_last else (heads, concat)
         if shared and outputs % heads:
             raise UnfitError(f"{heads} heads cannot share {outputs} units of model.hidden evenly", "heads")
         width = outputs // heads if shared else outputs
         self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, heads * width)))
-        self.conv = GATConv(heads * width, width, heads, shared, slope, dropout)
+        self.conv = geometric("nn").GATConv(heads * width, width, heads, shared, slope, dropout)
         self.conv.lin = nn.Identity()  # its product is the one with `weight`, which may be with a sparse matrix
 
     def graph(self, edges: Tensor, nodes: int, dtype: torch.dtype) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Gt
 from torch import nn
 
+from nntrain.geometric import geometric
 from nntrain.graph_layers import ByMessages
 from nntrain.registry import graph_layer
 from nntrain.settings import Count
@@ -42,11 +43,9 @@ class Isomorphism(ByMessages):
         layers: Count = 2,
         norm: Norm = "batch",
     ) -> None:
-        from torch_geometric.nn import GINConv
-
         perceptron = nn.Sequential(nn.Linear(inputs, outputs))
         for _ in range(layers - 1):
             if norm == "batch":
                 perceptron.append(nn.BatchNorm1d(outputs))
             perceptron.extend((nn.ReLU(), nn.Linear(outputs, outputs)))
-        super().__init__(GINConv(perceptron, eps=eps, train_eps=learn_eps))
+        super().__init__(geometric("nn").GINConv(perceptron, eps=eps, train_eps=learn_eps))

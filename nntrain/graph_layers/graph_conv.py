@@ -1,5 +1,6 @@
 """The plain graph convolution."""
 
+from nntrain.geometric import geometric
 from nntrain.graph_layers import ByMessages
 from nntrain.registry import graph_layer
 
@@ -16,6 +17,4 @@ class GraphConvolution(ByMessages):
     """
 
     def __init__(self, inputs: int, outputs: int, is_last: bool) -> None:
-        from torch_geometric.nn import GraphConv
-
-        super().__init__(GraphConv(inputs, outputs))
+        super().__init__(geometric("nn").GraphConv(inputs, outputs))

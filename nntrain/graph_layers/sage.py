@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from nntrain.geometric import geometric
 from nntrain.graph_layers import ByMessages
 from nntrain.registry import graph_layer
 
@@ -26,6 +27,4 @@ class SampleAndAggregate(ByMessages):
     def __init__(
         self, inputs: int, outputs: int, is_last: bool, *, aggregate: Aggregate = "mean", normalize: bool = False
     ) -> None:
-        from torch_geometric.nn import SAGEConv
-
-        super().__init__(SAGEConv(inputs, outputs, aggr=aggregate, normalize=normalize))
+        super().__init__(geometric("nn").SAGEConv(inputs, outputs, aggr=aggregate, normalize=normalize))
