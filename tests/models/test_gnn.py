@@ -19,8 +19,8 @@ from nntrain.graph_layers.graph_conv import GraphConvolution
 from nntrain.graph_layers.sage import SampleAndAggregate
 from nntrain.models.gnn import GraphNetwork, read_out
 from nntrain.network import parameter_count
-from nntrain.specs import Classes, Graphs, Nodes
 from nntrain.sparse import Sparse
+from nntrain.specs import Classes, Graphs, Nodes
 
 # Directed, so that rows and columns cannot be mistaken for each other; node 5 has no neighbours.
 EDGES = torch.tensor([[0, 1, 2, 3, 4, 0, 2], [1, 0, 1, 1, 2, 4, 3]])
