@@ -17,7 +17,7 @@ from nntrain.data.places import WithheldError, downloads
 from nntrain.device import Device, seed_python
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.experiment import Experiment, TrainerSettings
-from nntrain.layers import Layer, multiply_adds, trace
+from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
 from nntrain.network import Network, head_for
 from nntrain.optimizers import Optimizer, Rule
@@ -193,12 +193,13 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
 
 def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
     """The layers for one example; a model that fails on it is refused. Sets the threads that it is worth."""
-    example = next(data.train.stream([[torch.zeros(1, dtype=torch.long, device=device.torch)]]))[0]
+    first = torch.zeros(1, dtype=torch.long, device=device.torch)
+    example, twice = next(data.train.stream([[first, first.repeat(2)]]))
     try:
-        layers = trace(model, example.inputs)
+        layers = trace_example(model, example.inputs, twice.inputs)
     except Exception as error:
         raise UnfitError(f"the model fails on {data.inputs}: {_reason(error)}") from error
-    device.use_threads(multiply_adds(layers) * data.batch_size)
+    device.use_threads(multiply_adds(layers, data.batch_size))
     return layers
 
 

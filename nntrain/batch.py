@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from nntrain.sparse import Sparse
+
 IGNORED = -100  # a label that neither loss nor metrics count (torch's default ignore_index): padding
 
 
@@ -36,11 +38,11 @@ class Pair(NamedTuple):
 class GraphNodes(NamedTuple):
     """Some nodes of one graph, which the model sees whole.
 
-    features: of all nodes (nodes, features); edges: from row 0 to row 1 (2, edges); chosen: the nodes that are
-    the examples (examples,)
+    features: of all nodes (nodes, features); edges: from row 0 to row 1 (2, edges), the same tensor in every
+    batch; chosen: the nodes that are the examples (examples,)
     """
 
-    features: Tensor
+    features: Tensor | Sparse
     edges: Tensor
     chosen: Tensor
 
@@ -71,8 +73,13 @@ def each(function: Callable[[Tensor], Tensor], inputs: Any) -> Any:
     return type(inputs)(*(each(function, part) for part in inputs))
 
 
+def dense(features: Tensor | Sparse) -> Tensor:
+    """Features as one tensor, zeros and all."""
+    return features.dense() if isinstance(features, Sparse) else features
+
+
 def flat(inputs: Any) -> Tensor:
     """One row of numbers for each example (examples, features): of images all pixels, of a graph's nodes theirs."""
     if isinstance(inputs, GraphNodes):
-        return inputs.features.index_select(0, inputs.chosen)
+        return dense(inputs.features).index_select(0, inputs.chosen)
     return inputs.flatten(1)

@@ -1,6 +1,5 @@
 """What is to be known of a config before training: data, shapes, parameters, memory, first loss, faults."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import torch
 from nntrain.assemble import Parts, assemble, first_batch
 from nntrain.batch import Batch
 from nntrain.config import Document
-from nntrain.layers import Layer, multiply_adds
+from nntrain.layers import Layer, multiply_adds, outputs
 from nntrain.network import parameter_count
 from nntrain.preflight.finding import Finding
 from nntrain.preflight.run import preflight
@@ -113,8 +112,8 @@ def _first_loss(parts: Parts, batch: Batch) -> float | None:
 
 def _memory(parts: Parts, batch: Batch) -> int:
     """An estimate in bytes: parameters with gradients and optimizer state, and what a batch's layers put out."""
-    outputs = sum(math.prod(layer.shape) for layer in parts.layers)
-    return BYTES * (parameter_count(parts.model) * (1 + STATES) + 2 * outputs * len(batch.targets))
+    numbers = outputs(parts.layers, len(batch.targets))
+    return BYTES * (parameter_count(parts.model) * (1 + STATES) + 2 * numbers)
 
 
 def _norms(found: float | dict[str, float]) -> str:

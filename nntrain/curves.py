@@ -105,7 +105,9 @@ def _interval(parts: Parts) -> int:
     if every != "auto":
         return clock.steps(every)
     kind = parts.device.torch.type
-    arithmetic = 6 * multiply_adds(parts.layers) * parts.order.examples / OPERATIONS_PER_SECOND[kind]
+    order = parts.order
+    work = multiply_adds(parts.layers, order.examples, order.batches_per_epoch)
+    arithmetic = 6 * work / OPERATIONS_PER_SECOND[kind]
     return clock.evaluation_interval(arithmetic + clock.steps_per_epoch * SECONDS_PER_STEP[kind])
 
 

@@ -1,7 +1,7 @@
-"""What happens layer by layer: shapes, parameters and arithmetic, seen by sending a batch through."""
+"""What happens layer by layer: shapes, parameters and arithmetic, seen by sending examples through."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,13 +13,17 @@ PARAMETRIZATIONS = "parametrizations"  # torch's name for what computes a module
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer's name and type, the shape of its output, its parameters, multiply-adds of the batch."""
+    """A layer's name and type, the shape of its output, its parameters, multiply-adds.
+
+    `grows` is whether these are an example's; else they are the same for every batch: the nodes of a graph.
+    """
 
     name: str
     type: str
     shape: tuple[int, ...]
     parameters: int
     multiply_adds: int
+    grows: bool = True
 
 
 def trace(model: nn.Module, inputs: Any) -> list[Layer]:
@@ -47,8 +51,20 @@ def _is_layer(name: str, module: nn.Module) -> bool:
     return not parts - {PARAMETRIZATIONS} and PARAMETRIZATIONS not in name.split(".")
 
 
-def multiply_adds(layers: list[Layer]) -> int:
-    return sum(layer.multiply_adds for layer in layers)
+def trace_example(model: nn.Module, example: Any, twice: Any) -> list[Layer]:
+    """The layers for one example; `twice` is a batch of it two times, which shows what grows with the batch."""
+    pairs = zip(trace(model, example), trace(model, twice), strict=True)
+    return [replace(one, grows=math.prod(two.shape) > math.prod(one.shape)) for one, two in pairs]
+
+
+def multiply_adds(layers: list[Layer], examples: int = 1, batches: int = 1) -> int:
+    """Multiply-adds of a forward pass over some examples, in so many batches."""
+    return sum(layer.multiply_adds * (examples if layer.grows else batches) for layer in layers)
+
+
+def outputs(layers: list[Layer], examples: int) -> int:
+    """How many numbers all layers put out for a batch."""
+    return sum(math.prod(layer.shape) * (examples if layer.grows else 1) for layer in layers)
 
 
 def _recorder(name: str, layers: list[Layer]) -> Any:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nntrain.batch import Batch, Sequences, each
 from nntrain.data import standardization
-from nntrain.data.split import SplitSettings, divide, sampled
+from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled
 from nntrain.errors import UnfitError
 from nntrain.settings import Count
 from nntrain.specs import Image, Series, Targets, Tokens, Vector, Video
@@ -148,27 +148,20 @@ class InMemory:
 
     def _divided(self, split: SplitSettings) -> tuple[Examples, Examples, Callable[[], Examples]]:
         """Training, dev and test examples; a set with a test set of its own keeps it for testing."""
-        source, rest = self._source, torch.arange(len(self._source.train))
+        source = self._source
         strata = source.targets.strata(source.train.targets)
         if source.dev is not None and split.dev is not None:
             raise UnfitError(f"{source.name} has a dev set of its own; leave this setting out", "split.dev")
-        if source.test is not None:
-            if split.test is not None:
-                raise UnfitError(f"{source.name} has a test set of its own; leave this setting out", "split.test")
-            test, dev_share = source.test, 0.1 if split.dev is None else split.dev
-            if source.dev is not None:
-                return source.train, source.dev(), test
-        else:
-            rest, tested = divide(strata, 0.15 if split.test is None else split.test, split.seed)
-            test = lambda: source.train.take(tested)  # noqa: E731
-            dev_share = (0.15 if split.dev is None else split.dev) * len(strata) / len(rest)
-            if dev_share >= 1:
-                raise UnfitError("dev and test leave no examples for training", "split")
-        kept, dev = divide(strata[rest], dev_share, split.seed + 1)
-        if len(kept) == 0 or (len(dev) == 0 and dev_share > 0):
-            sizes = f"{len(kept)} for training and {len(dev)} for the dev set"
-            raise UnfitError(f"of {len(strata)} examples this leaves {sizes}; dev: 0 goes without a dev set", "split")
-        return source.train.take(rest[kept]), source.train.take(rest[dev]), test
+        if source.test is None:
+            train, dev, tested = divide_all(strata, split)
+            return source.train.take(train), source.train.take(dev), lambda: source.train.take(tested)
+        for name in ("test", "folds", "fold"):
+            if getattr(split, name) is not None:
+                raise UnfitError(f"{source.name} has a test set of its own; leave this setting out", f"split.{name}")
+        if source.dev is not None:
+            return source.train, source.dev(), source.test
+        train, dev = divide_training(strata, 0.1 if split.dev is None else split.dev, split)
+        return source.train.take(train), source.train.take(dev), source.test
 
     def _learn(self, train: Examples) -> dict[str, Tensor]:
         if not self._standardize:

@@ -7,7 +7,10 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor
 
+from nntrain.errors import UnfitError
 from nntrain.settings import Share, Whole, section
+
+Folds = Annotated[int, Ge(2)]
 
 
 @section
@@ -18,6 +21,8 @@ class SplitSettings:
         dev: the share of the examples for the dev set; left out, 0.15, or 0.1 of the training set where the
             set has a test set of its own; 0 for none
         test: the share for the test set; left out, 0.15 where the set has none of its own
+        folds: for cross-validation, how many test sets the examples are dealt out to, in place of a share
+        fold: which of the folds is the test set, from 0 (left out) on
         seed: of the division; not the run's, so that runs with other seeds have the same dev set
     """
 
@@ -26,11 +31,57 @@ class SplitSettings:
         *,
         dev: Annotated[float, Ge(0), Lt(1)] | None = None,
         test: Share | None = None,
+        folds: Folds | None = None,
+        fold: Whole | None = None,
         seed: Whole = 0,
     ) -> None:
         self.dev = dev
         self.test = test
+        self.folds = folds
+        self.fold = fold
         self.seed = seed
+
+
+def divide_all(strata: Tensor, split: SplitSettings) -> tuple[Tensor, Tensor, Tensor]:
+    """The numbers of the examples for training, dev and test set, of a set without parts of its own."""
+    rest, tested = _fold(strata, split) if split.folds is not None else _share(strata, split)
+    dev_share = (0.15 if split.dev is None else split.dev) * len(strata) / len(rest)
+    if dev_share >= 1:
+        raise UnfitError("dev and test leave no examples for training", "split")
+    kept, dev = divide_training(strata[rest], dev_share, split)
+    return rest[kept], rest[dev], tested
+
+
+def divide_training(strata: Tensor, dev_share: float, split: SplitSettings) -> tuple[Tensor, Tensor]:
+    """The numbers of the examples that stay for training, and of those of the dev set; neither may be empty."""
+    kept, dev = divide(strata, dev_share, split.seed + 1)
+    if len(kept) == 0 or (len(dev) == 0 and dev_share > 0):
+        sizes = f"{len(kept)} for training and {len(dev)} for the dev set"
+        raise UnfitError(f"of {len(strata)} examples this leaves {sizes}; dev: 0 goes without a dev set", "split")
+    return kept, dev
+
+
+def _share(strata: Tensor, split: SplitSettings) -> tuple[Tensor, Tensor]:
+    if split.fold is not None:
+        raise UnfitError("there is no fold without split.folds, which says how many there are", "split.fold")
+    return divide(strata, 0.15 if split.test is None else split.test, split.seed)
+
+
+def _fold(strata: Tensor, split: SplitSettings) -> tuple[Tensor, Tensor]:
+    """All examples but those of a fold, and those of the fold; every fold has its share of each stratum."""
+    from sklearn.model_selection import StratifiedKFold
+
+    assert split.folds is not None
+    fold = split.fold or 0
+    if split.test is not None:
+        raise UnfitError("with folds the test set is one of them; leave this setting out", "split.test")
+    if fold >= split.folds:
+        raise UnfitError(f"of {split.folds} folds the last is {split.folds - 1}, found {fold}", "split.fold")
+    if split.folds > len(strata):
+        raise UnfitError(f"{len(strata)} examples cannot be dealt out to {split.folds} folds", "split.folds")
+    dealt = StratifiedKFold(split.folds, shuffle=True, random_state=split.seed % 2**32)
+    rest, tested = list(dealt.split(strata, strata))[fold]
+    return torch.from_numpy(rest), torch.from_numpy(tested)
 
 
 def divide(strata: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,138 @@
+"""Whole graphs in memory, put side by side in batches."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from nntrain import specs
+from nntrain.batch import Batch, GraphBatch, each
+from nntrain.data.in_memory import EVALUATION_BYTES
+from nntrain.data.split import SplitSettings, divide_all, sampled
+from nntrain.settings import Count
+
+
+class Graphs(NamedTuple):
+    """Graphs one after the other.
+
+    features: of all nodes (nodes, features); edges: from row 0 to row 1, numbered within each graph (2, edges);
+    node_starts, edge_starts: where those of each graph begin (graphs,); sizes, degrees: how many nodes and edges
+    each has (graphs,)
+    """
+
+    features: Tensor
+    edges: Tensor
+    node_starts: Tensor
+    edge_starts: Tensor
+    sizes: Tensor
+    degrees: Tensor
+
+    @staticmethod
+    def of(features: Tensor, edges: Tensor, graph: Tensor) -> "Graphs":
+        """From nodes ordered by their graph (nodes,), and edges, numbered through, in any order."""
+        edges = edges[:, graph[edges[0]].argsort(stable=True)]
+        sizes = graph.bincount()
+        degrees = graph[edges[0]].bincount(minlength=len(sizes))
+        node_starts = sizes.cumsum(0) - sizes
+        return Graphs(
+            features, edges - node_starts[graph[edges[0]]], node_starts, degrees.cumsum(0) - degrees, sizes, degrees
+        )
+
+    def side_by_side(self, numbers: Tensor) -> GraphBatch:
+        """Some of the graphs as one batch."""
+        sizes, degrees = self.sizes[numbers], self.degrees[numbers]
+        nodes, edges = _places(self.node_starts[numbers], sizes), _places(self.edge_starts[numbers], degrees)
+        shift = (sizes.cumsum(0) - sizes).repeat_interleave(degrees)
+        return GraphBatch(self.features.index_select(0, nodes), self.edges.index_select(1, edges) + shift, sizes)
+
+
+def _places(starts: Tensor, counts: Tensor) -> Tensor:
+    """The numbers from each start on, as many as the count says, one run after the other."""
+    shift = (starts - counts.cumsum(0) + counts).repeat_interleave(counts)
+    return shift + torch.arange(len(shift), device=shift.device)
+
+
+@dataclass(frozen=True)
+class LabelledGraphs:
+    """A set as it comes: graphs, and a class for each (graphs,)."""
+
+    name: str
+    graphs: Graphs
+    labels: Tensor
+    classes: specs.Classes
+
+
+class GraphSplit:
+    """Some of the graphs as examples, on the device."""
+
+    def __init__(self, graphs: Graphs, numbers: Tensor, targets: Tensor, batch_size: int) -> None:
+        self.graphs = graphs
+        self.numbers = numbers
+        self.targets = targets
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def stream(self, plan: Iterable[Sequence[Tensor]]) -> Iterator[list[Batch]]:
+        for update in plan:
+            yield [self._batch(numbers) for numbers in update]
+
+    def in_order(self) -> Iterator[Batch]:
+        bytes_each = self.graphs.features.nbytes // len(self.graphs.sizes)
+        size = max(self.batch_size, EVALUATION_BYTES // max(1, bytes_each))
+        for numbers in torch.split(torch.arange(len(self), device=self.numbers.device), size):
+            yield self._batch(numbers)
+
+    def sample(self, examples: int, seed: int) -> "GraphSplit":
+        if len(self) <= examples:
+            return self
+        some = sampled(len(self), examples, seed).to(self.numbers.device)
+        return GraphSplit(self.graphs, self.numbers[some], self.targets[some], self.batch_size)
+
+    def _batch(self, numbers: Tensor) -> Batch:
+        return Batch(self.graphs.side_by_side(self.numbers[numbers]), self.targets[numbers])
+
+
+class WholeGraphs:
+    """Graphs as examples, divided.
+
+    Settings:
+        batch_size: how many graphs a batch has; all for the whole training set
+        split: how the set is divided
+    """
+
+    def __init__(
+        self,
+        source: Callable[[], LabelledGraphs],
+        device: torch.device,
+        stored: Mapping[str, Tensor] | None,
+        *,
+        batch_size: Count | Literal["all"] = 32,
+        split: SplitSettings = SplitSettings(),  # noqa: B008
+    ) -> None:
+        found = source()
+        self.inputs, self.targets = specs.Graphs(found.graphs.features.shape[1]), found.classes
+        parts = dict(zip(("train", "dev", "test"), divide_all(self.targets.strata(found.labels), split), strict=True))
+        self.batch_size = len(parts["train"]) if batch_size == "all" else batch_size
+        graphs, labels = each(lambda part: part.to(device), found.graphs), found.labels.to(device)
+        self._splits = {
+            name: GraphSplit(graphs, numbers, labels[numbers], self.batch_size)
+            for name, numbers in ((name, numbers.to(device)) for name, numbers in parts.items())
+            if len(numbers)
+        }
+        self.train = self._splits["train"]
+        self._size = f"{graphs.features.shape[0]:,} nodes and {graphs.edges.shape[1]:,} edges in all"
+
+    def split(self, name: str) -> GraphSplit | None:
+        return self._splits.get(name)
+
+    def prepared(self) -> dict[str, Tensor]:
+        """Nothing is learned from the training set."""
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        sizes = {name: len(part) for name, part in self._splits.items() if name != "test"}
+        return {"inputs": f"{self.inputs} ({self._size})", "targets": str(self.targets), "examples": sizes}
