@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nntrain.batch import GraphBatch, GraphNodes, Sequences
+from nntrain.batch import GraphBatch, GraphNodes, Pair, Sequences
 from nntrain.errors import UnfitError
 from nntrain.network import Network, head_for
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.schema import Component, _positional
-from nntrain.specs import Classes, Graphs, Image, Nodes, Series, Tags, Tokens, Values, Vector, Video
+from nntrain.specs import Classes, Graphs, Image, Nodes, Pairs, Series, Tags, Tokens, Values, Vector, Video
 
 WORDS = tuple("abcdefg")
 LENGTHS = torch.tensor([6, 3, 1])
@@ -27,6 +27,10 @@ INPUTS: dict[type, tuple[Any, Callable[[], Any]]] = {
     Video: (Video(1, 6, 12, 12), lambda: torch.randn(3, 1, 6, 12, 12)),
     Series: (Series(2, 6), lambda: Sequences(torch.randn(3, 6, 2), LENGTHS)),
     Tokens: (Tokens(WORDS, 6), lambda: Sequences(torch.randint(len(WORDS), (3, 6)), LENGTHS)),
+    Pairs: (
+        Pairs(WORDS, WORDS, 6, 6),
+        lambda: Pair(*(Sequences(torch.randint(len(WORDS), (3, 6)), LENGTHS) for _ in range(2))),
+    ),
     Nodes: (Nodes(3), lambda: GraphNodes(torch.randn(6, 3), EDGES, torch.tensor([0, 2, 5]))),
     Graphs: (Graphs(3), lambda: GraphBatch(torch.randn(6, 3), EDGES, torch.tensor([2, 1, 3]))),
 }
@@ -36,8 +40,29 @@ TARGETS: dict[type, Any] = {
     Tags: Tags(("a", "b", "c"), 6),
     Tokens: Tokens(WORDS, 6),
 }
-# Settings that make a type small; nothing is left out because it is not listed here.
-SMALL: dict[str, dict[str, Any]] = {}
+# What is tested of a type: its defaults, where nothing else is said; settings that make it small, or another network.
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "alexnet": [{"small": True}],
+    "autoencoder": [{"layers": {"type": "dense", "hidden": [5]}, "code": 3}, {"layers": "convolutional", "tied": True}],
+    "fsmn": [{"look_ahead": 0}, {"layers": 1}],
+    "gan": [{"networks": "dense"}, {"networks": "dcgan"}],
+    "gnn": [{"layer": layer} for layer in ("graph_conv", "gcn", "sage", "gat", "gin")],
+    "higher_order_rnn": [{"hidden": 5, "order": 3}],
+    "lstm": [{"hidden": 5}, {"hidden": 5, "cell": "squashed", "layers": 2, "bidirectional": True}],
+    "mlp": [{"norm": norm, "hidden": [6, 5], "bottleneck": 2} for norm in ("none", "batch", "layer", "weight")],
+    "resnet": [{"depth": 18, "width": 8}, {"depth": 8, "stem": "cifar", "width": 4, "shortcut": False}],
+    "tdnn": [{"look_ahead": 0}, {"hidden": 6}],
+    "torchvision": [{"name": "mobilenet_v3_small"}],
+    "transformer": [
+        {"width": 8, "heads": 2, "layers": 2, "form": form, "positions": positions}
+        for form, positions in (
+            ("encoder", "sinusoidal"),
+            ("decoder", "rotary"),
+            ("encoder_decoder", "learned"),
+            ({"type": "lecture"}, "none"),
+        )
+    ],
+}
 
 
 @dataclass(frozen=True)
@@ -45,23 +70,24 @@ class Instance:
     """A model of one type, for one kind of inputs and targets."""
 
     name: str
+    variant: int
     inputs: Any
     targets: Any
 
     def __str__(self) -> str:
-        return f"{self.name}-{type(self.inputs).__name__}-{type(self.targets).__name__}"
+        return f"{self.name}-{self.variant}-{type(self.inputs).__name__}-{type(self.targets).__name__}"
 
     def make(self, seed: int = 0) -> nn.Module:
-        return network(component(self.name), self.inputs, self.targets, seed)
+        return network(component(self.name, self.variant), self.inputs, self.targets, seed)
 
     def batch(self, seed: int = 1) -> Any:
         torch.manual_seed(seed)
         return INPUTS[type(self.inputs)][1]()
 
 
-def component(name: str) -> Component:
+def component(name: str, variant: int = 0) -> Component:
     reader = Reader(Registry())
-    made = reader.component("model", {"type": name, **SMALL.get(name, {})}, ("model",))
+    made = reader.component("model", {"type": name, **VARIANTS.get(name, [{}])[variant]}, ("model",))
     assert made is not None, reader.problems
     return made
 
@@ -77,15 +103,19 @@ def network(chosen: Component, inputs: Any, targets: Any, seed: int) -> nn.Modul
 
 def instances() -> list[Instance]:
     """Every type with every kind of data that its signature names, but for those it refuses together."""
-    return [instance for name in Registry().names("model") for instance in _of(name)]
+    names = Registry().names("model")
+    return [found for name in names for variant in range(len(VARIANTS.get(name, [{}]))) for found in _of(name, variant)]
 
 
-def _of(name: str) -> Iterator[Instance]:
-    chosen = component(name)
+def _of(name: str, variant: int) -> Iterator[Instance]:
+    chosen = component(name, variant)
     taken = list(_positional(chosen.factory).values())
     for inputs in taken[0]:
         for targets in taken[1] if len(taken) > 1 else (Classes, Values):
-            instance = Instance(name, INPUTS[inputs][0], TARGETS[targets])
+            described = INPUTS[inputs][0]
+            instance = Instance(
+                name, variant, described, TARGETS[targets] if targets in TARGETS else targets(described)
+            )
             try:
                 instance.make()
             except UnfitError:

@@ -13,6 +13,7 @@ from nntrain.data.nodes import LabelledGraph, OnNodes
 from nntrain.data.public_files import found_or_downloaded
 from nntrain.errors import UserError
 from nntrain.registry import data
+from nntrain.settings import PathText
 from nntrain.sparse import Sparse
 from nntrain.specs import Classes
 
@@ -23,7 +24,7 @@ DEV_NODES = 500  # those after the training nodes
 
 
 @data("cora", within=OnNodes)
-def cora(*, normalize: bool = True, root: str | None = None) -> LabelledGraph:
+def cora(*, normalize: bool = True, root: PathText | None = None) -> LabelledGraph:
     """2,708 papers on machine learning, 1,433 words, 10,556 directed citations, 7 classes: the public split.
 
     140 papers for training, 500 for the dev set, 1,000 for testing; the network sees all papers and citations.
@@ -48,7 +49,7 @@ def cora(*, normalize: bool = True, root: str | None = None) -> LabelledGraph:
 
 
 @data("citeseer", within=OnNodes)
-def citeseer(*, normalize: bool = True, root: str | None = None) -> LabelledGraph:
+def citeseer(*, normalize: bool = True, root: PathText | None = None) -> LabelledGraph:
     """3,327 papers on computing, 3,703 words, 9,104 directed citations, 6 classes: the public split.
 
     120 papers for training, 500 for the dev set, 1,000 for testing; the network sees all papers and citations.
@@ -73,7 +74,7 @@ def citeseer(*, normalize: bool = True, root: str | None = None) -> LabelledGrap
 
 
 @data("pubmed", within=OnNodes)
-def pubmed(*, normalize: bool = True, root: str | None = None) -> LabelledGraph:
+def pubmed(*, normalize: bool = True, root: PathText | None = None) -> LabelledGraph:
     """19,717 papers on diabetes, 500 words, 88,648 directed citations, 3 classes: the public split.
 
     60 papers for training, 500 for the dev set, 1,000 for testing; the network sees all papers and citations.

@@ -1,12 +1,11 @@
 """Files of public repositories: where they lie already, else downloaded and checked."""
 
-import sys
 from collections.abc import Mapping
 from hashlib import sha1
 from pathlib import Path
 from urllib.request import urlopen
 
-from nntrain.data.places import cache_folder, roots
+from nntrain.data.places import cache_folder, download_folder, roots
 from nntrain.errors import UnfitError, UserError
 
 SECONDS = 60  # without an answer, after which a download is given up
@@ -24,8 +23,7 @@ def found_or_downloaded(
             return place / folder
     if root is not None:
         raise UnfitError(f"{root} holds no {folder} with the files of {name}", "root")
-    target = cache_folder() / "data" / folder
-    print(f"downloading {name} ({size}) to {target}", file=sys.stderr)
+    target = download_folder(name, size) / folder
     try:
         for file, git_id in files.items():
             _download(f"{url}/{file}", target / file, git_id)

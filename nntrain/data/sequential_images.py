@@ -11,13 +11,14 @@ from nntrain.data.in_memory import Examples, InMemory, Source
 from nntrain.data.mnist import mnist
 from nntrain.data.scikit_learn import digits
 from nntrain.registry import data
+from nntrain.settings import PathText
 from nntrain.specs import Series
 
 Reading = Literal["rows", "pixels", "permuted"]
 
 
 @data("sequential_mnist", within=InMemory)
-def sequential_mnist(*, root: str | None = None, read: Reading = "rows") -> Source:
+def sequential_mnist(*, root: PathText | None = None, read: Reading = "rows") -> Source:
     """MNIST's digits as series, 28 rows of 28 grey values or 784 single ones; 10,000 are the official test set.
 
     Source: Le, Jaitly, Hinton, A simple way to initialize recurrent networks of rectified linear units, 2015,

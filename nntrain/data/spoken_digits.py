@@ -14,6 +14,7 @@ from nntrain.data.in_memory import Examples, InMemory, Source
 from nntrain.data.places import cache_folder, roots
 from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
+from nntrain.settings import PathText
 from nntrain.specs import Classes, Series
 
 RATE = 8000  # samples a second
@@ -26,7 +27,7 @@ Reading = Literal["log_mel", "wave"]
 
 
 @data("spoken_digits", within=InMemory)
-def spoken_digits(*, root: str | None = None, read: Reading = "log_mel") -> Source:
+def spoken_digits(*, root: PathText | None = None, read: Reading = "log_mel") -> Source:
     """3,000 recordings of ten digits by six speakers, 0.1 to 2.3 s long, at 8 kHz; 300 are the official test set.
 
     x_tk = ln(sum_f M_kf |STFT_tf|^2 + 1e-8), windows of 25 ms every 10 ms, M_k 40 triangles at equal distances on

@@ -13,6 +13,7 @@ from nntrain.data.graphs import Graphs, LabelledGraphs, WholeGraphs
 from nntrain.data.public_files import found_or_downloaded
 from nntrain.errors import UserError
 from nntrain.registry import data
+from nntrain.settings import PathText
 from nntrain.specs import Classes
 
 COMMIT = "f76543d8bd82c7ebe1c16f59d9219d038c62ac8e"
@@ -20,7 +21,7 @@ URL = f"https://raw.githubusercontent.com/XuelinHu/Matrix-ResGNN-GraphClassifica
 
 
 @data("mutag", within=WholeGraphs)
-def mutag(*, root: str | None = None) -> LabelledGraphs:
+def mutag(*, root: PathText | None = None) -> LabelledGraphs:
     """188 molecules, 7 kinds of atom (one-hot), whether they cause mutations in a bacterium.
 
     Source: Debnath et al., Structure-activity relationship of mutagenic aromatic and heteroaromatic nitro
@@ -39,7 +40,7 @@ def mutag(*, root: str | None = None) -> LabelledGraphs:
 
 
 @data("proteins", within=WholeGraphs)
-def proteins(*, attributes: bool = False, root: str | None = None) -> LabelledGraphs:
+def proteins(*, attributes: bool = False, root: PathText | None = None) -> LabelledGraphs:
     """1,113 proteins, nodes of 3 kinds (helix, sheet or turn, one-hot), whether they are enzymes.
 
     Source: Borgwardt et al., Protein function prediction via graph kernels, 2005; Morris et al., TUDataset, 2020,

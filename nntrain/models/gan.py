@@ -36,8 +36,8 @@ class GenerativeAdversarialNetwork(nn.Module):
 
     def make(self, examples: int) -> Tensor:
         """New examples from noise."""
-        device = next(self.generator.parameters()).device
-        return self.generator(torch.randn(examples, self.noise, device=device))
+        weight = next(self.generator.parameters())
+        return self.generator(torch.randn(examples, self.noise, device=weight.device, dtype=weight.dtype))
 
     def judge(self, x: Tensor) -> Tensor:
         """The logit d of each example to be real, (batch,)."""

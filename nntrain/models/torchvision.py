@@ -16,6 +16,8 @@ WITH_AUXILIARY = ("googlenet", "inception_v3")
 class Torchvision(nn.Module):
     """A network of torchvision, such as mobilenet_v3_small, with the data's channels and classes.
 
+    z = network(x), the network's last layer made anew with one output for each class or value
+
     Takes images (batch, channels, height, width) of a size that the network can work with. The first convolution
     is replaced where images have other than three channels. Auxiliary classifiers are left out.
     Source: torchvision.models, https://docs.pytorch.org/vision/stable/models.html, which names each network's paper.
