@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,10 @@ from nntrain.preflight.first_batch import entropy
 from nntrain.specs import Labels, Targets
 from nntrain.update import Update
 
-EXAMPLES = 32
+EXAMPLES = (32, 8)  # the second where the network is too large for the first
 STEPS = 200
 FEWEST_STEPS = 50
-MULTIPLY_ADDS = 2e10  # of all forward passes: a few seconds on one core
+MULTIPLY_ADDS = 5e10  # of all forward passes: a few seconds on one core
 FITTED = 0.5  # of the best constant guess's loss, for labels
 MOVED = 0.95  # of the loss before, for values, which 32 examples and a small network may not fit
 STALLED = 0.9  # the loss at the end, as a share of that halfway, above which it is falling no more
@@ -62,19 +62,25 @@ def one_batch(
     model: nn.Module,
     objective: Objective,
     rule: Any,
-    batch: Batch,
+    batches: Sequence[Batch],
     targets: Targets,
     device: Device,
     clip: float | None,
     plain: Mapping[str, Any],
     other: str,
 ) -> Iterator[Finding]:
-    """200 steps on 32 examples bring the loss below half of the best constant guess's."""
+    """200 steps on 32 examples bring the loss below half of the best constant guess's.
+
+    `batches` are such examples, and fewer for a large network.
+    """
+    steps, batch = next(
+        ((steps, batch) for batch in batches if (steps := affordable_steps(model, batch)) >= FEWEST_STEPS),
+        (0, batches[-1]),
+    )
     guess = _guess(batch, targets)
     if guess is not None and guess < LEAST:
         return
-    steps = affordable_steps(model, batch)
-    if steps < FEWEST_STEPS:
+    if steps == 0:
         yield Finding(
             "one_batch",
             "remark",
