@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from nntrain.batch import GraphBatch, GraphNodes, Sequences
+from nntrain.batch import GraphBatch, GraphNodes, Sequences, flat
 
 
 @singledispatch
@@ -71,7 +71,7 @@ def _(inputs: Sequences) -> list[int]:
 
 @by_example.register
 def _(inputs: GraphNodes) -> Tensor | None:
-    return by_example(inputs.features.index_select(0, inputs.chosen))
+    return by_example(flat(inputs))
 
 
 @by_feature.register

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain, islice
 
 import torch
@@ -17,7 +18,7 @@ from nntrain.preflight.finding import Finding
 from nntrain.preflight.first_batch import FirstPass
 from nntrain.preflight.fitting import EXAMPLES, one_batch
 from nntrain.preflight.scan import Scan, sample, scan
-from nntrain.specs import Image, Nodes, Vector, Video
+from nntrain.specs import Graphs, Image, Nodes, Vector, Video
 
 UNUSABLE = ("finite_numbers", "labels_in_range")  # faults of the data after which no network can be tried
 
@@ -83,14 +84,16 @@ def _on_first_loss(
     """An alarm only where the loss is off in eval mode too.
 
     With batch statistics a healthy network may start high in one of the modes: in training where it takes
-    maxima over many places, in evaluation where residual blocks add up that nothing normalises yet.
+    maxima over many places, in evaluation where residual blocks add up that nothing normalises yet. Networks
+    on graphs that sum over nodes start high in both, so there it is a remark.
     """
     targets, plain = parts.data.targets, parts.plain
     if not any(first_batch.first_loss(found, targets, prior, plain)):
         return
     evaluated = first_batch.first_pass(model.eval(), objective, batch, parts.device)
     if any(first_batch.first_loss(evaluated, targets, prior, plain)):
-        yield from first_batch.first_loss(found, targets, prior, plain)
+        for finding in first_batch.first_loss(found, targets, prior, plain):
+            yield replace(finding, level="remark" if isinstance(parts.data.inputs, Graphs) else "alarm")
 
 
 def _on_fitting(parts: Parts) -> Iterator[Finding]:
