@@ -16,7 +16,7 @@ from nntrain.loss import Objective
 from nntrain.preflight import data, first_batch, inputs, order
 from nntrain.preflight.finding import Finding
 from nntrain.preflight.first_batch import FirstPass
-from nntrain.preflight.fitting import EXAMPLES, one_batch
+from nntrain.preflight.fitting import EXAMPLES, Trial, one_batch
 from nntrain.preflight.scan import Scan, sample, scan
 from nntrain.specs import Graphs, Image, Nodes, Vector, Video
 
@@ -101,17 +101,8 @@ def _on_fitting(parts: Parts) -> Iterator[Finding]:
     if len(parts.task.objectives) == 1 and parts.task.untrained_loss() is not None:
         (objective,), (optimizer,) = parts.task.objectives, parts.optimizers.values()
         batches = [next(parts.data.train.sample(examples, 0).in_order()) for examples in EXAMPLES]
-        yield from one_batch(
-            parts.model,
-            objective,
-            optimizer.rule,
-            batches,
-            parts.data.targets,
-            parts.device,
-            parts.settings.clip,
-            parts.plain,
-            _other_network(parts),
-        )
+        trial = Trial(parts.model, objective, optimizer.rule, parts.device, parts.settings.clip)
+        yield from one_batch(trial, batches, parts.data.targets, parts.plain, _other_network(parts))
 
 
 def _other_network(parts: Parts) -> str:

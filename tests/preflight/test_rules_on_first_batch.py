@@ -205,13 +205,8 @@ def fit(
     targets: Targets = FIVE,
     few: Batch | None = None,
 ) -> list[Finding]:
-    objective = (task or classify()).objectives[0]
-    rule = rule or Adam(lr=0.01)
-    return list(
-        fitting.one_batch(
-            model, objective, rule, [given or batch(), few or batch()], targets, DEVICE, None, PLAIN, "model=linear"
-        )
-    )
+    trial = fitting.Trial(model, (task or classify()).objectives[0], rule or Adam(lr=0.01), DEVICE, None)
+    return list(fitting.one_batch(trial, [given or batch(), few or batch()], targets, PLAIN, "model=linear"))
 
 
 def test_a_healthy_network_fits_one_batch_and_stays_as_it_was() -> None:
