@@ -96,14 +96,21 @@ def _prepare(request: Request, say: Say) -> Trainer:
 
 
 def _preflight(parts: Parts, request: Request) -> Iterator[str]:
-    """The alarms before the first step, and how many remarks there are."""
-    found = preflight(parts, with_fitting=False)
+    """The alarms before the first step, and how many remarks there are; a rule that fails stops no run."""
     config = request.config or ""
+    try:
+        found = preflight(parts, with_fitting=False)
+    except Exception as error:
+        if os.environ.get("NNTRAIN_DEBUG") == "1":
+            raise
+        yield f"the look for faults failed ({_say_failure(error)}); trainer.preflight=false leaves it out"
+        return
     for alarm in alarms(found):
         yield alarm.as_text(config, request.overrides)
     count = len(remarks(found))
     if count:
-        yield f"{count} remark{'s' if count > 1 else ''}; to read: {command_line('check', config, request.overrides)}"
+        command = command_line("check", config, request.overrides)
+        yield f"{count} remark{'s' if count > 1 else ''}; to read: {command}"
 
 
 def _resumed(run: Run, request: Request, say: Say) -> Trainer:

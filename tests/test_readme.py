@@ -49,6 +49,12 @@ def test_the_mistakes_shown_are_those_that_are_found(command: Callable[..., Any]
     assert command("check", "my.yaml").err == shown
 
 
+def test_the_finding_shown_is_the_one_that_is_found(command: Callable[..., Any], write: Callable[..., Path]) -> None:
+    shown = block("alarm: inputs reach")
+    write("data: {type: wine, standardize: false}\nmodel: mlp\n")
+    assert shown in command("check", "my.yaml").out
+
+
 @pytest.mark.parametrize("path", re.findall(r"\]\(((?!https?:)[^)#]+)\)", README))
 def test_a_link_leads_somewhere(path: str) -> None:
     assert (ROOT / path).exists()

@@ -1,7 +1,7 @@
 """Rules on every example: numbers that are none, labels that are of no class, examples that the dev set shares."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nntrain.preflight.finding import Finding, applicable
@@ -10,6 +10,7 @@ from nntrain.specs import Classes, Targets
 
 SHARED = 0.01  # the share of the dev set that may be in the training set
 FEWEST_SHARED = 3  # examples below which the share says nothing
+FEW_DIFFERENT = 100.0  # inputs that are possible for each training example
 TWINS = 3.0  # how many times likelier a twin in the training set may be for a dev example than for a training one
 
 
@@ -62,21 +63,27 @@ def classes_in_training(train: Scan, targets: Targets, plain: Mapping[str, Any])
         )
 
 
-def shared_examples(train: Scan, dev: Scan, plain: Mapping[str, Any]) -> Iterator[Finding]:
-    """At most 1 % of the dev set's inputs are inputs of the training set, unless the data is full of twins."""
+def shared_examples(
+    train: Scan, dev: Scan, possible: Callable[[], float], plain: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """At most 1 % of the dev set's inputs are inputs of the training set, unless the data is full of twins.
+
+    `possible` says how many different inputs there can be: where they are few, all sets share them.
+    """
     known = Counter(train.fingerprints)
     shared = [i for i, fingerprint in enumerate(dev.fingerprints) if fingerprint in known]
     if not shared or len(shared) <= SHARED * dev.examples:
         return
     twins = sum(count for count in known.values() if count > 1) / train.examples
     are_natural = len(shared) < FEWEST_SHARED or len(shared) / dev.examples <= TWINS * twins
+    are_natural = are_natural or possible() <= FEW_DIFFERENT * train.examples
     yield Finding(
         "shared_examples",
         "remark" if are_natural else "alarm",
         f"{len(shared):,} of {dev.examples:,} dev examples ({len(shared) / dev.examples:.1%}, at most {SHARED:.0%}) "
         f"have the same inputs as a training example; of the training examples {twins:.1%} have such a twin",
         {"split": "dev", "example": shared[0]},
-        ("the data holds the same example several times",)
+        ("the data holds the same example several times", "there are few different inputs")
         if are_natural
         else ("training examples were copied into the dev set", "examples were repeated before they were divided"),
         applicable(plain, "data.split.seed=1", "data.split.seed=2"),

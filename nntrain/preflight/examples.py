@@ -35,7 +35,9 @@ def _(inputs: Tensor) -> Tensor | None:
 
 @by_feature.register
 def _(inputs: Tensor) -> Tensor | None:
-    return inputs.movedim(1, -1).flatten(0, -2) if inputs.is_floating_point() else None
+    if not inputs.is_floating_point() or inputs.dim() < 2:
+        return None
+    return inputs.movedim(1, -1).flatten(0, -2)
 
 
 @fingerprints.register

@@ -181,7 +181,7 @@ def _watch(name: str, constant: list[str]) -> Any:
 
 def _are_same(outputs: Tensor) -> bool:
     """Whether the outputs of all examples are one."""
-    rows = outputs.float().flatten(1)
+    rows = outputs.float().reshape(len(outputs), -1)
     return bool(((rows - rows[:1]).abs().amax() <= SAME * rows.abs().amax()).all())
 
 

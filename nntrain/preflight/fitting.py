@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,10 @@ from nntrain.preflight.first_batch import entropy
 from nntrain.specs import Labels, Targets
 from nntrain.update import Update
 
-EXAMPLES = 32
+EXAMPLES = (32, 8)  # the second where the network is too large for the first
 STEPS = 200
 FEWEST_STEPS = 50
-MULTIPLY_ADDS = 2e10  # of all forward passes: a few seconds on one core
+MULTIPLY_ADDS = 5e10  # of all forward passes: a few seconds on one core
 FITTED = 0.5  # of the best constant guess's loss, for labels
 MOVED = 0.95  # of the loss before, for values, which 32 examples and a small network may not fit
 STALLED = 0.9  # the loss at the end, as a share of that halfway, above which it is falling no more
@@ -33,82 +33,78 @@ HEAVY = 0.5  # dropout
 
 @dataclass(frozen=True)
 class Fit:
-    """The loss in training mode before, halfway and after so many steps on one batch."""
+    """The loss in training mode before, halfway and after some steps on one batch."""
 
-    steps: int
     before: float
     halfway: float
     after: float
 
 
-def fit_one_batch(
-    model: nn.Module, objective: Objective, rule: Any, batch: Batch, device: Device, clip: float | None, steps: int
-) -> Fit:
-    """Trains a copy of the model on one batch, with the optimizer's own rate and no schedule or penalty."""
-    model, rule = copy.deepcopy(model).train(), copy.deepcopy(rule)
-    optimizers = {objective.name: Optimizer(rule, objective.part_of(model))}
-    update = Update(model, [objective], optimizers, [], device, clip)
-    losses = [update(0, [batch], 1.0)[objective.name].objective for _ in range(steps)]
-    return Fit(steps, *(float(losses[i]) for i in (0, steps // 2, -1)))
+@dataclass(frozen=True)
+class Trial:
+    """A network that is to fit one batch with its own optimizer, without schedule or penalties."""
 
+    model: nn.Module
+    objective: Objective
+    rule: Any
+    device: Device
+    clip: float | None
 
-def affordable_steps(model: nn.Module, batch: Batch) -> int:
-    """How many steps the arithmetic of the network allows, at most STEPS."""
-    work = multiply_adds(trace(copy.deepcopy(model), batch.inputs))
-    return min(STEPS, int(MULTIPLY_ADDS / (3 * max(1, work))))
+    def steps(self, batch: Batch) -> int:
+        """How many steps the arithmetic of the network allows, at most STEPS."""
+        work = multiply_adds(trace(copy.deepcopy(self.model), batch.inputs))
+        return min(STEPS, int(MULTIPLY_ADDS / (3 * max(1, work))))
+
+    def fit(self, batch: Batch, steps: int, lr: float) -> Fit:
+        """Trains a copy of the network."""
+        model, rule = copy.deepcopy(self.model).train(), copy.deepcopy(self.rule)
+        rule.lr = lr
+        optimizers = {self.objective.name: Optimizer(rule, self.objective.part_of(model))}
+        update = Update(model, [self.objective], optimizers, [], self.device, self.clip)
+        losses = [update(0, [batch], 1.0)[self.objective.name].objective for _ in range(steps)]
+        return Fit(*(float(losses[i]) for i in (0, steps // 2, -1)))
 
 
 def one_batch(
-    model: nn.Module,
-    objective: Objective,
-    rule: Any,
-    batch: Batch,
-    targets: Targets,
-    device: Device,
-    clip: float | None,
-    plain: Mapping[str, Any],
-    other: str,
+    trial: Trial, batches: Sequence[Batch], targets: Targets, plain: Mapping[str, Any], other: str
 ) -> Iterator[Finding]:
-    """200 steps on 32 examples bring the loss below half of the best constant guess's."""
+    """200 steps on 32 examples bring the loss below half of the best constant guess's.
+
+    `batches` are such examples, and fewer for a large network; `other` is a setting that changes the network.
+    """
+    affordable = ((trial.steps(batch), batch) for batch in batches)
+    steps, batch = next((pair for pair in affordable if pair[0] >= FEWEST_STEPS), (0, batches[-1]))
     guess = _guess(batch, targets)
     if guess is not None and guess < LEAST:
         return
-    steps = affordable_steps(model, batch)
-    if steps < FEWEST_STEPS:
-        yield Finding(
-            "one_batch",
-            "remark",
-            f"whether the network can fit one batch was not tried: it is too large for {FEWEST_STEPS} steps in seconds",
-            {"split": "train"},
+    if steps == 0:
+        seen = (
+            f"whether the network can fit one batch was not tried: it is too large for {FEWEST_STEPS} steps in seconds"
         )
+        yield Finding("one_batch", "remark", seen, {"split": "train"})
         return
-
-    def tried(lr: float) -> Fit:
-        changed = copy.deepcopy(rule)
-        changed.lr = lr
-        return fit_one_batch(model, objective, changed, batch, device, clip, steps)
-
-    fit = tried(rule.lr)
+    fit = trial.fit(batch, steps, trial.rule.lr)
     goal = MOVED * fit.before if guess is None else FITTED * guess
     if fit.after < goal:
         return
-    is_heavy = any(isinstance(module, nn.Dropout) and module.p >= HEAVY for module in model.modules())
+    is_heavy = any(isinstance(module, nn.Dropout) and module.p >= HEAVY for module in trial.model.modules())
     is_falling = fit.after < STALLED * fit.halfway
-    better = next((lr for lr in _nearest(rule.lr) if tried(lr).after < goal), None)
-    if better is not None:
-        cause = f"a learning rate that is too {'low' if better > rule.lr else 'high'}: {better:g} does it"
-        confirm = applicable(plain, f"optimizer.lr={better:g}")
-    else:
-        cause, confirm = "a part of the network that is dead, frozen or not connected", (other,)
+    better = next((lr for lr in _nearest(trial.rule.lr) if trial.fit(batch, steps, lr).after < goal), None)
     yield Finding(
         "one_batch",
         "remark" if is_heavy or is_falling else "alarm",
         f"{steps} steps on the same {len(batch.targets)} examples brought the loss from {fit.before:.4g} to "
         f"{fit.after:.4g}; a network that learns gets below {goal:.4g}",
         {"split": "train", "step": steps},
-        (cause,),
-        confirm,
+        (_cause(trial.rule.lr, better),),
+        (other,) if better is None else applicable(plain, f"optimizer.lr={better:g}"),
     )
+
+
+def _cause(lr: float, better: float | None) -> str:
+    if better is None:
+        return "a part of the network that is dead, frozen or not connected"
+    return f"a learning rate that is too {'low' if better > lr else 'high'}: {better:g} does it"
 
 
 def _nearest(lr: float) -> list[float]:

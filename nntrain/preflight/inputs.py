@@ -127,7 +127,7 @@ def leaking_feature(train: Sequence[Batch], targets: Targets, plain: Mapping[str
     if told is None or len(told) < FEWEST or len(shapes) != 1:
         return
     (shape,) = shapes
-    inputs = torch.cat([value.flatten(1) for value in values if value is not None]).double()
+    inputs = torch.cat([value.reshape(len(value), -1) for value in values if value is not None]).double()
     correlation = (_normalised(inputs).T @ _normalised(told)).square() / (len(told) - 1) ** 2
     most = correlation.max(dim=1).values
     if float(most.max()) > TELLING:
@@ -142,6 +142,17 @@ def leaking_feature(train: Sequence[Batch], targets: Targets, plain: Mapping[str
             applicable(plain, "model=linear") if len(place) == 1 else (),
             verb="fit",
         )
+
+
+def different(batches: Sequence[Batch]) -> float:
+    """How many different inputs there can be, by the values that each number of an example takes in these."""
+    values = [by_example(batch.inputs) for batch in batches]
+    shapes = {value.shape[1:] for value in values if value is not None}
+    if len(shapes) != 1:
+        return math.inf
+    columns = torch.cat([value.reshape(len(value), -1) for value in values if value is not None]).sort(dim=0).values
+    taken = 1 + (columns[1:] != columns[:-1]).sum(dim=0)
+    return float(taken.double().prod())
 
 
 def _told(batches: Sequence[Batch], targets: Targets) -> Tensor | None:

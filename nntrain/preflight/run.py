@@ -3,18 +3,22 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain, islice
 
 import torch
+from torch import nn
 
 from nntrain.assemble import Parts
 from nntrain.batch import Batch
 from nntrain.device import python_state, restore_python
+from nntrain.loss import Objective
 from nntrain.preflight import data, first_batch, inputs, order
 from nntrain.preflight.finding import Finding
-from nntrain.preflight.fitting import EXAMPLES, one_batch
+from nntrain.preflight.first_batch import FirstPass
+from nntrain.preflight.fitting import EXAMPLES, Trial, one_batch
 from nntrain.preflight.scan import Scan, sample, scan
-from nntrain.specs import Image, Nodes, Vector, Video
+from nntrain.specs import Graphs, Image, Nodes, Vector, Video
 
 UNUSABLE = ("finite_numbers", "labels_in_range")  # faults of the data after which no network can be tried
 
@@ -52,7 +56,7 @@ def _on_data(parts: Parts, scans: dict[str, Scan]) -> Iterator[Finding]:
     dev = parts.data.split("dev")
     if dev is None:
         return
-    yield from data.shared_examples(scans["train"], scans["dev"], plain)
+    yield from data.shared_examples(scans["train"], scans["dev"], lambda: inputs.different(train), plain)
     same = inputs.Features.of(sample(dev, source), features.numbers) if features is not None else None
     if features is not None and same is not None:
         yield from inputs.prepared_alike(features, same, plain)
@@ -71,25 +75,34 @@ def _on_first_batches(parts: Parts, train: Scan) -> Iterator[Finding]:
         if parts.task.untrained_loss() is not None:
             yield from first_batch.outputs_fit_loss(found, targets, parts.plain, other)
             yield from first_batch.input_dependence(found, model, other)
-            yield from first_batch.first_loss(found, targets, prior, parts.plain)
+            yield from _on_first_loss(parts, model, objective, batches[0], found, prior)
+
+
+def _on_first_loss(
+    parts: Parts, model: nn.Module, objective: Objective, batch: Batch, found: FirstPass, prior: float | None
+) -> Iterator[Finding]:
+    """An alarm only where the loss is off in eval mode too.
+
+    With batch statistics a healthy network may start high in one of the modes: in training where it takes
+    maxima over many places, in evaluation where residual blocks add up that nothing normalises yet. Networks
+    on graphs that sum over nodes start high in both, so there it is a remark.
+    """
+    targets, plain = parts.data.targets, parts.plain
+    if not any(first_batch.first_loss(found, targets, prior, plain)):
+        return
+    evaluated = first_batch.first_pass(model.eval(), objective, batch, parts.device)
+    if any(first_batch.first_loss(evaluated, targets, prior, plain)):
+        for finding in first_batch.first_loss(found, targets, prior, plain):
+            yield replace(finding, level="remark" if isinstance(parts.data.inputs, Graphs) else "alarm")
 
 
 def _on_fitting(parts: Parts) -> Iterator[Finding]:
     """Nothing where several objectives work against each other, or nothing is known of the loss to expect."""
     if len(parts.task.objectives) == 1 and parts.task.untrained_loss() is not None:
         (objective,), (optimizer,) = parts.task.objectives, parts.optimizers.values()
-        batch = next(parts.data.train.sample(EXAMPLES, 0).in_order())
-        yield from one_batch(
-            parts.model,
-            objective,
-            optimizer.rule,
-            batch,
-            parts.data.targets,
-            parts.device,
-            parts.settings.clip,
-            parts.plain,
-            _other_network(parts),
-        )
+        batches = [next(parts.data.train.sample(examples, 0).in_order()) for examples in EXAMPLES]
+        trial = Trial(parts.model, objective, optimizer.rule, parts.device, parts.settings.clip)
+        yield from one_batch(trial, batches, parts.data.targets, parts.plain, _other_network(parts))
 
 
 def _other_network(parts: Parts) -> str:

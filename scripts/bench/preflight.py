@@ -100,12 +100,14 @@ def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def report(healthy: Mapping[str, list[Checked]], faulty: Mapping[str, list[Checked]], missing: list[str]) -> str:
+def report(
+    healthy: Mapping[str, list[Checked]], faulty: Mapping[str, list[Checked]], missing: list[str], seeds: int
+) -> str:
     well, ill = ([run for runs in part.values() for run in runs] for part in (healthy, faulty))
     rules = dict.fromkeys(rule for run in (*ill, *well) for rule in run.alarms)
     machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {version('torch')}"
     parts = [
-        f"Written by `scripts/bench/preflight` on {machine}.",
+        f"Written by `scripts/bench/preflight --seeds {seeds}` on {machine}. Faults and rules have the same author.",
         f"Healthy runs with an alarm: {rate(well)}, of {len(healthy)} configs; at most {MOST_FALSE:.0%} is asked.\n"
         f"Faulty runs with an alarm: {rate(ill)}, of {len(faulty)} kinds; at least {LEAST_FOUND:.0%} is asked.",
         *([f"Missing, since a component is: {', '.join(missing)}."] if missing else []),
@@ -144,7 +146,7 @@ def main() -> None:
             print(f"{fault or 'healthy'}: {base}: {rate(runs)} {counted(runs, 'alarms')}", file=sys.stderr, flush=True)
             into, name = (faulty, fault) if fault else (healthy, base)
             into.setdefault(name, []).extend(runs)
-    text = report(healthy, faulty, missing)
+    text = report(healthy, faulty, missing, asked.seeds)
     if not asked.only:
         TABLE.write_text(text, encoding="utf-8")
     print(text)

@@ -138,6 +138,23 @@ def test_fit_can_leave_it_out(command: Command, write: Write) -> None:
     assert "alarm" not in command("fit", "my.yaml", "trainer.preflight=false").err
 
 
+def test_a_rule_that_fails_stops_no_run(command: Command, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise IndexError("no such dimension")
+
+    monkeypatch.setattr("nntrain.preflight.first_batch.frozen", fail)
+    write(HEALTHY)
+    fitted = command("fit", "my.yaml", "--json")
+    assert fitted.json["status"] == "finished"
+    assert "the look for faults failed (IndexError: no such dimension" in fitted.err
+
+
+def test_batch_statistics_may_start_high_in_one_mode(write: Write) -> None:
+    parts = made(write, HEALTHY)
+    parts.model.body.layers[0].norm.running_var.fill_(1e-4)  # type: ignore[union-attr,index]
+    assert preflight(parts, with_fitting=False) == []
+
+
 @pytest.mark.parametrize("model", ["", "model=noisy"])
 def test_a_run_has_the_same_bits_with_and_without(command: Command, write: Write, tmp_path: Path, model: str) -> None:
     write(PLUGIN, "plugin.py")

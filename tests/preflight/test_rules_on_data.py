@@ -1,5 +1,6 @@
 """Each rule on examples fires on its fault and is silent on the healthy twin, whatever kind of data it is."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from nntrain.data.in_memory import TensorSplit
 from nntrain.preflight import scan as scanning
 from nntrain.preflight.data import classes_in_training, finite_numbers, labels_in_range, shared_examples
 from nntrain.preflight.examples import by_example, by_feature, fingerprints
+from nntrain.preflight.inputs import different
 from nntrain.preflight.scan import Scan, scan
 from nntrain.specs import Classes, Tags, Tokens, Values
 
@@ -110,9 +112,9 @@ def test_a_class_is_not_missed_where_not_all_examples_were_seen(monkeypatch: pyt
 
 def test_examples_shared_by_train_and_dev() -> None:
     (train, labels), (dev, others) = made(), made(seed=1)
-    assert list(shared_examples(seen(train, labels), seen(dev, others, "dev"), PLAIN)) == []
+    assert list(shared_examples(seen(train, labels), seen(dev, others, "dev"), lambda: math.inf, PLAIN)) == []
     dev[10:16] = train[:6]
-    (found,) = shared_examples(seen(train, labels), seen(dev, others, "dev"), PLAIN)
+    (found,) = shared_examples(seen(train, labels), seen(dev, others, "dev"), lambda: math.inf, PLAIN)
     assert (found.level, found.where) == ("alarm", {"split": "dev", "example": 10})
     assert found.seen.startswith("6 of 60 dev examples (10.0%, at most 1%) have the same inputs")
 
@@ -122,14 +124,24 @@ def test_true_twins_are_a_remark() -> None:
     (train, labels), (dev, others) = made(), made(seed=1)
     train[30:] = train[:30]
     dev[:20] = train[:20]
-    (found,) = shared_examples(seen(train, labels), seen(dev, others, "dev"), PLAIN)
+    (found,) = shared_examples(seen(train, labels), seen(dev, others, "dev"), lambda: math.inf, PLAIN)
     assert found.level == "remark"
 
 
 def test_two_shared_examples_are_a_remark() -> None:
     (train, labels), (dev, others) = made(), made(seed=1)
     dev[:2] = train[:2]
-    (found,) = shared_examples(seen(train, labels), seen(dev, others, "dev"), PLAIN)
+    (found,) = shared_examples(seen(train, labels), seen(dev, others, "dev"), lambda: math.inf, PLAIN)
+    assert found.level == "remark"
+
+
+def test_few_different_inputs_are_shared_by_all_sets() -> None:
+    inputs = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 6)
+    labels = torch.zeros(64, dtype=torch.long)
+    assert different([Batch(inputs, labels)]) == 64
+    assert different([Batch(torch.randn(64, 6), labels)]) == 64.0**6
+    assert different([Batch(Sequences(torch.zeros(64, 6, dtype=torch.long)), labels)]) == math.inf
+    (found,) = shared_examples(seen(inputs, labels), seen(inputs, labels, "dev"), lambda: 64, PLAIN)
     assert found.level == "remark"
 
 

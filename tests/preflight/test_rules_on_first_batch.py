@@ -198,13 +198,15 @@ def test_frozen_parameters() -> None:
 
 
 def fit(
-    model: nn.Module, rule: Any = None, task: Any = None, given: Batch | None = None, targets: Targets = FIVE
+    model: nn.Module,
+    rule: Any = None,
+    task: Any = None,
+    given: Batch | None = None,
+    targets: Targets = FIVE,
+    few: Batch | None = None,
 ) -> list[Finding]:
-    objective = (task or classify()).objectives[0]
-    rule = rule or Adam(lr=0.01)
-    return list(
-        fitting.one_batch(model, objective, rule, given or batch(), targets, DEVICE, None, PLAIN, "model=linear")
-    )
+    trial = fitting.Trial(model, (task or classify()).objectives[0], rule or Adam(lr=0.01), DEVICE, None)
+    return list(fitting.one_batch(trial, [given or batch(), few or batch()], targets, PLAIN, "model=linear"))
 
 
 def test_a_healthy_network_fits_one_batch_and_stays_as_it_was() -> None:
@@ -267,6 +269,13 @@ def test_a_large_network_gets_fewer_steps(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(fitting, "MULTIPLY_ADDS", 3 * 40 * (64 + 64 + 40) * 70)
     (found,) = fit(network(), Adam(lr=1e-9))
     assert found.seen.startswith("70 steps on the same 40 examples")
+
+
+def test_a_larger_network_is_tried_on_fewer_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "MULTIPLY_ADDS", 3 * 10 * (64 + 64 + 40) * 60)
+    few = Batch(torch.randn(10, 8), torch.arange(10) % 5)
+    (found,) = fit(network(), Adam(lr=1e-9), few=few)
+    assert found.seen.startswith("60 steps on the same 10 examples")
 
 
 def test_values_need_only_move() -> None:
