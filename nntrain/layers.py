@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nntrain.sparse import Sparse
+
 _CHANNELS_FIRST = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 PARAMETRIZATIONS = "parametrizations"  # torch's name for what computes a module's weights from others
 
@@ -70,7 +72,7 @@ def outputs(layers: list[Layer], examples: int) -> int:
 def _recorder(name: str, layers: list[Layer]) -> Any:
     def record(module: nn.Module, arguments: Any, output: Any) -> None:
         out = output[0] if isinstance(output, tuple) else output
-        if not isinstance(out, Tensor):
+        if not isinstance(out, Tensor) or isinstance(output, Sparse):
             return
         count = sum(p.numel() for p in module.parameters())
         layers.append(Layer(name, type(module).__name__, tuple(out.shape), count, _work(module, out)))

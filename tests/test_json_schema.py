@@ -43,8 +43,10 @@ def test_a_resolved_config_is_valid(
     config: Path, schema: dict[str, Any], command: Command, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NNTRAIN_DATA", str(shared_data))
-    plain = command("show", "config", config, "--json").json
-    assert problems(schema, plain) == []
+    shown = command("show", "config", config, "--json")
+    if "could not be downloaded" in shown.err:
+        pytest.skip(f"the data of {config.stem} is not here")
+    assert problems(schema, shown.json) == []
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """What is seen layer by layer."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from nntrain.layers import multiply_adds, trace
+from nntrain.batch import GraphNodes
+from nntrain.layers import multiply_adds, outputs, trace, trace_example
 from nntrain.models.lenet import LeNet
 from nntrain.network import Network, head_for
 from nntrain.specs import Classes, Image
@@ -41,3 +42,22 @@ def test_tracing_leaves_the_model_as_it_was() -> None:
     assert net.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_what_is_computed_for_every_batch_alike_does_not_grow() -> None:
+    """Of a graph all nodes are computed, whatever nodes are asked for; the head sees those alone."""
+
+    class OfNodes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = nn.Linear(3, 4, bias=False), nn.Linear(4, 2, bias=False)
+
+        def forward(self, x: GraphNodes) -> Tensor:
+            return self.head(self.body(x.features).index_select(0, x.chosen))
+
+    nodes = GraphNodes(torch.randn(10, 3), torch.zeros(2, 0, dtype=torch.long), torch.tensor([7]))
+    layers = trace_example(OfNodes(), nodes, nodes._replace(chosen=torch.tensor([7, 7])))
+    assert [(layer.name, layer.grows) for layer in layers] == [("body", False), ("head", True)]
+    assert multiply_adds(layers) == 10 * 12 + 8
+    assert multiply_adds(layers, examples=5, batches=2) == 2 * 10 * 12 + 5 * 8
+    assert outputs(layers, examples=5) == 10 * 4 + 5 * 2

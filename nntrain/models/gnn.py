@@ -29,9 +29,9 @@ class GraphNetwork(nn.Module):
     H_0 = X;  H_l = f(norm(layer(H_{l-1}, edges)))
 
     For nodes, a last layer gives the outputs: Z = layer(H_L, edges). For whole graphs, a read-out of their nodes
-    does: z = W readout(H_L) + b; with `levels: all`, z = sum over l = 0 ... L of W_l readout(H_l) + b_l. A layer
-    with gcn is the network of Kipf and Welling, one with gat that of Velickovic et al., and gin with
-    `norm: batch` and `levels: all` that of Xu et al.
+    does: z = W readout(H_L) + b; with `levels: all`, z = sum over l = 0 ... L of W_l readout(H_l) + b_l. With
+    gcn it is the network of Kipf and Welling, with gat that of Velickovic et al., with gin, `norm: batch` and
+    `levels: all` that of Xu et al.
     Takes nodes of one graph, all of which are computed whatever the batch, and whole graphs.
     Source: Hamilton, Graph Representation Learning, 2020, chapter 5; the layers' papers are in
     `nntrain list graph_layers`.

@@ -121,19 +121,25 @@ def row(name: str) -> str:
     return f"| {name} | {words} | {score} | {published} | {statistics.mean(seconds):.1f} |"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; all where none is given")
-    asked = parser.parse_args().rows or list(ROWS)
-    kept = {
-        line.split(" | ")[0].strip("| "): line
-        for line in (TABLE.read_text("utf-8").splitlines() if TABLE.exists() else [])
-    }
-    rows = {name: row(name) if name in asked else kept.get(name) for name in ROWS}
+def written() -> dict[str, str]:
+    """The rows that the table has already, by name."""
+    lines = TABLE.read_text(encoding="utf-8").splitlines() if TABLE.exists() else []
+    return {line.split(" | ")[0].strip("| "): line for line in lines}
+
+
+def write(rows: dict[str, str]) -> None:
     machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {version('torch')}"
     head = f"Written by `scripts/bench/graphs` on {machine}; mean ± deviation of the runs.\n"
     ruler = "| --- | --- | ---: | ---: | ---: |"
-    TABLE.write_text("\n".join((head, COLUMNS, ruler, *filter(None, rows.values()))) + "\n", encoding="utf-8")
+    table = (head, COLUMNS, ruler, *(rows[name] for name in ROWS if name in rows))
+    TABLE.write_text("\n".join(table) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; all where none is given")
+    for name in parser.parse_args().rows or ROWS:
+        write(written() | {name: row(name)})
 
 
 if __name__ == "__main__":
