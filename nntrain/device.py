@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
@@ -52,9 +53,21 @@ class Device:
     def seed(self, *position: int) -> None:
         """Seeds torch's generators for a position, so that a step draws the same numbers however it is reached."""
         seed = mix(*position)
-        torch.default_generator.manual_seed(seed)
-        if self.torch.type == "cuda":
-            torch.cuda.default_generators[self.torch.index or 0].manual_seed(seed)
+        for generator in self._generators():
+            generator.manual_seed(seed)
+
+    def noise(self) -> list[Tensor]:
+        """The state of torch's generators, for `repeat`."""
+        return [generator.get_state() for generator in self._generators()]
+
+    def repeat(self, noise: Sequence[Tensor]) -> None:
+        """Lets the random numbers be drawn again that were drawn since `noise`."""
+        for generator, state in zip(self._generators(), noise, strict=True):
+            generator.set_state(state)
+
+    def _generators(self) -> list[torch.Generator]:
+        own = [torch.cuda.default_generators[self.torch.index or 0]] if self.torch.type == "cuda" else []
+        return [torch.default_generator, *own]
 
     def describe(self) -> str:
         if self.torch.type == "cuda":

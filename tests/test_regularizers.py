@@ -13,6 +13,8 @@ from nntrain.optimizers.sgd import SGD
 from nntrain.regularizers import OnWeights
 from nntrain.regularizers.weights import l1, l2
 
+NO_CLOSURE: Any = None
+
 
 @pytest.fixture
 def model() -> nn.Module:
@@ -79,7 +81,7 @@ def test_l2_in_plain_sgd_equals_weight_decay(model: nn.Module) -> None:
         (SGD(lr=0.1, weight_decay=0.2), [torch.zeros_like(p) for p in model.parameters()]),
     ):
         model.load_state_dict(start)
-        Optimizer(rule, model).step(gradients, 1.0)
+        Optimizer(rule, model).step(gradients, 1.0, NO_CLOSURE)
         for p, value in zip(model.parameters(), expected, strict=True):
             torch.testing.assert_close(p.detach(), value)
 

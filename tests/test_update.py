@@ -14,7 +14,7 @@ from nntrain.device import Device, Precision
 from nntrain.loss import Loss, Objective, Term
 from nntrain.losses.cross_entropy import CrossEntropy
 from nntrain.losses.squared import Squared
-from nntrain.optimizers import Optimizer, Rule, State
+from nntrain.optimizers import Optimizer, Problem, Rule, State
 from nntrain.optimizers.adam import Adam
 from nntrain.optimizers.sgd import SGD
 from nntrain.regularizers import OnWeights, Regularizer
@@ -32,11 +32,11 @@ class Recorder:
 
     lr = 1.0
 
-    def start(self, parameters: Sequence[Tensor]) -> State:
+    def start(self, parameters: Mapping[str, Tensor]) -> State:
         return {}
 
-    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
-        self.gradients = [gradient.clone() for gradient in gradients]
+    def step(self, problem: Problem, state: State, lr: float) -> None:
+        self.gradients = [gradient.clone() for gradient in problem.gradients]
         self.rate = lr
 
 
