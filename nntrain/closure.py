@@ -18,8 +18,9 @@ class Closure:
     """The objective over the micro-batches of an update, at the parameters as they are when it is asked.
 
     objective = sum over terms of weight * sum / count + penalties, the counts being those of the whole update,
-    so that uneven micro-batches give what one big batch gives. Noise such as dropout is the same at every
-    evaluation, and all but the first leave the model's buffers (running statistics) as they were.
+    so that uneven micro-batches give what one big batch gives. The first evaluation, when the closure is made,
+    gives `value` and `gradients`. Others draw the same noise, such as dropout, and leave the model's buffers, such
+    as running statistics, as the first one made them.
     """
 
     def __init__(
@@ -40,21 +41,12 @@ class Closure:
         examples = sum(len(batch.targets) for batch in batches)
         self._shares = [(batch, len(batch.targets) / examples) for batch in batches]
         self._noise = device.noise()
-
-    def first(self) -> tuple[Tensor, list[Tensor]]:
-        """Objective and gradient (zeros where a parameter has no part in it), moving running statistics on."""
-        value, gradients = self._gradient(*self._shares[0])
-        # Gradients are never changed in place: autograd may give two parameters one and the same tensor.
-        for batch, share in self._shares[1:]:
-            more, others = self._gradient(batch, share)
-            value = value + more
-            gradients = list(torch._foreach_add(gradients, others))
-        return value, gradients
+        self.value, self.gradients = self._evaluated()
 
     def gradient(self) -> tuple[Tensor, list[Tensor]]:
         """Objective and gradient."""
         with self._repeated():
-            return self.first()
+            return self._evaluated()
 
     def objective(self) -> Tensor:
         """The objective alone, a tensor of shape ()."""
@@ -72,12 +64,20 @@ class Closure:
             products = [self._product(batch, share) for batch, share in self._shares]
 
         def product(vector: Sequence[Tensor]) -> list[Tensor]:
-            total = products[0](vector)
-            for more in products[1:]:
-                torch._foreach_add_(total, more(vector))
-            return total
+            parts = [product(vector) for product in products]
+            return [torch.stack(part).sum(dim=0) for part in zip(*parts, strict=True)]
 
         return product
+
+    def _evaluated(self) -> tuple[Tensor, list[Tensor]]:
+        """Objective and gradient (zeros where a parameter has no part in it)."""
+        value, gradients = self._gradient(*self._shares[0])
+        # Gradients are never changed in place: autograd may give two parameters one and the same tensor.
+        for batch, share in self._shares[1:]:
+            more, others = self._gradient(batch, share)
+            value = value + more
+            gradients = list(torch._foreach_add(gradients, others))
+        return value, gradients
 
     def _value(self, batch: Batch, share: float) -> Tensor:
         """The batch's part of the objective; of the penalties its share of the examples."""

@@ -54,11 +54,10 @@ class Update:
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         optimizer = self.optimizers[objective.name]
         closure = Closure(self.model, objective, optimizer.parameters, batches, self.regularizers, self.device)
-        value, gradients = closure.first()
-        norm = nn.utils.get_total_norm(gradients)
+        gradients, norm = closure.gradients, nn.utils.get_total_norm(closure.gradients)
         if self.clip is not None:
             gradients = list(torch._foreach_mul(gradients, self.clip / norm.clamp(min=self.clip)))
         optimizer.step(gradients, factor, closure)
         for regularizer in self.regularizers:
             regularizer.project()
-        return Measures(value, norm)
+        return Measures(closure.value, norm)
