@@ -19,7 +19,7 @@ from nntrain.experiment import Experiment, TrainerSettings
 from nntrain.layers import Layer, multiply_adds, trace
 from nntrain.metrics import Metric
 from nntrain.network import Network, head_for
-from nntrain.optimizers import Optimizer
+from nntrain.optimizers import Optimizer, Rule
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
@@ -70,6 +70,7 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     seed: int = given.get("seed", 0)
 
     device = attempt(("trainer",), Device, settings.device, settings.precision, settings.threads) or Device("cpu")
+    device.use_precision()
     device.seed(seed, 2)
     seed_python(seed)
     data: Dataset | None = attempt.make(given.get("data"), device.torch, stored)
@@ -80,13 +81,14 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     metrics = _metrics(attempt, task, data, given.get("metrics", [])) if task and data else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rule = attempt.make(given.get("optimizer"))
+    attempt(("trainer", "clip"), _clipping, rule, settings.clip)
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
 
     if model and data and task and order and not reader.problems:
-        attempt(("model",), _tried, model, data, task, metrics, order, device)
+        attempt(("model",), _tried, model, data, task, metrics, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and rule and order and clock and schedule
@@ -198,7 +200,13 @@ def first_batch(data: Dataset, order: Order, device: Device) -> Batch:
 
 
 def _tried(
-    model: nn.Module, data: Dataset, task: Task, metrics: Mapping[str, Metric], order: Order, device: Device
+    model: nn.Module,
+    data: Dataset,
+    task: Task,
+    metrics: Mapping[str, Metric],
+    regularizers: list[Regularizer],
+    order: Order,
+    device: Device,
 ) -> None:
     """One forward pass of training and one of evaluation, without a step: what fails in them is refused here.
 
@@ -212,6 +220,8 @@ def _tried(
                 value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))
                 if value.shape != ():
                     raise UnfitError(f"the loss of a batch is to be one number, not of shape {tuple(value.shape)}")
+            for regularizer in regularizers:
+                regularizer.penalty()
             outcome = task.evaluate(model.eval(), batch)
             for metric in metrics.values():
                 metric.measure(outcome.predictions, outcome.targets)
@@ -239,13 +249,19 @@ def _metrics(attempt: _Attempts, task: Task, data: Dataset, extra: list[Componen
     return {name: metric for name, metric in made.items() if metric is not None}
 
 
+def _clipping(rule: Rule | None, clip: float | None) -> None:
+    """Refuses clipping where the rule looks for the length of its steps: it needs the gradient as it is."""
+    if clip is not None and getattr(rule, "sets_length", False):
+        raise UnfitError("this optimizer finds the length of its steps itself; leave clip out")
+
+
 def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:
-    """The regularizers, bound to the parameters of the model."""
+    """The regularizers, bound to the model."""
     made = [(component.path, attempt.make(component)) for component in chosen]
     bound = [(path, regularizer) for path, regularizer in made if regularizer is not None]
     if model is not None:
         for path, regularizer in bound:
-            attempt(path, regularizer.bind, dict(model.named_parameters()))
+            attempt(path, regularizer.bind, model)
     return [regularizer for _, regularizer in bound]
 
 
@@ -259,16 +275,18 @@ def _monitor(
     """The metric that says which checkpoint is best, spelt `dev/error_rate`."""
     has_dev = data.split("dev") is not None
     names = [f"{part}/{name}" for part in (("train", "dev") if has_dev else ("train",)) for name in ("loss", *metrics)]
-    stopping = settings.early_stopping
-    for path, name in (
-        (("trainer", "monitor"), settings.monitor),
-        (("trainer", "early_stopping", "monitor"), stopping.monitor if stopping else None),
-    ):
+    watching = {"early_stopping": settings.early_stopping, "plateau": settings.plateau}
+    monitors: list[tuple[Path, str | None]] = [(("trainer", "monitor"), settings.monitor)]
+    for section, watch in watching.items():
+        if watch is None:
+            continue
+        monitors.append((("trainer", section, "monitor"), watch.monitor))
+        if not has_dev and not (watch.monitor or settings.monitor).startswith("train/"):
+            message = "there is no dev set to watch; set data.split.dev, or monitor a train/ metric"
+            reader.problems.append(Problem(("trainer", section), message))
+    for path, name in monitors:
         if name not in (None, "auto", *names):
             reader.problems.append(Problem(path, f"unknown metric '{name}'; {did_you_mean(name, names)}"))
-    if stopping and not has_dev and not (stopping.monitor or settings.monitor).startswith("train/"):
-        message = "there is no dev set to watch; set data.split.dev, or monitor a train/ metric"
-        reader.problems.append(Problem(("trainer", "early_stopping"), message))
     if settings.monitor != "auto":
         return settings.monitor
     return f"dev/{task.metrics[0]}" if has_dev else None

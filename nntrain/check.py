@@ -14,7 +14,6 @@ from nntrain.layers import Layer, multiply_adds
 from nntrain.network import parameter_count
 from nntrain.tables import Table
 
-BYTES = 4  # of a float32 number
 STATES = 3  # a gradient, and at most two numbers of the optimizer's, for each parameter
 
 
@@ -105,7 +104,8 @@ def _first_loss(parts: Parts, batch: Batch) -> float | None:
 def _memory(parts: Parts, batch: Batch) -> int:
     """An estimate in bytes: parameters with gradients and optimizer state, and what a batch's layers put out."""
     outputs = sum(math.prod(layer.shape) for layer in parts.layers)
-    return BYTES * (parameter_count(parts.model) * (1 + STATES) + 2 * outputs * len(batch.targets))
+    number = torch.get_default_dtype().itemsize
+    return number * (parameter_count(parts.model) * (1 + STATES) + 2 * outputs * len(batch.targets))
 
 
 def _norms(found: float | dict[str, float]) -> str:

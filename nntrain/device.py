@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nntrain.errors import UnfitError
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp64"]
 TORCH_THREADS = torch.get_num_threads()  # torch's choice: the cores, or OMP_NUM_THREADS
 WORTH_THREADS = 10_000_000  # multiply-adds in a batch's forward pass
 _MASK = (1 << 64) - 1
@@ -39,6 +39,10 @@ class Device:
         self._precision = precision
         self._threads = threads
 
+    def use_precision(self) -> None:
+        """Sets the type of numbers that torch makes from here on: weights, and data that is made ready."""
+        torch.set_default_dtype(torch.float64 if self._precision == "fp64" else torch.float32)
+
     def use_threads(self, multiply_adds: int) -> None:
         """Sets torch's CPU threads for batches of so much arithmetic: several only slow small ones down."""
         automatic = 1 if multiply_adds < WORTH_THREADS else TORCH_THREADS
@@ -46,9 +50,7 @@ class Device:
 
     def precision(self) -> AbstractContextManager[Any]:
         """The context of a forward pass: bfloat16 where it is safe with `bf16`; weights and losses stay float32."""
-        if self._precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.torch.type, dtype=torch.bfloat16)
+        return torch.autocast(self.torch.type, dtype=torch.bfloat16) if self._precision == "bf16" else nullcontext()
 
     def seed(self, *position: int) -> None:
         """Seeds torch's generators for a position, so that a step draws the same numbers however it is reached."""
@@ -89,6 +91,11 @@ def _torch_device(name: str) -> torch.device:
         have = f"{count} CUDA devices" if count else "no CUDA device"
         raise UnfitError(f"this machine has {have}, so not '{name}'; use auto or cpu", "device")
     return torch.device("cuda", int(index or 0))
+
+
+def at_least_single(outputs: Tensor) -> Tensor:
+    """Outputs as float32 where a forward pass made them shorter, float64 as they are: what losses are taken of."""
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
 def seed_python(seed: int) -> None:

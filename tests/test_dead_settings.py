@@ -11,7 +11,7 @@ import pytest
 
 import nntrain
 from nntrain.data.split import SplitSettings
-from nntrain.experiment import EarlyStopping, Experiment, TrainerSettings
+from nntrain.experiment import EarlyStopping, Experiment, Plateau, TrainerSettings
 from nntrain.registry import KINDS, Registry
 from nntrain.schema import settings_of
 
@@ -27,7 +27,7 @@ def factories() -> Iterator[Any]:
             yield component
             if component.within is not None:
                 yield component.within
-    yield from (SplitSettings, EarlyStopping, Experiment, TrainerSettings)
+    yield from (SplitSettings, EarlyStopping, Plateau, Experiment, TrainerSettings)
 
 
 def read_attributes() -> set[str]:

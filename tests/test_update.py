@@ -161,7 +161,7 @@ def test_penalties_are_added_once_however_many_micro_batches_there_are() -> None
         OnWeights(partial(l1, weight=0.2), match="bias$"),
     ]
     for regularizer in regularizers:
-        regularizer.bind(dict(model.named_parameters()))
+        regularizer.bind(model)
     plain = gradients(model, [batch], cross_entropy())
     expected = [
         gradient + (0.3 * p if name.endswith("weight") else 0.2 * p.sign())
@@ -315,10 +315,10 @@ class NonNegative:
     """A constraint: no parameter below zero."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.bind(dict(model.named_parameters()))
+        self.bind(model)
 
-    def bind(self, parameters: Mapping[str, Tensor]) -> None:
-        self.parameters = list(parameters.values())
+    def bind(self, model: nn.Module) -> None:
+        self.parameters = list(model.parameters())
 
     def penalty(self) -> None:
         return None

@@ -8,6 +8,7 @@ from torch import Tensor
 
 ENOUGH_LOWER = 1e-4  # c1
 FLAT_ENOUGH = 0.9  # c2
+OUTWARD = 4.0  # times the length, until a minimum is bracketed (as in More, Thuente 1994)
 EVALUATIONS = 25
 
 
@@ -44,7 +45,7 @@ def strong_wolfe(line: Callable[[float], Point], start: Point, length: float) ->
             onward = 1.0 if high is None else high.length - low.length
             high = low if point.slope * onward >= 0 else high
             low = point
-        length = 2 * length if high is None else _between(low, high)
+        length = OUTWARD * length if high is None else _between(low, high)
     return low
 
 
