@@ -16,8 +16,8 @@ def l2(*, weight: NonNegative = 1e-4) -> Penalty:
 
     penalty = weight/2 sum_w w^2, with gradient weight w
 
-    In plain SGD it equals weight_decay. In adam the gradient's running square scales it like the rest of the
-    gradient, so there it is another thing than adamw's weight_decay.
+    In sgd it equals weight_decay, unless that is decoupled. In adam the gradient's running square scales it like
+    the rest of the gradient, so there it is another thing than adamw's weight_decay.
     Source: Goodfellow, Bengio, Courville, Deep Learning, section 7.1.1.
 
     Settings:
