@@ -14,8 +14,6 @@ from nntrain.layers import Layer, multiply_adds
 from nntrain.network import parameter_count
 from nntrain.tables import Table
 
-STATES = 3  # a gradient, and at most two numbers of the optimizer's, for each parameter
-
 
 @dataclass(frozen=True)
 class Report:
@@ -104,8 +102,9 @@ def _first_loss(parts: Parts, batch: Batch) -> float | None:
 def _memory(parts: Parts, batch: Batch) -> int:
     """An estimate in bytes: parameters with gradients and optimizer state, and what a batch's layers put out."""
     outputs = sum(math.prod(layer.shape) for layer in parts.layers)
-    number = torch.get_default_dtype().itemsize
-    return number * (parameter_count(parts.model) * (1 + STATES) + 2 * outputs * len(batch.targets))
+    numbers = 2 * parameter_count(parts.model) + 2 * outputs * len(batch.targets)
+    states = sum(tensor.nbytes for optimizer in parts.optimizers.values() for tensor in optimizer.state().values())
+    return torch.get_default_dtype().itemsize * numbers + states
 
 
 def _norms(found: float | dict[str, float]) -> str:

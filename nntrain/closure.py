@@ -61,11 +61,11 @@ class Closure:
         Source: Schraudolph, Fast curvature matrix-vector products for second-order gradient descent, 2002.
         """
         with self._repeated():
-            products = [self._product(batch, share) for batch, share in self._shares]
+            parts = [self._product(batch, share) for batch, share in self._shares]
 
         def product(vector: Sequence[Tensor]) -> list[Tensor]:
-            parts = [product(vector) for product in products]
-            return [torch.stack(part).sum(dim=0) for part in zip(*parts, strict=True)]
+            each = zip(*(part(vector) for part in parts), strict=True)
+            return [torch.stack(found).sum(dim=0) for found in each]
 
         return product
 

@@ -25,7 +25,7 @@ TABLE = Path(__file__).with_name("second_order.md")
 IMAGES, SIDE = 200, 14
 SIZES = (SIDE * SIDE, 100, 50, 25, 6, 25, 50, 100, SIDE * SIDE)  # the code of 6 units is linear, the rest sigmoid
 INCOMING = 15  # non-zero weights into a unit at the start
-RATES = (0.03, 0.1, 0.3)
+RATES = (0.1, 0.3, 1.0)
 UPDATES = {"hessian_free": 50, "sgd": 5000}
 
 
