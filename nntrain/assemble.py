@@ -73,6 +73,7 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     seed: int = given.get("seed", 0)
 
     device = attempt(("trainer",), Device, settings.device, settings.precision, settings.threads) or Device("cpu")
+    device.use_precision()
     device.seed(seed, 2)
     seed_python(seed)
     made = _made(attempt, given.get("optimizer"))
@@ -86,13 +87,14 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rules = _rules(attempt, made, task) if task else {}
+    attempt(("trainer", "clip"), _clipping, rules, settings.clip)
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
 
     if model and data and task and order and not reader.problems:
-        attempt(("model",), _tried, model, data, task, metrics, order, device)
+        attempt(("model",), _tried, model, data, task, metrics, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
@@ -209,7 +211,13 @@ def first_batch(data: Dataset, order: Order, device: Device) -> Batch:
 
 
 def _tried(
-    model: nn.Module, data: Dataset, task: Task, metrics: Mapping[str, Metric], order: Order, device: Device
+    model: nn.Module,
+    data: Dataset,
+    task: Task,
+    metrics: Mapping[str, Metric],
+    regularizers: list[Regularizer],
+    order: Order,
+    device: Device,
 ) -> None:
     """One forward pass of training and one of evaluation, without a step: what fails in them is refused here.
 
@@ -223,6 +231,8 @@ def _tried(
                 value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))
                 if value.shape != ():
                     raise UnfitError(f"the loss of a batch is to be one number, not of shape {tuple(value.shape)}")
+            for regularizer in regularizers:
+                regularizer.penalty()
             outcome = task.evaluate(model.eval(), batch)
             for metric in metrics.values():
                 metric.measure(outcome.predictions, outcome.targets)
@@ -274,13 +284,19 @@ def _rules(attempt: _Attempts, made: Rule | dict[str, Rule] | None, task: Task) 
     return {name: made.get(name) for name in names}
 
 
+def _clipping(rules: Mapping[str, Rule | None], clip: float | None) -> None:
+    """Refuses clipping where a rule looks for the length of its steps: it needs the gradient as it is."""
+    if clip is not None and any(getattr(rule, "sets_length", False) for rule in rules.values()):
+        raise UnfitError("this optimizer finds the length of its steps itself; leave clip out")
+
+
 def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:
-    """The regularizers, bound to the parameters of the model."""
+    """The regularizers, bound to the model."""
     made = [(component.path, attempt.make(component)) for component in chosen]
     bound = [(path, regularizer) for path, regularizer in made if regularizer is not None]
     if model is not None:
         for path, regularizer in bound:
-            attempt(path, regularizer.bind, dict(model.named_parameters()))
+            attempt(path, regularizer.bind, model)
     return [regularizer for _, regularizer in bound]
 
 
@@ -294,16 +310,18 @@ def _monitor(
     """The metric that says which checkpoint is best, spelt `dev/error_rate`."""
     has_dev = data.split("dev") is not None
     names = [f"{part}/{name}" for part in (("train", "dev") if has_dev else ("train",)) for name in ("loss", *metrics)]
-    stopping = settings.early_stopping
-    for path, name in (
-        (("trainer", "monitor"), settings.monitor),
-        (("trainer", "early_stopping", "monitor"), stopping.monitor if stopping else None),
-    ):
+    watching = {"early_stopping": settings.early_stopping, "plateau": settings.plateau}
+    monitors: list[tuple[Path, str | None]] = [(("trainer", "monitor"), settings.monitor)]
+    for section, watch in watching.items():
+        if watch is None:
+            continue
+        monitors.append((("trainer", section, "monitor"), watch.monitor))
+        if not has_dev and not (watch.monitor or settings.monitor).startswith("train/"):
+            message = "there is no dev set to watch; set data.split.dev, or monitor a train/ metric"
+            reader.problems.append(Problem(("trainer", section), message))
+    for path, name in monitors:
         if name not in (None, "auto", *names):
             reader.problems.append(Problem(path, f"unknown metric '{name}'; {did_you_mean(name, names)}"))
-    if stopping and not has_dev and not (stopping.monitor or settings.monitor).startswith("train/"):
-        message = "there is no dev set to watch; set data.split.dev, or monitor a train/ metric"
-        reader.problems.append(Problem(("trainer", "early_stopping"), message))
     if settings.monitor != "auto":
         return settings.monitor
     return f"dev/{task.metrics[0]}" if has_dev else None

@@ -16,9 +16,6 @@ from nntrain.preflight.finding import Finding
 from nntrain.preflight.run import preflight
 from nntrain.tables import Table
 
-BYTES = 4  # of a float32 number
-STATES = 3  # a gradient, and at most two numbers of the optimizer's, for each parameter
-
 
 @dataclass(frozen=True)
 class Report:
@@ -112,8 +109,10 @@ def _first_loss(parts: Parts, batch: Batch) -> float | None:
 
 def _memory(parts: Parts, batch: Batch) -> int:
     """An estimate in bytes: parameters with gradients and optimizer state, and what a batch's layers put out."""
-    numbers = outputs(parts.layers, len(batch.targets))
-    return BYTES * (parameter_count(parts.model) * (1 + STATES) + 2 * numbers)
+    put_out = outputs(parts.layers, len(batch.targets))
+    numbers = 2 * parameter_count(parts.model) + 2 * put_out
+    states = sum(tensor.nbytes for optimizer in parts.optimizers.values() for tensor in optimizer.state().values())
+    return torch.get_default_dtype().itemsize * numbers + states
 
 
 def _norms(found: float | dict[str, float]) -> str:

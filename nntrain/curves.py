@@ -9,6 +9,7 @@ from nntrain.data import Split
 from nntrain.evaluate import Numbers, evaluate
 from nntrain.layers import multiply_adds
 from nntrain.metrics import Metric
+from nntrain.plateau import Plateau
 from nntrain.watch import Watch
 
 MOST_SAMPLED = 10_000  # training examples whose error is measured at an evaluation
@@ -36,8 +37,14 @@ class Curves:
         self._stopping = (
             _watch(stopping.monitor or parts.monitor, parts.metrics, stopping.min_change) if stopping else None
         )
+        self._plateau = _plateau(parts)
         if stored is not None:
             self._restore(stored)
+
+    @property
+    def rate(self) -> float:
+        """What the learning rate is to be multiplied with, as a metric stands still."""
+        return self._plateau.rate if self._plateau else 1.0
 
     def evaluate(self, step: int, seconds: float, progress: Numbers) -> bool:
         """Measures a point of every curve, `last`; whether the model is the best so far."""
@@ -63,6 +70,8 @@ class Curves:
             self.best = record
         if self._stopping is not None:
             self._stopping.see(_value(record, self._stopping), step)
+        if self._plateau is not None:
+            self._plateau.see(_value(record, self._plateau.watch), step)
         return is_best
 
     def have_stalled(self) -> bool:
@@ -79,7 +88,12 @@ class Curves:
     def state(self) -> dict[str, Any]:
         """For the checkpoint."""
         watches = (self.watch, self._stopping)
-        return {"last": self.last, "best": self.best, "watches": [w and w.state() for w in watches]}
+        return {
+            "last": self.last,
+            "best": self.best,
+            "watches": [w and w.state() for w in watches],
+            "plateau": self._plateau and self._plateau.state(),
+        }
 
     def _restore(self, stored: dict[str, Any]) -> None:
         """Goes on from a checkpoint; a metric that was not watched before is watched from here on."""
@@ -90,6 +104,8 @@ class Curves:
             self.best = stored["best"]
         if self._stopping is not None:
             self._stopping.restore([stopping, best], step)
+        if self._plateau is not None:
+            self._plateau.restore(stored["plateau"], step)
 
 
 def _splits(parts: Parts) -> dict[str, Split]:
@@ -116,6 +132,15 @@ def _watch(monitor: str | None, metrics: Mapping[str, Metric], min_change: float
         return None
     name = monitor.partition("/")[2]
     return Watch(monitor, "lower" if name == "loss" else metrics[name].better, min_change)
+
+
+def _plateau(parts: Parts) -> Plateau | None:
+    settings = parts.settings.plateau
+    if settings is None:
+        return None
+    watch = _watch(settings.monitor or parts.monitor, parts.metrics, settings.min_change)
+    assert watch is not None  # a config without it is refused
+    return Plateau(watch, parts.clock.steps(settings.patience), settings.factor, settings.least)
 
 
 def _value(record: Mapping[str, Any], watch: Watch) -> float:

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from nntrain.errors import UnfitError
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp64"]
 TORCH_THREADS = torch.get_num_threads()  # torch's choice: the cores, or OMP_NUM_THREADS
 MOST_THREADS = 1024
 WORTH_THREADS = 10_000_000  # multiply-adds in a batch's forward pass
@@ -41,6 +42,10 @@ class Device:
         self._precision = precision
         self._threads = threads
 
+    def use_precision(self) -> None:
+        """Sets the type of numbers that torch makes from here on: weights, and data that is made ready."""
+        torch.set_default_dtype(torch.float64 if self._precision == "fp64" else torch.float32)
+
     def use_threads(self, multiply_adds: int) -> None:
         """Sets torch's CPU threads for batches of so much arithmetic: several only slow small ones down."""
         automatic = 1 if multiply_adds < WORTH_THREADS else TORCH_THREADS
@@ -48,16 +53,26 @@ class Device:
 
     def precision(self) -> AbstractContextManager[Any]:
         """The context of a forward pass: bfloat16 where it is safe with `bf16`; weights and losses stay float32."""
-        if self._precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.torch.type, dtype=torch.bfloat16)
+        return torch.autocast(self.torch.type, dtype=torch.bfloat16) if self._precision == "bf16" else nullcontext()
 
     def seed(self, *position: int) -> None:
         """Seeds torch's generators for a position, so that a step draws the same numbers however it is reached."""
         seed = mix(*position)
-        torch.default_generator.manual_seed(seed)
-        if self.torch.type == "cuda":
-            torch.cuda.default_generators[self.torch.index or 0].manual_seed(seed)
+        for generator in self._generators():
+            generator.manual_seed(seed)
+
+    def noise(self) -> list[Tensor]:
+        """The state of torch's generators, for `repeat`."""
+        return [generator.get_state() for generator in self._generators()]
+
+    def repeat(self, noise: Sequence[Tensor]) -> None:
+        """Lets the random numbers be drawn again that were drawn since `noise`."""
+        for generator, state in zip(self._generators(), noise, strict=True):
+            generator.set_state(state)
+
+    def _generators(self) -> list[torch.Generator]:
+        own = [torch.cuda.default_generators[self.torch.index or 0]] if self.torch.type == "cuda" else []
+        return [torch.default_generator, *own]
 
     def describe(self) -> str:
         if self.torch.type == "cuda":
@@ -79,6 +94,11 @@ def _torch_device(name: str) -> torch.device:
         have = f"{count} CUDA devices" if count else "no CUDA device"
         raise UnfitError(f"this machine has {have}, so not '{name}'; use auto or cpu", "device")
     return torch.device("cuda", int(index or 0))
+
+
+def at_least_single(outputs: Tensor) -> Tensor:
+    """Outputs as float32 where a forward pass made them shorter, float64 as they are: what losses are taken of."""
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
 def seed_python(seed: int) -> None:

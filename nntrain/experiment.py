@@ -11,6 +11,7 @@ from nntrain.settings import (
     Auto,
     Count,
     Data,
+    Factor,
     Interval,
     Length,
     Metric,
@@ -21,6 +22,7 @@ from nntrain.settings import (
     Positive,
     Regularizer,
     Scheduler,
+    Share,
     Task,
     section,
 )
@@ -44,6 +46,26 @@ class EarlyStopping:
 
 @section
 @dataclass(frozen=True, kw_only=True)
+class Plateau:
+    """Multiplies the learning rate, beside what the schedule does, whenever a metric stops getting better.
+
+    Settings:
+        patience: how long to wait for a better evaluation
+        factor: what the rate is multiplied with then
+        min_change: how much better it has to be
+        monitor: the metric to watch, such as dev/error_rate; left out, trainer.monitor
+        least: the share of the schedule's rate that is never gone below
+    """
+
+    patience: Length
+    factor: Share = 0.1
+    min_change: NonNegative = 0.0
+    monitor: str | None = None
+    least: Factor = 0.0
+
+
+@section
+@dataclass(frozen=True, kw_only=True)
 class TrainerSettings:
     """How the network is trained, whatever network it is.
 
@@ -55,12 +77,14 @@ class TrainerSettings:
         log: how often objective, rate and gradient norm are logged; auto is 200 times a run
         monitor: the metric that says which checkpoint is best, such as dev/error_rate; auto is the task's first
         device: auto, cpu, cuda or cuda:N
-        precision: fp32, or bf16 for forward passes in bfloat16 where it is safe
+        precision: fp32, bf16 for forward passes in bfloat16 where it is safe, or fp64 for weights, data and losses
+            in float64
         threads: how many CPU threads torch uses; auto is torch's choice, but one for a network so small that
             several would slow it down
         clip: the norm that a longer gradient is scaled down to
         accumulate: how many batches make one update
         early_stopping: when to stop before the end
+        plateau: when to lower the learning rate because a metric stands still
         preflight: whether data and first batch are looked at for faults before the first step
         silence: the rules whose findings are not wanted, such as first_loss
     """
@@ -71,11 +95,12 @@ class TrainerSettings:
     log: Length | Auto = "auto"
     monitor: str = "auto"
     device: str = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
     clip: Positive | None = None
     accumulate: Count = 1
     early_stopping: EarlyStopping | None = None
+    plateau: Plateau | None = None
     preflight: bool = True
     silence: list[Rule] = field(default_factory=list)
 

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,8 @@ def _resumed(run: Run, request: Request, say: Say) -> Trainer:
     for change in changes:
         say(f"changed: {change}")
     if changes and rate_before:
-        before_and_now = f"{rate_before(trainer.step):.4g} before, {_rate(parts, trainer.step):.4g} now"
+        rates = [rate(trainer.step) * trainer.curves.rate for rate in (rate_before, partial(_rate, parts))]
+        before_and_now = "{:.4g} before, {:.4g} now".format(*rates)
         say(f"the rate at step {trainer.step}: {before_and_now}")
     say(f"resuming {run.path} at step {trainer.step}" if stored else f"starting {run.path} again: it has no checkpoint")
     run.go_on(dump(parts.plain) if changes else None)

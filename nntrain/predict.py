@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.assemble import Parts
+from nntrain.device import at_least_single
 from nntrain.errors import UserError
 from nntrain.measure import examples_of
 from nntrain.suggest import did_you_mean
@@ -71,4 +72,4 @@ def _by_example(seen: list[Any], examples: int) -> Tensor:
     outputs = [output[0] if isinstance(output, tuple) else output for output in seen]
     if len(outputs) != 1 or not isinstance(outputs[0], Tensor) or len(outputs[0]) != examples:
         raise UserError("this layer does not put out one tensor with a row for each example; take another")
-    return outputs[0].float()
+    return at_least_single(outputs[0])

@@ -60,7 +60,7 @@ class Trainer:
         while status is None:
             parts.device.seed(parts.seed, 1, state.STAGE, self.step)
             batches = next(updates)
-            factor = parts.schedule(self.step / clock.total)
+            factor = parts.schedule(self.step / clock.total) * self.curves.rate
             self.meter.add(self.update(self.step, batches, factor))
             self.step += 1
 

@@ -15,12 +15,14 @@ from nntrain.optimizers.adagrad import Adagrad
 from nntrain.optimizers.adam import Adam, AdamW
 from nntrain.optimizers.adamax import AdaMax
 from nntrain.optimizers.lion import Lion
+from nntrain.optimizers.muon import QUINTIC, Muon, orthogonal
 from nntrain.optimizers.nadam import NAdam
 from nntrain.optimizers.rmsprop import RMSprop
 from nntrain.optimizers.sgd import SGD
 
 STEPS = 20
 SHAPES = [(3, 4), (5,), ()]
+NO_CLOSURE: Any = None  # these rules ask for nothing but the gradient
 
 RULES: dict[str, tuple[Rule, Callable[[Any], torch.optim.Optimizer]]] = {
     "plain sgd": (SGD(lr=0.1), lambda p: torch.optim.SGD(p, lr=0.1)),
@@ -69,7 +71,7 @@ def trained(rule: Rule) -> nn.ParameterList:
     part = model()
     optimizer = Optimizer(rule, part)
     for gradient in gradients():
-        optimizer.step(gradient, 1.0)
+        optimizer.step(gradient, 1.0, NO_CLOSURE)
     return part
 
 
@@ -146,7 +148,7 @@ def test_the_factor_is_a_lower_rate(name: str) -> None:
     for group in reference.param_groups:
         group["lr"] /= 2
     for gradient in gradients():
-        ours.step(gradient, 0.5)
+        ours.step(gradient, 0.5, NO_CLOSURE)
         for p, g in zip(theirs, gradient, strict=True):
             p.grad = g
         reference.step()
@@ -157,7 +159,7 @@ def test_the_factor_is_a_lower_rate(name: str) -> None:
 def test_a_step_leaves_the_gradients_as_they_are(name: str) -> None:
     gradient = next(gradients())
     before = [g.clone() for g in gradient]
-    Optimizer(RULES[name][0], model()).step(gradient, 1.0)
+    Optimizer(RULES[name][0], model()).step(gradient, 1.0, NO_CLOSURE)
     assert all(torch.equal(a, b) for a, b in zip(gradient, before, strict=True))
 
 
@@ -167,12 +169,12 @@ def test_a_restored_optimizer_goes_on_as_if_it_had_never_stopped(name: str) -> N
     whole, stopped, resumed = model(), model(), model()
     never, before, after = (Optimizer(rule, part) for part in (whole, stopped, resumed))
     for step, gradient in enumerate(gradients()):
-        never.step(gradient, 1.0)
+        never.step(gradient, 1.0, NO_CLOSURE)
         if step == STEPS // 2:
             stored = {key: tensor.clone() for key, tensor in before.state().items()}
             resumed.load_state_dict(stopped.state_dict())
             after.restore(stored)
-        (before if step < STEPS // 2 else after).step(gradient, 1.0)
+        (before if step < STEPS // 2 else after).step(gradient, 1.0, NO_CLOSURE)
     assert all(torch.equal(a, b) for a, b in zip(whole, resumed, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(whole, stopped, strict=True))
 
@@ -206,7 +208,9 @@ def test_adams_first_step_is_the_rate_whatever_the_gradients_size() -> None:
     """m / sqrt(v) is the gradient's sign after the first step."""
     for size in (1e-3, 1.0, 1e3):
         part = nn.ParameterList([nn.Parameter(torch.zeros(2, dtype=torch.float64))])
-        Optimizer(Adam(lr=0.01, eps=1e-12), part).step([torch.tensor([size, -size], dtype=torch.float64)], 1.0)
+        Optimizer(Adam(lr=0.01, eps=1e-12), part).step(
+            [torch.tensor([size, -size], dtype=torch.float64)], 1.0, NO_CLOSURE
+        )
         assert part[0].tolist() == pytest.approx([-0.01, 0.01])
         assert math.isclose(float(part[0].detach().sum()), 0, abs_tol=1e-15)
 
@@ -275,3 +279,139 @@ def test_lion_by_its_formula() -> None:
         return w - 0.01 * ((0.8 * m + 0.2 * g).sign() + 0.3 * w)
 
     assert_same(trained(Lion(lr=0.01, betas=[0.8, 0.9], weight_decay=0.3)), by_formula(change))
+
+
+# --- Momentum's two forms and the decay's, with a rate that changes.
+
+FACTORS = [1.0, 0.5, 0.25, 2.0]
+
+
+def trained_with_changing_rate(rule: Rule) -> nn.ParameterList:
+    part = model()
+    optimizer = Optimizer(rule, part)
+    for step, gradient in enumerate(gradients()):
+        optimizer.step(gradient, FACTORS[step % len(FACTORS)], NO_CLOSURE)
+    return part
+
+
+@pytest.mark.parametrize("form", ["torch", "text_book"])
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_both_forms_of_momentum_while_the_rate_changes(form: Any, nesterov: bool, decoupled: bool) -> None:
+    def change(t: int, w: Tensor, gradient: Tensor, memory: dict[str, Tensor]) -> Tensor:
+        lr = 0.1 * FACTORS[(t - 1) % len(FACTORS)]
+        g = gradient if decoupled else gradient + 0.3 * w
+        w = w * (1 - lr * 0.3) if decoupled else w
+        v = memory.get("v", torch.zeros_like(w))
+        if form == "torch":
+            memory["v"] = 0.9 * v + g
+            return w - lr * (g + 0.9 * memory["v"] if nesterov else memory["v"])
+        memory["v"] = 0.9 * v - lr * g
+        return w + (0.9 * memory["v"] - lr * g if nesterov else memory["v"])
+
+    rule = SGD(lr=0.1, momentum=0.9, nesterov=nesterov, momentum_form=form, weight_decay=0.3, decoupled=decoupled)
+    assert_same(trained_with_changing_rate(rule), by_formula(change))
+
+
+def test_the_forms_of_momentum_differ_only_when_the_rate_changes() -> None:
+    settings: dict[str, Any] = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}
+    rules = [SGD(momentum_form="torch", **settings), SGD(momentum_form="text_book", **settings)]
+    one, other = (trained(rule) for rule in rules)
+    assert_same(one, [p.detach() for p in other])
+    one, other = (trained_with_changing_rate(rule) for rule in rules)
+    assert all((a - b).abs().max() > 1e-3 for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("settings", "setting"), [({"momentum_form": "text_book"}, "momentum_form"), ({"decoupled": True}, "decoupled")]
+)
+def test_settings_of_sgd_that_would_do_nothing_are_refused(settings: dict[str, Any], setting: str) -> None:
+    with pytest.raises(UnfitError) as error:
+        SGD(**settings)
+    assert error.value.path == (setting,)
+
+
+# --- Muon.
+
+
+class Deep(nn.Module):
+    """An embedding, two hidden layers with a filter bank between them, a head: parameters of all kinds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.embedding = nn.Embedding(7, 4)
+        self.tall = nn.Linear(4, 9)
+        self.filters = nn.Conv2d(3, 4, 3)
+        self.wide = nn.Linear(9, 5, bias=False)
+        self.head = nn.Linear(5, 3)
+        self.double()
+        for p in self.parameters():
+            p.data.normal_(generator=generator)
+
+
+def deep_gradients() -> Iterator[list[Tensor]]:
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(STEPS):
+        yield [torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in Deep().parameters()]
+
+
+MUON = Muon(lr=0.05, momentum=0.9, rest_lr=0.01, betas=[0.8, 0.95], weight_decay=0.1)
+
+
+def test_muon_steps_hidden_matrices_along_orthogonal_ones_and_the_rest_as_adamw() -> None:
+    net, rest = Deep(), Deep()
+    optimizer = Optimizer(MUON, net)
+    adamw = Optimizer(AdamW(lr=0.01, betas=[0.8, 0.95], weight_decay=0.1), rest)
+    hidden = {name: p.detach().clone() for name, p in net.named_parameters()}
+    hidden = {name: hidden[name] for name in ("tall.weight", "filters.weight", "wide.weight")}
+    means = {name: torch.zeros_like(p) for name, p in hidden.items()}
+    for gradient in deep_gradients():
+        optimizer.step(gradient, 0.5, NO_CLOSURE)
+        adamw.step(gradient, 0.5, NO_CLOSURE)
+        for (name, _), g in zip(net.named_parameters(), gradient, strict=True):
+            if name in hidden:
+                means[name] = 0.9 * means[name] + g
+                matrix = (g + 0.9 * means[name]).flatten(1)
+                scale = math.sqrt(max(1, matrix.shape[0] / matrix.shape[1]))
+                hidden[name] = hidden[name] * (1 - 0.025 * 0.1)
+                hidden[name] = hidden[name] - 0.025 * scale * orthogonal(matrix).view_as(g)
+    for (name, p), q in zip(net.named_parameters(), rest.parameters(), strict=True):
+        torch.testing.assert_close(p.detach(), hidden.get(name, q.detach()), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (20, 6), (6, 20), (1, 5)])
+def test_muons_direction_is_nearly_orthogonal_and_that_of_torch(shape: tuple[int, int]) -> None:
+    from torch.optim._muon import _zeropower_via_newtonschulz
+
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    u, s, v = torch.linalg.svd(matrix, full_matrices=False)
+    found = orthogonal(matrix)
+    inner = u.T @ found @ v.T
+    assert (inner - inner.diag().diag()).abs().max() < 1e-4
+    assert all(0.6 < size < 1.3 for size, old in zip(inner.diag().tolist(), s / s.norm(), strict=True) if old > 0.02)
+    theirs = _zeropower_via_newtonschulz(matrix, QUINTIC, 5, 1e-7).float()
+    torch.testing.assert_close(found, theirs, rtol=0.05, atol=0.02)  # theirs is in bfloat16
+
+
+def test_muon_keeps_no_square_for_hidden_matrices_and_its_state_can_be_restored() -> None:
+    net, other = Deep(), Deep()
+    optimizer, resumed = Optimizer(MUON, net), Optimizer(MUON, other)
+    state = optimizer.state()
+    assert state["square.filters.weight"].numel() == state["square.tall.weight"].numel() == 0
+    assert state["square.embedding.weight"].shape == net.embedding.weight.shape
+    assert state["square.head.weight"].shape == net.head.weight.shape
+    steps = list(deep_gradients())
+    optimizer.step(steps[0], 1.0, NO_CLOSURE)
+    other.load_state_dict(net.state_dict())
+    resumed.restore({key: tensor.clone() for key, tensor in optimizer.state().items()})
+    for each in (optimizer, resumed):
+        each.step(steps[1], 1.0, NO_CLOSURE)
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), other.parameters(), strict=True))
+
+
+def test_muon_with_hidden_matrices_only() -> None:
+    net = nn.Sequential(nn.Linear(3, 4, bias=False))
+    before = net[0].weight.detach().clone()
+    Optimizer(Muon(), net).step([torch.ones(4, 3)], 1.0, NO_CLOSURE)
+    assert not torch.equal(before, net[0].weight)

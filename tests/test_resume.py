@@ -108,6 +108,25 @@ model: {type: mlp, hidden: [8], dropout: 0.5}
 optimizer: {type: sgd, lr: 0.3, momentum: 0.9}
 trainer: {length: 200 steps, evaluate: 4 steps, save: 5 steps, log: 3 steps, early_stopping: {patience: 14 steps}}
 """,
+    "text book's momentum, reduce on plateau": """
+data: {type: iris, batch_size: 16}
+model: {type: mlp, hidden: [8], dropout: 0.3}
+optimizer: {type: sgd, lr: 0.3, momentum: 0.9, momentum_form: text_book, weight_decay: 0.01, decoupled: true}
+regularizers: [{type: max_norm, largest: 1.5}, {type: activity, layer: body.layers.0}]
+trainer: {length: 30 steps, evaluate: 2 steps, save: 5 steps, log: 3 steps, plateau: {patience: 4 steps}}
+""",
+    "muon in float64": """
+data: {type: iris, batch_size: 16}
+model: {type: mlp, hidden: [8, 6]}
+optimizer: {type: muon, lr: 0.05, rest_lr: 0.01}
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, precision: fp64}
+""",
+    "hessian_free, two batches an update": """
+data: {type: iris, batch_size: 53}
+model: {type: mlp, hidden: [6], dropout: 0.3}
+optimizer: {type: hessian_free, iterations: 10}
+trainer: {length: 8 steps, evaluate: 2 steps, save: 2 steps, log: 1 step, accumulate: 2}
+""",
     "noise of Python and NumPy": """
 plugins: [noisy.py]
 data: {type: iris, batch_size: 16}

@@ -322,7 +322,7 @@ EXPECTED = """\
 15:5: regularizers.2: needs a type; there are
 16:10: metrics: expected a list
 18:11: trainer.length: expected a duration
-19:14: trainer.precision: expected one of fp32, bf16, found 'fp16'; did you mean 'bf16'?
+19:14: trainer.precision: expected one of fp32, bf16, fp64, found 'fp16'; did you mean 'fp64'?
 20:3: trainer.early_stopping: trainer.early_stopping needs the setting 'patience': a duration
 20:20: trainer.early_stopping.patince: unknown setting of trainer.early_stopping; did you mean 'patience'?
 21:9: trainer.clip: expected a

@@ -14,7 +14,7 @@ from nntrain.device import Device, Precision
 from nntrain.loss import Loss, Objective, Term
 from nntrain.losses.cross_entropy import CrossEntropy
 from nntrain.losses.squared import Squared
-from nntrain.optimizers import Optimizer, Rule, State
+from nntrain.optimizers import Optimizer, Problem, Rule, State
 from nntrain.optimizers.adam import Adam
 from nntrain.optimizers.sgd import SGD
 from nntrain.regularizers import OnWeights, Regularizer
@@ -32,11 +32,11 @@ class Recorder:
 
     lr = 1.0
 
-    def start(self, parameters: Sequence[Tensor]) -> State:
+    def start(self, parameters: Mapping[str, Tensor]) -> State:
         return {}
 
-    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
-        self.gradients = [gradient.clone() for gradient in gradients]
+    def step(self, problem: Problem, state: State, lr: float) -> None:
+        self.gradients = [gradient.clone() for gradient in problem.gradients]
         self.rate = lr
 
 
@@ -161,7 +161,7 @@ def test_penalties_are_added_once_however_many_micro_batches_there_are() -> None
         OnWeights(partial(l1, weight=0.2), match="bias$"),
     ]
     for regularizer in regularizers:
-        regularizer.bind(dict(model.named_parameters()))
+        regularizer.bind(model)
     plain = gradients(model, [batch], cross_entropy())
     expected = [
         gradient + (0.3 * p if name.endswith("weight") else 0.2 * p.sign())
@@ -315,10 +315,10 @@ class NonNegative:
     """A constraint: no parameter below zero."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.bind(dict(model.named_parameters()))
+        self.bind(model)
 
-    def bind(self, parameters: Mapping[str, Tensor]) -> None:
-        self.parameters = list(parameters.values())
+    def bind(self, model: nn.Module) -> None:
+        self.parameters = list(model.parameters())
 
     def penalty(self) -> None:
         return None

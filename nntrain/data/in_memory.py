@@ -179,8 +179,11 @@ class InMemory:
 
     def _ready(self, examples: Examples) -> TensorSplit:
         inputs = standardization.apply(examples.inputs, self._source.scale, self._prepared)
+        targets = examples.targets
+        if targets.is_floating_point():
+            targets = targets.to(torch.get_default_dtype())
         on_device = each(lambda part: part.to(self._device), inputs)
-        return TensorSplit(on_device, examples.targets.to(self._device), self.batch_size)
+        return TensorSplit(on_device, targets.to(self._device), self.batch_size)
 
 
 def as_they_are(

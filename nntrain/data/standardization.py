@@ -20,7 +20,7 @@ def learn(inputs: Any, scale: float) -> dict[str, Tensor]:
 
 
 def apply(inputs: Any, scale: float, learned: Mapping[str, Tensor]) -> Any:
-    """`scale` times the inputs as float32, standardised where there is something learned; tokens as they are."""
+    """`scale` times the inputs in torch's default type, standardised where something is learned; tokens as they are."""
     if isinstance(inputs, Sequences):
         if inputs.values.dim() == 2:  # tokens
             return inputs
@@ -35,10 +35,10 @@ def size_of(inputs: Inputs) -> int:
 
 
 def _standardized(values: Tensor, scale: float, learned: Mapping[str, Tensor], axis: int) -> Tensor:
-    values = values.to(torch.float32, copy=True).mul_(scale)
+    values = values.to(torch.get_default_dtype(), copy=True).mul_(scale)
     if learned:
         shape = [-1 if i == axis else 1 for i in range(values.dim())]
-        mean, deviation = (learned[name].float().view(shape) for name in ("mean", "deviation"))
+        mean, deviation = (learned[name].to(values).view(shape) for name in ("mean", "deviation"))
         values.sub_(mean).div_(deviation)
     return values
 

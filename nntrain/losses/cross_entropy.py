@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nntrain.batch import IGNORED
+from nntrain.device import at_least_single
 from nntrain.registry import loss
 from nntrain.specs import Classes, Tags, Tokens
 
@@ -24,6 +25,6 @@ class CrossEntropy:
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         if targets.is_floating_point():
-            return F.cross_entropy(outputs.float(), targets, reduction="sum")
-        logits, labels = outputs.float().flatten(0, -2), targets.flatten()
+            return F.cross_entropy(at_least_single(outputs), targets, reduction="sum")
+        logits, labels = at_least_single(outputs).flatten(0, -2), targets.flatten()
         return F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nntrain.batch import IGNORED
+from nntrain.device import at_least_single
 from nntrain.registry import loss
 from nntrain.specs import Classes, Tags, Tokens
 
@@ -26,7 +27,7 @@ class Hinge:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return _of_targets(_hinges(outputs.float()), targets)
+        return _of_targets(_hinges(at_least_single(outputs)), targets)
 
 
 @loss("squared_hinge")
@@ -43,7 +44,7 @@ class SquaredHinge:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return _of_targets(_hinges(outputs.float()).square(), targets)
+        return _of_targets(_hinges(at_least_single(outputs)).square(), targets)
 
 
 @loss("perceptron")
@@ -61,7 +62,7 @@ class PerceptronCriterion:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        scores = outputs.float()
+        scores = at_least_single(outputs)
         # Not amax, whose gradient is shared out among equal scores: from zero weights one class must win.
         return _of_targets(scores.max(dim=-1, keepdim=True).values - scores, targets)
 

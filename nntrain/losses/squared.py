@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from nntrain.device import at_least_single
 from nntrain.registry import loss
 from nntrain.specs import Reconstruction, Values
 
@@ -20,4 +21,4 @@ class Squared:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return (outputs.float() - targets).square().flatten(1).mean(dim=1).sum()
+        return (at_least_single(outputs) - targets).square().flatten(1).mean(dim=1).sum()

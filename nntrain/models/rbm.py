@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nntrain.device import at_least_single
 from nntrain.errors import UnfitError
 from nntrain.registry import model
 from nntrain.settings import Count
@@ -152,7 +153,7 @@ class RestrictedBoltzmannMachine(nn.Module):
         return scores.double().logsumexp(dim=0)
 
     def _hidden(self, v: Tensor) -> Tensor:
-        return F.linear(v, self.weight, self.hidden_bias).float()
+        return at_least_single(F.linear(v, self.weight, self.hidden_bias))
 
     def _drive(self, hidden: Tensor) -> Tensor:
-        return F.linear(hidden, self.weight.t()).float()
+        return at_least_single(F.linear(hidden, self.weight.t()))

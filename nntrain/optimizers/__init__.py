@@ -1,12 +1,13 @@
 """Optimizers: update rules as functions of parameters, gradients and state, and what binds them to a model."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Protocol
+from collections.abc import Mapping
+from typing import Annotated, NamedTuple, Protocol
 
 import torch
 from annotated_types import Len
 from torch import Tensor, nn
 
+from nntrain.closure import Closure
 from nntrain.errors import UserError
 from nntrain.settings import Probability
 
@@ -14,16 +15,27 @@ State = dict[str, list[Tensor]]
 Betas = Annotated[list[Probability], Len(2, 2)]  # how much of two running means is kept
 
 
+class Problem(NamedTuple):
+    """What a step is to make smaller: the parameters, outside of autograd, and their gradients.
+
+    `closure` gives the objective and its derivatives again after the parameters were changed in place.
+    """
+
+    parameters: list[Tensor]
+    gradients: list[Tensor]
+    closure: Closure
+
+
 class Rule(Protocol):
     """An update rule. Its settings are its attributes; its state lies outside, a tensor for each parameter."""
 
     lr: float
 
-    def start(self, parameters: Sequence[Tensor]) -> State:
-        """The state before the first step."""
+    def start(self, parameters: Mapping[str, Tensor]) -> State:
+        """The state before the first step, for parameters by name."""
 
-    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
-        """Changes parameters and state in place."""
+    def step(self, problem: Problem, state: State, lr: float) -> None:
+        """Changes parameters and state in place, and leaves the gradients as they are."""
 
 
 class Optimizer:
@@ -35,12 +47,12 @@ class Optimizer:
         self.names = [name for name, _ in named]
         self.parameters: list[Tensor] = [p for _, p in named]
         self._detached = [p.detach() for p in self.parameters]  # the same memory, outside of autograd
-        self._state = rule.start(self._detached)
+        self._state = rule.start(dict(zip(self.names, self._detached, strict=True)))
 
-    def step(self, gradients: list[Tensor], factor: float) -> None:
+    def step(self, gradients: list[Tensor], factor: float, closure: Closure) -> None:
         """One step with `factor` times the rule's learning rate."""
         laid_out = [_laid_out_like(p, g) for p, g in zip(self._detached, gradients, strict=True)]
-        self.rule.step(self._detached, laid_out, self._state, self.rule.lr * factor)
+        self.rule.step(Problem(self._detached, laid_out, closure), self._state, self.rule.lr * factor)
 
     def named(self) -> dict[str, Tensor]:
         return dict(zip(self.names, self.parameters, strict=True))
@@ -63,9 +75,9 @@ class Optimizer:
             tensor.copy_(stored[name])
 
 
-def counters(parameters: Sequence[Tensor]) -> list[Tensor]:
+def counters(parameters: Mapping[str, Tensor]) -> list[Tensor]:
     """Steps taken, a number for each parameter, as torch's update rules count them."""
-    return [torch.zeros((), dtype=torch.float32, device=p.device) for p in parameters]
+    return [torch.zeros((), dtype=torch.float32, device=p.device) for p in parameters.values()]
 
 
 def _laid_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:

@@ -1,12 +1,12 @@
 """Adadelta."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.optim.adadelta import adadelta
 
-from nntrain.optimizers import State, counters
+from nntrain.optimizers import Problem, State, counters
 from nntrain.registry import optimizer
 from nntrain.settings import Positive, Probability
 
@@ -30,17 +30,17 @@ class Adadelta:
         self.rho = rho
         self.eps = eps
 
-    def start(self, parameters: Sequence[Tensor]) -> State:
+    def start(self, parameters: Mapping[str, Tensor]) -> State:
         return {
-            "square": [torch.zeros_like(p) for p in parameters],
-            "change": [torch.zeros_like(p) for p in parameters],
+            "square": [torch.zeros_like(p) for p in parameters.values()],
+            "change": [torch.zeros_like(p) for p in parameters.values()],
             "steps": counters(parameters),
         }
 
-    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
+    def step(self, problem: Problem, state: State, lr: float) -> None:
         adadelta(
-            parameters,
-            gradients,
+            problem.parameters,
+            problem.gradients,
             state["square"],
             state["change"],
             state["steps"],

@@ -1,12 +1,12 @@
 """Adagrad."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.optim.adagrad import adagrad
 
-from nntrain.optimizers import State, counters
+from nntrain.optimizers import Problem, State, counters
 from nntrain.registry import optimizer
 from nntrain.settings import NonNegative, Positive
 
@@ -30,17 +30,17 @@ class Adagrad:
         self.first_sum = start
         self.eps = eps
 
-    def start(self, parameters: Sequence[Tensor]) -> State:
-        return {"sum": [torch.full_like(p, self.first_sum) for p in parameters], "steps": counters(parameters)}
+    def start(self, parameters: Mapping[str, Tensor]) -> State:
+        return {"sum": [torch.full_like(p, self.first_sum) for p in parameters.values()], "steps": counters(parameters)}
 
-    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
+    def step(self, problem: Problem, state: State, lr: float) -> None:
         adagrad(
-            parameters,
-            gradients,
+            problem.parameters,
+            problem.gradients,
             state["sum"],
             state["steps"],
             foreach=False,
-            fused=all(p.device.type == "cpu" for p in parameters),  # there is no kernel for CUDA
+            fused=all(p.device.type == "cpu" for p in problem.parameters),  # there is no kernel for CUDA
             lr=lr,
             weight_decay=0.0,
             lr_decay=0.0,

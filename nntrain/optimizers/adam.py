@@ -1,12 +1,12 @@
 """Adam and AdamW."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from nntrain.optimizers import Betas, State, counters
+from nntrain.optimizers import Betas, Problem, State, counters
 from nntrain.registry import optimizer
 from nntrain.settings import NonNegative, Positive
 
@@ -38,11 +38,11 @@ class Adam:
         self.betas = betas
         self.eps = eps
 
-    def start(self, parameters: Sequence[Tensor]) -> State:
+    def start(self, parameters: Mapping[str, Tensor]) -> State:
         return start_moments(parameters)
 
-    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
-        step_moments(parameters, gradients, state, lr, self.betas, self.eps, weight_decay=0.0)
+    def step(self, problem: Problem, state: State, lr: float) -> None:
+        step_moments(problem.parameters, problem.gradients, state, lr, self.betas, self.eps, weight_decay=0.0)
 
 
 @optimizer("adamw")
@@ -73,17 +73,17 @@ class AdamW:
         self.eps = eps
         self.weight_decay = weight_decay
 
-    def start(self, parameters: Sequence[Tensor]) -> State:
+    def start(self, parameters: Mapping[str, Tensor]) -> State:
         return start_moments(parameters)
 
-    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
-        step_moments(parameters, gradients, state, lr, self.betas, self.eps, self.weight_decay)
+    def step(self, problem: Problem, state: State, lr: float) -> None:
+        step_moments(problem.parameters, problem.gradients, state, lr, self.betas, self.eps, self.weight_decay)
 
 
-def start_moments(parameters: Sequence[Tensor]) -> State:
+def start_moments(parameters: Mapping[str, Tensor]) -> State:
     return {
-        "mean": [torch.zeros_like(p) for p in parameters],
-        "square": [torch.zeros_like(p) for p in parameters],
+        "mean": [torch.zeros_like(p) for p in parameters.values()],
+        "square": [torch.zeros_like(p) for p in parameters.values()],
         "steps": counters(parameters),
     }
 

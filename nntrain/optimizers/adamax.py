@@ -1,12 +1,12 @@
 """AdaMax."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.optim.adamax import adamax
 
-from nntrain.optimizers import Betas, State, counters
+from nntrain.optimizers import Betas, Problem, State, counters
 from nntrain.registry import optimizer
 from nntrain.settings import Positive
 
@@ -36,17 +36,17 @@ class AdaMax:
         self.betas = betas
         self.eps = eps
 
-    def start(self, parameters: Sequence[Tensor]) -> State:
+    def start(self, parameters: Mapping[str, Tensor]) -> State:
         return {
-            "mean": [torch.zeros_like(p) for p in parameters],
-            "largest": [torch.zeros_like(p) for p in parameters],
+            "mean": [torch.zeros_like(p) for p in parameters.values()],
+            "largest": [torch.zeros_like(p) for p in parameters.values()],
             "steps": counters(parameters),
         }
 
-    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
+    def step(self, problem: Problem, state: State, lr: float) -> None:
         adamax(
-            parameters,
-            gradients,
+            problem.parameters,
+            problem.gradients,
             state["mean"],
             state["largest"],
             state["steps"],

@@ -1,11 +1,11 @@
 """Lion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from nntrain.optimizers import Betas, State
+from nntrain.optimizers import Betas, Problem, State
 from nntrain.registry import optimizer
 from nntrain.settings import NonNegative, Positive
 
@@ -36,11 +36,11 @@ class Lion:
         self.betas = betas
         self.weight_decay = weight_decay
 
-    def start(self, parameters: Sequence[Tensor]) -> State:
-        return {"momentum": [torch.zeros_like(p) for p in parameters]}
+    def start(self, parameters: Mapping[str, Tensor]) -> State:
+        return {"momentum": [torch.zeros_like(p) for p in parameters.values()]}
 
-    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
-        momentum = state["momentum"]
+    def step(self, problem: Problem, state: State, lr: float) -> None:
+        parameters, gradients, momentum = problem.parameters, problem.gradients, state["momentum"]
         signs = torch._foreach_sign(torch._foreach_lerp(momentum, gradients, 1 - self.betas[0]))
         torch._foreach_mul_(parameters, 1 - lr * self.weight_decay)
         torch._foreach_add_(parameters, signs, alpha=-lr)

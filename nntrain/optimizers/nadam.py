@@ -1,12 +1,12 @@
 """NAdam."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.optim.nadam import nadam
 
-from nntrain.optimizers import Betas, State, counters
+from nntrain.optimizers import Betas, Problem, State, counters
 from nntrain.registry import optimizer
 from nntrain.settings import NonNegative, Positive
 
@@ -41,18 +41,18 @@ class NAdam:
         self.momentum_decay = momentum_decay
         self.eps = eps
 
-    def start(self, parameters: Sequence[Tensor]) -> State:
+    def start(self, parameters: Mapping[str, Tensor]) -> State:
         return {
-            "mean": [torch.zeros_like(p) for p in parameters],
-            "square": [torch.zeros_like(p) for p in parameters],
-            "product": [torch.ones((), dtype=torch.float32, device=p.device) for p in parameters],
+            "mean": [torch.zeros_like(p) for p in parameters.values()],
+            "square": [torch.zeros_like(p) for p in parameters.values()],
+            "product": [torch.ones((), dtype=torch.float32, device=p.device) for p in parameters.values()],
             "steps": counters(parameters),
         }
 
-    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
+    def step(self, problem: Problem, state: State, lr: float) -> None:
         nadam(
-            parameters,
-            gradients,
+            problem.parameters,
+            problem.gradients,
             state["mean"],
             state["square"],
             state["product"],

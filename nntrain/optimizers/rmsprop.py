@@ -1,12 +1,12 @@
 """RMSprop."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.optim.rmsprop import rmsprop
 
-from nntrain.optimizers import State, counters
+from nntrain.optimizers import Problem, State, counters
 from nntrain.registry import optimizer
 from nntrain.settings import Positive, Probability
 
@@ -43,15 +43,17 @@ class RMSprop:
         self.centered = centered
         self.eps = eps
 
-    def start(self, parameters: Sequence[Tensor]) -> State:
+    def start(self, parameters: Mapping[str, Tensor]) -> State:
         needed = {"square": True, "mean": self.centered, "momentum": self.momentum > 0}
-        state = {name: [torch.zeros_like(p) for p in parameters] for name, is_needed in needed.items() if is_needed}
+        state = {
+            name: [torch.zeros_like(p) for p in parameters.values()] for name, is_needed in needed.items() if is_needed
+        }
         return {**state, "steps": counters(parameters)}
 
-    def step(self, parameters: list[Tensor], gradients: list[Tensor], state: State, lr: float) -> None:
+    def step(self, problem: Problem, state: State, lr: float) -> None:
         rmsprop(
-            parameters,
-            gradients,
+            problem.parameters,
+            problem.gradients,
             state["square"],
             state.get("mean", []),
             state.get("momentum", []),

@@ -1,10 +1,10 @@
 """Regularizers: penalties added to the objective, and constraints on the parameters."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from nntrain.errors import UnfitError
 
@@ -12,13 +12,16 @@ Penalty = Callable[[Sequence[Tensor]], Tensor]  # of parameters, a tensor of sha
 
 
 class Regularizer(Protocol):
-    """Bound to a model's parameters by name before training starts."""
+    """Bound to a model before training starts."""
 
-    def bind(self, parameters: Mapping[str, Tensor]) -> None:
-        """Chooses the parameters it acts on; UnfitError where its pattern matches none."""
+    def bind(self, model: nn.Module) -> None:
+        """Chooses what it acts on; UnfitError where there is no such thing."""
 
     def penalty(self) -> Tensor | None:
-        """What is added to the objective, a tensor of shape (); None for nothing."""
+        """What is added to the objective, a tensor of shape (); None for nothing.
+
+        Asked after the forward pass of each micro-batch, and weighted by its share of the examples.
+        """
 
     def project(self) -> None:
         """Changes parameters after a step, in place."""
@@ -36,16 +39,56 @@ class OnWeights:
         self._match = match
         self._parameters: Sequence[Tensor] = ()
 
-    def bind(self, parameters: Mapping[str, Tensor]) -> None:
-        try:
-            self._parameters = [p for name, p in parameters.items() if re.search(self._match, name)]
-        except re.error as error:
-            raise UnfitError(f"'{self._match}' is not a regular expression: {error}", "match") from None
-        if not self._parameters:
-            raise UnfitError(f"'{self._match}' matches no parameter; there are {', '.join(parameters)}", "match")
+    def bind(self, model: nn.Module) -> None:
+        self._parameters = matching(model, self._match)
 
     def penalty(self) -> Tensor | None:
         return self._penalty(self._parameters)
 
     def project(self) -> None:
         """A penalty leaves the parameters as the step made them."""
+
+
+class OnMatrices:
+    """A penalty on the matrices among the parameters that a pattern matches, a row for each unit.
+
+    Of a filter bank, all axes but the first are columns; parameters of one axis are left out.
+
+    Settings:
+        match: pattern on parameter names; by default weights and not biases
+    """
+
+    def __init__(self, penalty: Callable[[], Penalty], *, match: str = "weight$") -> None:
+        self._penalty = penalty()
+        self._match = match
+        self._parameters: Sequence[Tensor] = ()
+
+    def bind(self, model: nn.Module) -> None:
+        self._parameters = matrices(model, self._match)
+
+    def penalty(self) -> Tensor | None:
+        return self._penalty([p.flatten(1) for p in self._parameters])
+
+    def project(self) -> None:
+        """A penalty leaves the parameters as the step made them."""
+
+
+def matching(model: nn.Module, pattern: str) -> list[Tensor]:
+    """The parameters whose names a pattern matches; UnfitError where there is none."""
+    parameters = dict(model.named_parameters())
+    try:
+        found: list[Tensor] = [p for name, p in parameters.items() if re.search(pattern, name)]
+    except re.error as error:
+        raise UnfitError(f"'{pattern}' is not a regular expression: {error}", "match") from None
+    if not found:
+        raise UnfitError(f"'{pattern}' matches no parameter; there are {', '.join(parameters)}", "match")
+    return found
+
+
+def matrices(model: nn.Module, pattern: str) -> list[Tensor]:
+    """Those of two or more axes; UnfitError where there is none."""
+    found: list[Tensor] = [p for p in matching(model, pattern) if p.dim() >= 2]
+    if not found:
+        names = ", ".join(name for name, p in model.named_parameters() if p.dim() >= 2)
+        raise UnfitError(f"'{pattern}' matches no matrix; there are {names}", "match")
+    return found

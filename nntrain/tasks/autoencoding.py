@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.device import at_least_single
 from nntrain.loss import Counts, Loss, Objective, Term
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
@@ -64,14 +65,16 @@ class Autoencoding:
 
     def loss(self, outputs: Coded, batch: Batch) -> Loss:
         error = Term(self._loss(outputs.reconstruction, batch.inputs))
-        return Loss(error=error, sparsity=Term(outputs.code.float().abs().sum(), self.sparsity))
+        return Loss(error=error, sparsity=Term(at_least_single(outputs.code).abs().sum(), self.sparsity))
 
     def counts(self, batch: Batch) -> Counts:
         return dict.fromkeys(("error", "sparsity"), len(batch.inputs))
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
         outputs = _coded(model, batch.inputs)
-        return Outcome(outputs.reconstruction.float(), batch.inputs, self.loss(outputs, batch), self.counts(batch))
+        return Outcome(
+            at_least_single(outputs.reconstruction), batch.inputs, self.loss(outputs, batch), self.counts(batch)
+        )
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The reconstruction of each example, flat."""

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.device import at_least_single
 from nntrain.loss import Counts, Loss, Objective, Term
 from nntrain.metrics.confusion import ConfusionMatrix
 from nntrain.registry import task
@@ -51,7 +52,7 @@ class Classification:
         return {"loss": len(batch.targets)}
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
-        outputs = self.outputs(model, batch).float()
+        outputs = at_least_single(self.outputs(model, batch))
         loss = Loss(loss=Term(self._loss(outputs, batch.targets)))
         return Outcome(outputs, batch.targets, loss, self.counts(batch))
 
@@ -68,5 +69,5 @@ class Classification:
     def _smoothed(self, targets: Tensor) -> Tensor:
         if self.label_smoothing == 0:
             return targets
-        one_hot = F.one_hot(targets, len(self.targets)).float()
+        one_hot = F.one_hot(targets, len(self.targets)).to(torch.get_default_dtype())
         return one_hot * (1 - self.label_smoothing) + self.label_smoothing / len(self.targets)

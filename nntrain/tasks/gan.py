@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nntrain.batch import Batch
+from nntrain.device import at_least_single
 from nntrain.loss import Counts, Loss, Objective, Term
 from nntrain.registry import task
 from nntrain.settings import Count
@@ -51,11 +52,11 @@ class AdversarialGame:
         return model.judge(model.make(len(batch.inputs)))
 
     def discriminator_loss(self, outputs: tuple[Tensor, Tensor], batch: Batch) -> Loss:
-        real, made = (logits.float() for logits in outputs)
+        real, made = (at_least_single(logits) for logits in outputs)
         return Loss(loss=Term(F.softplus(-real).sum() + F.softplus(made).sum()))
 
     def generator_loss(self, outputs: Tensor, batch: Batch) -> Loss:
-        return Loss(loss=Term(F.softplus(-outputs.float()).sum()))
+        return Loss(loss=Term(F.softplus(-at_least_single(outputs)).sum()))
 
     def counts(self, batch: Batch) -> Counts:
         return {"loss": len(batch.inputs)}
@@ -64,7 +65,7 @@ class AdversarialGame:
         samples = model.make(len(batch.inputs))
         real, made = model.judge(batch.inputs), model.judge(samples)
         both = self.discriminator_loss((real, made), batch)["loss"].sum + self.generator_loss(made, batch)["loss"].sum
-        return Outcome(samples.float(), batch.inputs, Loss(loss=Term(both)), self.counts(batch))
+        return Outcome(at_least_single(samples), batch.inputs, Loss(loss=Term(both)), self.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """A made example, flat, in the place of each real one."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.device import at_least_single
 from nntrain.errors import UnfitError
 from nntrain.loss import Counts, Loss, Objective, Term
 from nntrain.registry import task
@@ -55,7 +56,7 @@ class Regression:
         return {"loss": len(batch.targets)}
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
-        outputs = self.outputs(model, batch).float()
+        outputs = at_least_single(self.outputs(model, batch))
         mean, deviation = self._scale(batch.targets.device)
         return Outcome(outputs * deviation + mean, batch.targets, self.loss(outputs, batch), self.counts(batch))
 

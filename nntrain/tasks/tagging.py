@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.batch import IGNORED, Batch
+from nntrain.device import at_least_single
 from nntrain.loss import Counts, Loss, Objective, Term
 from nntrain.metrics.confusion import ConfusionMatrix
 from nntrain.registry import task
@@ -44,7 +45,7 @@ class Tagging:
         return {"loss": (batch.targets != IGNORED).sum()}
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
-        outputs = self.outputs(model, batch).float()
+        outputs = at_least_single(self.outputs(model, batch))
         return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:

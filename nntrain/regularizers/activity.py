@@ -1,0 +1,58 @@
+"""A penalty on what a layer puts out."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from nntrain.errors import UnfitError
+from nntrain.registry import regularizer
+from nntrain.settings import NonNegative
+from nntrain.suggest import did_you_mean
+
+
+@regularizer("activity")
+class Activity:
+    """Draws the outputs of a layer towards zero; with l1 few of them are active for one example.
+
+    penalty = weight * mean over the rows of sum_j |a_j|, or with l2 of sum_j a_j^2 / 2
+
+    a is the layer's output in the forward pass; a row is an example (of a graph's layer a node), and the sum goes
+    over units, positions and padding. Where a layer runs several times, all its outputs count.
+    Source: Goodfellow, Bengio, Courville, Deep Learning, section 7.10.
+
+    Settings:
+        layer: its name, as check shows it
+        weight: how strong it is
+        norm: l1 or l2
+    """
+
+    def __init__(self, *, layer: str, weight: NonNegative = 1e-4, norm: Literal["l1", "l2"] = "l1") -> None:
+        self._layer = layer
+        self._weight = weight
+        self._norm = norm
+        self._outputs: list[Tensor] = []
+
+    def bind(self, model: nn.Module) -> None:
+        modules = dict(model.named_modules())
+        if self._layer not in modules:
+            names = [name for name in modules if name]
+            raise UnfitError(f"there is no layer '{self._layer}'; {did_you_mean(self._layer, names)}", "layer")
+        modules[self._layer].register_forward_hook(self._record)
+
+    def penalty(self) -> Tensor | None:
+        if not self._outputs:
+            raise UnfitError(f"the layer '{self._layer}' of the penalty on activity did not run")
+        penalties = [self._size(output) / len(output) for output in self._outputs]
+        self._outputs.clear()
+        return torch.stack(penalties).sum() * self._weight
+
+    def project(self) -> None:
+        """A penalty leaves the parameters as the step made them."""
+
+    def _size(self, output: Tensor) -> Tensor:
+        return output.abs().sum() if self._norm == "l1" else output.square().sum() / 2
+
+    def _record(self, module: nn.Module, arguments: Any, output: Any) -> None:
+        if module.training:
+            self._outputs.append(output[0] if isinstance(output, tuple) else output)

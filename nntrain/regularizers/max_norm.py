@@ -1,0 +1,37 @@
+"""A constraint on the length of weight vectors."""
+
+from torch import Tensor, nn
+
+from nntrain.registry import regularizer
+from nntrain.regularizers import matrices
+from nntrain.settings import Positive
+
+
+@regularizer("max_norm")
+class MaxNorm:
+    """A constraint: the incoming weights of a unit are a vector of at most a given length.
+
+    w_i = w_i min(1, largest / |w_i|) after every step, w_i a row of a weight matrix or a filter
+
+    Source: Srivastava et al., Dropout, 2014, appendix A.
+
+    Settings:
+        largest: the length
+        match: pattern on parameter names; parameters of one axis are left out
+    """
+
+    def __init__(self, *, largest: Positive = 3.0, match: str = "weight$") -> None:
+        self._largest = largest
+        self._match = match
+        self._rows: list[Tensor] = []
+
+    def bind(self, model: nn.Module) -> None:
+        self._rows = [p.detach().flatten(1) for p in matrices(model, self._match)]  # the parameters' own memory
+
+    def penalty(self) -> Tensor | None:
+        """A constraint adds nothing to the objective."""
+        return None
+
+    def project(self) -> None:
+        for rows in self._rows:
+            rows.mul_((self._largest / rows.norm(dim=1, keepdim=True)).clamp(max=1))
