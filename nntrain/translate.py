@@ -6,8 +6,7 @@ from torch import Tensor
 from nntrain.batch import Sequences
 from nntrain.forms.encoder_decoder import EncoderDecoder
 from nntrain.network import Network
-
-BEGIN, END = 0, 1  # the first tokens of every target's vocabulary
+from nntrain.specs import Pairs
 
 
 @torch.no_grad()
@@ -21,11 +20,11 @@ def translate(model: Network, source: Sequences) -> Sequences:
     if not isinstance(body, EncoderDecoder):
         raise TypeError(f"only an encoder-decoder translates, not {type(body).__name__}")
     memory, caches = body.encode(source), body.new_caches()
-    token = source.values.new_full((len(source.values), 1), BEGIN)
+    token = source.values.new_full((len(source.values), 1), Pairs.begin)
     tokens: list[Tensor] = []
     for _ in range(body.context):
         token = model.head(body.decode(Sequences(token), memory, caches)).argmax(dim=-1)
         tokens.append(token)
     target = torch.cat(tokens, dim=1)
-    ends = (target == END).long()
+    ends = (target == Pairs.end).long()
     return Sequences(target, (ends.cumsum(dim=1) - ends == 0).sum(dim=1))

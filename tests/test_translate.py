@@ -7,7 +7,7 @@ from made import transformer
 from nntrain.batch import Pair, Sequences
 from nntrain.data.recall import reversal_pairs
 from nntrain.specs import Classes, Pairs, Tokens
-from nntrain.translate import BEGIN, END, translate
+from nntrain.translate import translate
 
 
 def test_a_target_is_that_of_full_passes_up_to_its_end() -> None:
@@ -17,13 +17,13 @@ def test_a_target_is_that_of_full_passes_up_to_its_end() -> None:
     for matrix in (parameter for parameter in net.parameters() if parameter.dim() > 1):
         torch.nn.init.normal_(matrix, std=0.5)
     source = Sequences(torch.randint(5, (50, 7)), torch.randint(1, 8, (50,)))
-    target = torch.full((50, 1), BEGIN)
+    target = torch.full((50, 1), Pairs.begin)
     for _ in range(6):
         target = torch.cat((target, net(Pair(source, Sequences(target)))[:, -1:].argmax(dim=-1)), dim=1)
     found = translate(net, source)
     assert torch.equal(found.values, target[:, 1:])
     rows = [row.tolist() for row in target[:, 1:]]
-    assert found.lengths.tolist() == [row.index(END) + 1 if END in row else 6 for row in rows]
+    assert found.lengths.tolist() == [row.index(Pairs.end) + 1 if Pairs.end in row else 6 for row in rows]
     assert len(set(found.lengths.tolist())) > 1
 
 

@@ -71,9 +71,9 @@ def reversal_pairs(*, length: Count = 10, symbols: Count = 26, examples: Count =
     lengths = torch.randint(1, length + 1, (examples,), generator=generator)
     places = torch.arange(length + 1)
     backwards = said.gather(1, (lengths[:, None] - 1 - places[:length]).clamp(min=0)) + 2  # after <begin> and <end>
-    begin = torch.zeros(examples, 1, dtype=torch.long)
+    begin = torch.full((examples, 1), Pairs.begin)
     target = torch.cat((begin, backwards), dim=1)
-    following = torch.cat((backwards, begin), dim=1).masked_fill(places == lengths[:, None], 1)
+    following = torch.cat((backwards, begin), dim=1).masked_fill(places == lengths[:, None], Pairs.end)
     names = _names(symbols)
     return Source(
         "reversal_pairs",
