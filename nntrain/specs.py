@@ -207,8 +207,8 @@ class Tokens(_Labelled):
 class Pairs:
     """Inputs that are a `Pair` of sequences of tokens: the source, and the target as far as it is known.
 
-    The lengths are the longest's; `unit` is as in `Tokens`. The first token of the target's vocabulary begins
-    every target, the second ends it.
+    The lengths are the longest's; `unit` is as in `Tokens`. The target's vocabulary has a token that begins every
+    target, and one that ends it.
     """
 
     source: tuple[str, ...]
@@ -217,6 +217,8 @@ class Pairs:
     target_length: int
     unit: str = "symbol"
     plural: ClassVar[str] = "pairs of sequences"
+    begin: ClassVar[int] = 0
+    end: ClassVar[int] = 1
 
     @property
     def shape(self) -> tuple[int, ...]:

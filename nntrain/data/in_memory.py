@@ -12,14 +12,14 @@ from nntrain.data import standardization
 from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled
 from nntrain.errors import UnfitError
 from nntrain.settings import Count
-from nntrain.specs import Image, Series, Targets, Tokens, Vector, Video
+from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs (n, ...), a tensor of any number type or `Sequences`, and targets (n, ...)."""
+    """Inputs (n, ...), a tensor of any number type, `Sequences` or a `Pair`, and targets (n, ...)."""
 
     inputs: Any
     targets: Tensor
@@ -39,7 +39,7 @@ class Source:
     """
 
     name: str
-    inputs: Vector | Image | Video | Series | Tokens
+    inputs: Vector | Image | Video | Series | Tokens | Pairs
     targets: Targets
     train: Examples
     test: Callable[[], Examples] | None = None
@@ -64,8 +64,7 @@ class TensorSplit:
             yield [self._finish(self._batch(numbers)) for numbers in update]
 
     def in_order(self) -> Iterator[Batch]:
-        values = self.inputs.values if isinstance(self.inputs, Sequences) else self.inputs
-        size = max(self.batch_size, EVALUATION_BYTES // max(1, values[:1].nbytes))
+        size = max(self.batch_size, EVALUATION_BYTES // max(1, _first_tensor(self.inputs)[:1].nbytes))
         for start in range(0, len(self), size):
             part = slice(start, start + size)
             yield self._finish(Batch(each(lambda tensor: tensor[part], self.inputs), self.targets[part]))  # noqa: B023
@@ -80,6 +79,10 @@ class TensorSplit:
         return Batch(
             each(lambda part: part.index_select(0, numbers), self.inputs), self.targets.index_select(0, numbers)
         )
+
+
+def _first_tensor(inputs: Any) -> Tensor:
+    return inputs if isinstance(inputs, Tensor) else _first_tensor(inputs[0])
 
 
 def _is_padded(inputs: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nntrain.batch import Sequences
+from nntrain.batch import Pair, Sequences
 from nntrain.specs import Inputs, Series
 
 PIECE = 4096  # examples whose moments are taken at a time
@@ -21,6 +21,8 @@ def learn(inputs: Any, scale: float) -> dict[str, Tensor]:
 
 def apply(inputs: Any, scale: float, learned: Mapping[str, Tensor]) -> Any:
     """`scale` times the inputs in torch's default type, standardised where something is learned; tokens as they are."""
+    if isinstance(inputs, Pair):
+        return inputs
     if isinstance(inputs, Sequences):
         if inputs.values.dim() == 2:  # tokens
             return inputs

@@ -18,8 +18,8 @@ from nntrain.tasks import Detail, Outcome
 class LanguageModel:
     """The next token at every position, from those before it: outputs are logits (batch, time, vocabulary).
 
-    The targets are the inputs moved by one. The model must not look ahead: a recurrent network in one direction,
-    or a transformer decoder.
+    The targets are the inputs moved by one, or the target of a pair moved by one. The model must not look ahead: a
+    recurrent network in one direction, or a transformer decoder.
 
     Source: Bengio, Ducharme, Vincent, Jauvin, A neural probabilistic language model, 2003.
 
