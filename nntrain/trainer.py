@@ -9,7 +9,7 @@ from nntrain.assemble import Parts
 from nntrain.checkpoint import Checkpoint
 from nntrain.clock import Duration
 from nntrain.curves import Curves
-from nntrain.device import seed_python
+from nntrain.device import python_state, restore_python, seed_python
 from nntrain.evaluate import Numbers
 from nntrain.interruption import Interruption
 from nntrain.meter import Meter
@@ -47,6 +47,7 @@ class Trainer:
         self.curves = Curves(parts, facts.get("curves"))
         self._saved_best = self._best()
         self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", 0.0))
+        self._random = python_state()
 
     def train(self, display: Display, interruption: Interruption) -> str:
         """Runs the loop; returns how the run ended: `finished`, `stopped_early` or `interrupted`."""
@@ -56,6 +57,7 @@ class Trainer:
         updates = parts.data.train.stream(parts.order.updates(self.step, parts.device.torch))
         parts.model.train()
         self.writers.open()
+        restore_python(self._random)  # importing a library, such as rich, may have drawn numbers
         status = self.ended()
         while status is None:
             parts.device.seed(parts.seed, 1, state.STAGE, self.step)
