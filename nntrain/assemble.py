@@ -81,8 +81,10 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
         data: Dataset | None = attempt.make(given.get("data"), device.torch, stored)
     attempt.giver = given["data"].name if data else ""
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
-    outputs = task.targets if task else data.targets if data else None
-    model = attempt(("model",), _network, given.get("model"), data, outputs, device, seed) if data else None
+    chosen: Component | None = given.get("model")
+    if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
+        chosen = None  # what it is to put out is not known
+    model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
@@ -167,6 +169,10 @@ def _task(
         chosen = attempt.reader.component("task", {"type": data.targets.task, **settings}, ("task",))
         task = attempt.make(chosen, data.targets)
     return task, chosen.plain if chosen else None
+
+
+def _is_wrong(reader: Reader, section: str) -> bool:
+    return any(problem.path[:1] == (section,) for problem in reader.problems)
 
 
 def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: Device, seed: int) -> nn.Module | None:

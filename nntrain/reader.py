@@ -138,7 +138,10 @@ class Reader:
         return factory(**settings) if is_whole else None, plain
 
     def _leaf(self, annotation: Any, data: Any, path: Path) -> Any:
-        is_tuple = isinstance(data, list) and any(get_origin(o) is tuple for o in options(annotation))
+        choices = options(annotation)
+        if isinstance(data, list) and len(choices) > 1 and any(item(choice) for choice in choices):
+            return self._leaf(next(choice for choice in choices if item(choice)), data, path)
+        is_tuple = isinstance(data, list) and any(get_origin(choice) is tuple for choice in choices)
         try:
             value = _adapter(annotation).validate_python(tuple(data) if is_tuple else data)
             self._check_size(value, path)
@@ -184,8 +187,10 @@ def _with_default_type(given: Any, setting: Setting) -> Any:
 
 def _is_by_name(data: Any) -> bool:
     """Whether these are several components, each under a name, and not the settings of one."""
-    is_mapping = isinstance(data, Mapping) and "type" not in data and len(data) > 0
-    return is_mapping and all(isinstance(value, Mapping) for value in data.values())
+    if not isinstance(data, Mapping) or "type" in data:
+        return False
+    kinds = {type(value) for value in data.values()}
+    return dict in kinds and kinds <= {dict, str}
 
 
 def _near_setting(key: object, known: Mapping[str, Setting]) -> str:

@@ -24,10 +24,15 @@ def downloads(allowed: bool) -> Iterator[None]:
         _is_withheld.reset(before)
 
 
-def download_folder(name: str, size: str) -> Path:
-    """Where the set `name` is to be downloaded to, which is said first; WithheldError where it is not to be."""
+def needed_from_elsewhere(name: str) -> None:
+    """To be called where the set `name` is not on this machine; WithheldError where it is not to be had now."""
     if _is_withheld.get():
         raise WithheldError(name)
+
+
+def download_folder(name: str, size: str) -> Path:
+    """Where the set `name` is to be downloaded to, which is said first; WithheldError where it is not to be."""
+    needed_from_elsewhere(name)
     target = cache_folder() / "data"
     print(f"downloading {name} ({size}) to {target}", file=sys.stderr)
     return target

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nntrain.batch import Sequences
 from nntrain.data.in_memory import Examples, InMemory, Source
-from nntrain.data.places import cache_folder, roots
+from nntrain.data.places import cache_folder, needed_from_elsewhere, roots
 from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
 from nntrain.settings import PathText
@@ -59,6 +59,7 @@ def _find(root: str | None) -> list[Path]:
             return files
     if root is not None:
         raise UnfitError(f"{root} holds no fsdd/recordings with WAV files", "root")
+    needed_from_elsewhere("spoken_digits")
     raise UserError(
         "spoken_digits is not on this machine; get github.com/Jakobovski/free-spoken-digit-dataset, put its folder "
         f"recordings into {cache_folder() / 'data' / 'fsdd'}, or set data.root or NNTRAIN_DATA to where fsdd is"

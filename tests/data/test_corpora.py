@@ -1,11 +1,12 @@
 """Tiny Shakespeare and the standard library's source text."""
 
 import io
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from nntrain.data import download, standard_library, tiny_shakespeare
+from nntrain.data import public_files, standard_library, tiny_shakespeare
 from nntrain.data.text import Corpus
 from nntrain.errors import UnfitError, UserError
 
@@ -26,7 +27,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
             raise OSError("no route to host")
         return io.BytesIO(pages[url])
 
-    monkeypatch.setattr(download, "urlopen", answer)
+    monkeypatch.setattr(public_files, "urlopen", answer)
     return pages
 
 
@@ -44,7 +45,7 @@ def put(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def expect(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiny_shakespeare, "CHECKSUM", download.sha256(text.encode()).hexdigest())
+    monkeypatch.setattr(tiny_shakespeare, "GIT_ID", public_files.git_id_of(text.encode()))
 
 
 def test_a_text_that_is_there_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +56,7 @@ def test_a_text_that_is_there_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_folder_without_the_text_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnfitError, match=r"holds no tinyshakespeare/input\.txt") as error:
+    with pytest.raises(UnfitError, match=r"holds no tinyshakespeare with the files of tiny_shakespeare") as error:
         tiny_shakespeare.tiny_shakespeare(root=str(tmp_path))
     assert error.value.path == ("root",)
 
@@ -72,10 +73,10 @@ def test_a_download_is_announced_and_kept(
     web: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     expect("To be, or not", monkeypatch)
-    web[tiny_shakespeare.URL] = b"To be, or not"
+    web[f"{tiny_shakespeare.URL}/input.txt"] = b"To be, or not"
     assert text_of(tiny_shakespeare.tiny_shakespeare()) == "To be, or not"
     kept = tmp_path / "cache" / "nntrain" / "data" / "tinyshakespeare" / "input.txt"
-    assert capsys.readouterr().err == f"downloading tiny_shakespeare (1.1 MB) to {kept}\n"
+    assert capsys.readouterr().err == f"downloading tiny_shakespeare (1.1 MB) to {kept.parents[1]}\n"
     assert [path.name for path in kept.parent.iterdir()] == ["input.txt"]
     web.clear()
     assert text_of(tiny_shakespeare.tiny_shakespeare()) == "To be, or not"
@@ -84,9 +85,9 @@ def test_a_download_is_announced_and_kept(
 @pytest.mark.parametrize("answer", [None, b"<html>404</html>"])
 def test_a_download_that_fails_leaves_nothing(web: dict[str, bytes], tmp_path: Path, answer: bytes | None) -> None:
     if answer is not None:
-        web[tiny_shakespeare.URL] = answer
+        web[f"{tiny_shakespeare.URL}/input.txt"] = answer
     with pytest.raises(
-        UserError, match=r"could not be downloaded.*put tinyshakespeare/input\.txt under .*NNTRAIN_DATA"
+        UserError, match=r"could not be downloaded.*put the folder tinyshakespeare under .*NNTRAIN_DATA"
     ):
         tiny_shakespeare.tiny_shakespeare()
     assert not list(tmp_path.rglob("*.*"))
@@ -116,7 +117,7 @@ def test_the_standard_library_is_read_in_a_fixed_order_without_tests(
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"# {name}\n")
-    order = sorted(("a.py", "b/one.py", "b/two.py"), key=lambda name: download.sha256(name.encode()).hexdigest())
+    order = sorted(("a.py", "b/one.py", "b/two.py"), key=lambda name: sha256(name.encode()).hexdigest())
     text = "".join(f"# {name}\n"[:10] for name in order)
     assert text_of(standard_library.standard_library()) == text
     assert text_of(standard_library.standard_library(size=13)) == text[:13]

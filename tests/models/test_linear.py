@@ -29,7 +29,7 @@ def linear(features: int, targets: Targets) -> Network:
 
 def objective_of(net: Network, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, t: Tensor, decay: float) -> Any:
     penalty = OnWeights(lambda: l2(weight=decay))
-    penalty.bind(dict(net.named_parameters()))
+    penalty.bind(net)
 
     def objective() -> Tensor:
         value = penalty.penalty()

@@ -52,12 +52,13 @@ def test_a_checkpoint_of_normalised_weights_is_the_same_network() -> None:
 
 
 def test_a_penalty_on_weights_leaves_normalised_ones_alone() -> None:
-    parameters = dict(body(hidden=[5], norm="weight").named_parameters())
+    model = body(hidden=[5], norm="weight")
+    parameters = dict(model.named_parameters())
     penalty = OnWeights(l2)
     with pytest.raises(UnfitError, match=r"matches no parameter; there are .*weight\.original0"):
-        penalty.bind(parameters)
+        penalty.bind(model)
     lengths = OnWeights(lambda: l2(weight=2.0), match="original0$")
-    lengths.bind(parameters)
+    lengths.bind(model)
     value = lengths.penalty()
     assert value is not None
     torch.testing.assert_close(value, parameters["layers.0.linear.parametrizations.weight.original0"].square().sum())
