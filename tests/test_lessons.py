@@ -1,6 +1,6 @@
-"""The quick ones of the lessons in scripts/bench/lessons: what networks learn and cannot learn."""
+"""The quick ones of the lessons in scripts/bench: what networks learn and cannot learn."""
 
-import importlib.util
+import importlib
 from types import ModuleType
 
 import pytest
@@ -8,14 +8,10 @@ import pytest
 from conftest import ROOT
 
 
-@pytest.fixture(scope="module")
-def perceptrons() -> ModuleType:
-    path = ROOT / "scripts" / "bench" / "lessons" / "perceptrons.py"
-    spec = importlib.util.spec_from_file_location("lessons_perceptrons", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def perceptrons(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "scripts" / "bench" / "lesson_plans")
+    return importlib.import_module("perceptrons")
 
 
 @pytest.mark.parametrize("lesson", ["xor", "parity", "sine", "deep_parity"])

@@ -1,20 +1,12 @@
-"""What perceptrons and multilayer perceptrons learn and cannot learn, each claim measured.
+"""What perceptrons and multilayer perceptrons learn and cannot learn."""
 
-Usage: .venv/bin/python scripts/bench/lessons/perceptrons.py   (about a minute)
-"""
-
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nntrain.assemble import Parts, assemble
-from nntrain.document import Document
-from nntrain.evaluate import Numbers, evaluate
-
-Row = tuple[str, str, bool]  # a claim, what was measured, and whether the claim holds
+from training import Row, measured, trained
 
 
 def xor() -> list[Row]:
@@ -40,7 +32,7 @@ def sine(widths: tuple[int, ...] = (1, 2, 4, 8, 32)) -> list[Row]:
             "scheduler": "cosine",
             "trainer": {"length": "300 epochs"},
         })  # fmt: skip
-        errors.append(dev_numbers(parts)["rmse"])
+        errors.append(measured(parts)["rmse"])
     found = ", ".join(f"{width}: {error:.4f}" for width, error in zip(widths, errors, strict=True))
     return [
         (f"{widths[-1]} sigmoid units fit a sine to 0.01", f"rmse {errors[-1]:.4f}", errors[-1] <= 0.01),
@@ -72,26 +64,9 @@ def threshold(scores: Tensor, least: int) -> Tensor:
     return (scores >= least).long()
 
 
-def trained(config: dict[str, Any]) -> Parts:
-    """The parts of a run after its last step; nothing is written."""
-    parts = assemble(Document("lesson", {"name": "lesson", **config}))
-    update, total = parts.update(), parts.clock.total
-    batches = parts.data.train.stream(parts.order.updates(0, parts.device.torch))
-    for step in range(total):
-        parts.device.seed(parts.seed, 1, 0, step)
-        update(step, next(batches), parts.schedule(step / total))
-    return parts
-
-
-def dev_numbers(parts: Parts) -> Numbers:
-    dev = parts.data.split("dev")
-    assert dev is not None
-    return evaluate(parts.model, parts.task, dev, parts.metrics, parts.device).numbers
-
-
 def _against_linear(what: str, mlp: dict[str, Any], training: dict[str, Any], length: str) -> list[Row]:
     errors = [
-        dev_numbers(trained({**training, "model": model, "trainer": {"length": length}}))["error_rate"]
+        measured(trained({**training, "model": model, "trainer": {"length": length}}))["error_rate"]
         for model in (mlp, "linear")
     ]
     return [
@@ -119,9 +94,3 @@ def _covers_even(clauses: Tensor, bit: int, even: Tensor) -> bool:
 
 
 LESSONS: tuple[Callable[[], list[Row]], ...] = (xor, parity, sine, deep_parity)
-
-if __name__ == "__main__":
-    rows = [row for lesson in LESSONS for row in lesson()]
-    for claim, measured, passed in rows:
-        print(f"{'yes' if passed else 'NO ':3}  {claim}: {measured}")
-    sys.exit(not all(passed for *_, passed in rows))
