@@ -85,6 +85,7 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
+    _initialize(attempt, model, given.get("init", []))
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
@@ -197,6 +198,14 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     except Exception as error:
         raise UnfitError(f"{chosen.name} cannot be made for {data.inputs}: {_reason(error)}") from error
     return model.to(device.torch)
+
+
+def _initialize(attempt: _Attempts, model: nn.Module | None, rules: list[Component]) -> None:
+    """Lets the rules fill the parameters that they match, from the generator that the model was made with."""
+    for rule in rules:
+        fill = attempt.make(rule)
+        if fill is not None and model is not None:
+            attempt(rule.path, fill, model)
 
 
 def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:

@@ -12,6 +12,7 @@ from nntrain.settings import (
     Count,
     Data,
     Factor,
+    Initializer,
     Interval,
     Length,
     Metric,
@@ -116,6 +117,7 @@ class Experiment:
         plugins: Python files with the user's own components
         data: what is learned from
         model: the network
+        init: rules for the weights to start from, one after the other; what none matches starts as its layer does
         task: what is learned; left out, inferred from the data's targets
         optimizer: how the weights change; for a task with several objectives also one for each, by its name
         scheduler: how the learning rate changes
@@ -129,6 +131,7 @@ class Experiment:
     plugins: list[str] = field(default_factory=list)
     data: Data
     model: Model
+    init: list[Initializer] = field(default_factory=list)
     task: Task | None = None
     optimizer: Optimizer | dict[str, Optimizer] = "adam"
     scheduler: Scheduler = "constant"

@@ -51,6 +51,7 @@ optimizer = Kind("optimizer", "optimizers")
 scheduler = Kind("scheduler", "schedulers")
 regularizer = Kind("regularizer", "regularizers")
 metric = Kind("metric", "metrics")
+initializer = Kind("initializer", "initializers")
 # Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan.
 block = Kind("block", "blocks")
 form = Kind("form", "forms")

@@ -1,12 +1,11 @@
 """Regularizers: penalties added to the objective, and constraints on the parameters."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from torch import Tensor, nn
 
-from nntrain.errors import UnfitError
+from nntrain.matching import matching, matrices
 
 Penalty = Callable[[Sequence[Tensor]], Tensor]  # of parameters, a tensor of shape ()
 
@@ -71,24 +70,3 @@ class OnMatrices:
 
     def project(self) -> None:
         """A penalty leaves the parameters as the step made them."""
-
-
-def matching(model: nn.Module, pattern: str) -> list[Tensor]:
-    """The parameters whose names a pattern matches; UnfitError where there is none."""
-    parameters = dict(model.named_parameters())
-    try:
-        found: list[Tensor] = [p for name, p in parameters.items() if re.search(pattern, name)]
-    except re.error as error:
-        raise UnfitError(f"'{pattern}' is not a regular expression: {error}", "match") from None
-    if not found:
-        raise UnfitError(f"'{pattern}' matches no parameter; there are {', '.join(parameters)}", "match")
-    return found
-
-
-def matrices(model: nn.Module, pattern: str) -> list[Tensor]:
-    """Those of two or more axes; UnfitError where there is none."""
-    found: list[Tensor] = [p for p in matching(model, pattern) if p.dim() >= 2]
-    if not found:
-        names = ", ".join(name for name, p in model.named_parameters() if p.dim() >= 2)
-        raise UnfitError(f"'{pattern}' matches no matrix; there are {names}", "match")
-    return found

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
+from nntrain.matching import matrices
 from nntrain.registry import regularizer
-from nntrain.regularizers import matrices
 from nntrain.settings import Positive
 
 

@@ -7,11 +7,13 @@ import platform
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+CONFIGS = (ROOT / "configs").glob("*.yaml")
 TABLE = Path(__file__).with_name("scores.md")
 COLUMNS = "| config | seconds | parameters | metric | train | dev | dev, best model | test, best model |"
 Figures = tuple[float, ...]  # seconds; the metric on train, dev, dev with the best model, test with it
@@ -22,9 +24,9 @@ class NotRunError(Exception):
 
 
 def nntrain(*arguments: str) -> dict[str, Any]:
-    """The JSON that a command prints; its progress goes to this process's standard error."""
+    """The JSON that a command prints."""
     command = [sys.executable, "-m", "nntrain", *arguments, "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise NotRunError(f"`nntrain {' '.join(arguments[:1])}` ended with status {done.returncode}")
     return json.loads(done.stdout)
@@ -68,19 +70,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("configs", nargs="*", type=Path, help="all of configs/ where none is given")
     parser.add_argument("--seeds", type=int, default=1, help="train with the seeds 0 to N - 1 (default: 1)")
+    parser.add_argument("--jobs", type=int, default=1, help="how many configs at a time, on a share of the cores each")
     asked = parser.parse_args()
-    configs = asked.configs or sorted((ROOT / "configs").glob("*.yaml"))
-    with tempfile.TemporaryDirectory() as out:
-        rows = [row(config, asked.seeds, out) for config in configs]
+    cores = os.cpu_count() or 1
+    os.environ["OMP_NUM_THREADS"] = str(max(1, cores // asked.jobs))
+    rows: list[str] = []
+    with tempfile.TemporaryDirectory() as out, ThreadPoolExecutor(asked.jobs) as jobs:
+        for done in jobs.map(lambda config: row(config, asked.seeds, out), asked.configs or sorted(CONFIGS)):
+            rows.append(done)
+            print(done, file=sys.stderr)
+            if not asked.configs:
+                TABLE.write_text(table(rows, asked.seeds, asked.jobs), encoding="utf-8")
+    print(table(rows, asked.seeds, asked.jobs))
+
+
+def table(rows: list[str], seeds: int, jobs: int) -> str:
     machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {version('torch')}"
-    seeds = "seed 0" if asked.seeds == 1 else f"seeds 0 to {asked.seeds - 1}: mean (smallest to largest)"
-    command = "scripts/bench/scores" if asked.seeds == 1 else f"scripts/bench/scores --seeds {asked.seeds}"
+    told = "seed 0" if seeds == 1 else f"seeds 0 to {seeds - 1}: mean (smallest to largest)"
+    options = "".join(f" --{name} {n}" for name, n in (("seeds", seeds), ("jobs", jobs)) if n > 1)
+    head = f"Written by `scripts/bench/scores{options}` on {machine}; seconds of training; {told}.\n"
     ruler = "| --- " + "| ---: " * 2 + "| --- " + "| ---: " * 4 + "|"
-    head = f"Written by `{command}` on {machine}; seconds of training; {seeds}.\n"
-    table = "\n".join((head, COLUMNS, ruler, *rows)) + "\n"
-    if not asked.configs:
-        TABLE.write_text(table, encoding="utf-8")
-    print(table)
+    return "\n".join((head, COLUMNS, ruler, *rows)) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,159 @@
+"""Initializers: the moments and structure of what they fill in, and the rules of a config."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nntrain.checkpoint import load
+from nntrain.errors import UnfitError
+from nntrain.initializers import OnMatrices, OnParameters
+from nntrain.initializers.constant import constant, zeros
+from nntrain.initializers.random import normal, truncated_normal, uniform
+from nntrain.initializers.scaled import (
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    lecun_normal,
+    lecun_uniform,
+)
+from nntrain.initializers.structured import forget_gate, identity, orthogonal, sparse
+from runs import only_run
+
+Command = Callable[..., Any]
+INPUTS, OUTPUTS = 300, 200
+
+
+def filled(rule: Any, module: nn.Module | None = None, name: str = "weight", **settings: Any) -> Tensor:
+    torch.manual_seed(0)
+    module = module or nn.Linear(INPUTS, OUTPUTS)
+    within = {"match": f"^{name}$"}
+    (OnMatrices if module.get_parameter(name).dim() > 1 else OnParameters)(lambda: rule(**settings), **within)(module)
+    return module.get_parameter(name).detach()
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings", "deviation"),
+    [
+        (uniform, {"limit": 0.3}, 0.3 / math.sqrt(3)),
+        (normal, {"deviation": 0.2}, 0.2),
+        (glorot_uniform, {"gain": 2.0}, 2 * math.sqrt(2 / (INPUTS + OUTPUTS))),
+        (glorot_normal, {}, math.sqrt(2 / (INPUTS + OUTPUTS))),
+        (he_uniform, {}, math.sqrt(2 / INPUTS)),
+        (he_normal, {"slope": 0.5}, math.sqrt(2 / 1.25 / INPUTS)),
+        (lecun_normal, {}, math.sqrt(1 / INPUTS)),
+        (lecun_uniform, {}, math.sqrt(1 / INPUTS)),
+    ],
+)
+def test_moments(rule: Any, settings: dict[str, Any], deviation: float) -> None:
+    w = filled(rule, **settings)
+    assert float(w.std()) == pytest.approx(deviation, rel=0.02)
+    assert abs(float(w.mean())) < 4 * deviation / math.sqrt(w.numel())
+
+
+@pytest.mark.parametrize("rule", [uniform, glorot_uniform, he_uniform, lecun_uniform])
+def test_even_spread_ends_at_its_limit(rule: Any) -> None:
+    w = filled(rule)
+    assert float(w.abs().max()) == pytest.approx(math.sqrt(3) * float(w.std()), rel=0.02)
+
+
+def test_a_normal_has_its_mean() -> None:
+    assert float(filled(normal, mean=0.5, deviation=0.1).mean()) == pytest.approx(0.5, abs=0.002)
+
+
+def test_the_far_ones_of_a_truncated_normal_are_left_out() -> None:
+    w = filled(truncated_normal, deviation=0.1, most=2.0)
+    assert float(w.abs().max()) <= 0.2
+    # The variance of a normal cut at 2 deviations: 1 - 4 phi(2) / (2 Phi(2) - 1).
+    density, inside = math.exp(-2) / math.sqrt(2 * math.pi), math.erf(math.sqrt(2))
+    assert float(w.var()) == pytest.approx(0.01 * (1 - 4 * density / inside), rel=0.03)
+
+
+def test_filter_banks_count_channels_times_window() -> None:
+    w = filled(he_normal, nn.Conv2d(30, 40, 5))
+    assert float(w.std()) == pytest.approx(math.sqrt(2 / (30 * 25)), rel=0.02)
+
+
+def test_one_number_for_all() -> None:
+    assert filled(zeros, name="bias").eq(0).all()
+    assert filled(constant, value=-0.3).eq(-0.3).all()
+
+
+@pytest.mark.parametrize("shape", [(20, 50), (50, 20), (30, 30)])
+def test_orthogonal(shape: tuple[int, int]) -> None:
+    w = filled(orthogonal, nn.Linear(*shape), gain=1.5).double()
+    product = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
+    torch.testing.assert_close(product, 2.25 * torch.eye(len(product)).double(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("incoming", "expected"), [(15, 15), (0.1, 30), (1, 1)])
+def test_each_unit_has_its_number_of_incoming_weights(incoming: int | float, expected: int) -> None:
+    w = filled(sparse, incoming=incoming, deviation=2.0)
+    assert (w != 0).sum(dim=1).eq(expected).all()
+    assert float(w[w != 0].std()) == pytest.approx(2.0, rel=0.15)
+    assert len({tuple(row.nonzero().flatten().tolist()) for row in w}) > 100 or incoming == 1
+
+
+def test_every_gate_gets_an_identity() -> None:
+    w = filled(identity, nn.LSTM(3, 5), "weight_hh_l0", scale=0.5)
+    torch.testing.assert_close(w, 0.5 * torch.eye(5).repeat(4, 1))
+
+
+def test_the_forget_gates_bias_and_no_other() -> None:
+    lstm = nn.LSTM(3, 5)
+    torch.manual_seed(0)
+    before = lstm.bias_ih_l0.detach().clone()
+    OnParameters(lambda: forget_gate(value=2.0), match="bias_ih")(lstm)
+    assert lstm.bias_ih_l0[5:10].eq(2).all()
+    assert torch.equal(lstm.bias_ih_l0[:5], before[:5]) and torch.equal(lstm.bias_ih_l0[10:], before[10:])
+
+
+@pytest.mark.parametrize(
+    ("rule", "match", "message"),
+    [
+        (OnMatrices(identity), "weight$", "only square matrices, one or several below each other, have an identity"),
+        (OnParameters(forget_gate), "weight$", "the biases of an LSTM are four for each unit; write match: bias_ih"),
+        (OnMatrices(he_normal, match="bias$"), "bias$", "'bias\\$' matches no matrix; there are weight"),
+        (OnParameters(zeros, match="conv"), "conv", "'conv' matches no parameter; there are weight, bias"),
+    ],
+)
+def test_what_does_not_fit_is_refused(rule: Any, match: str, message: str) -> None:
+    with pytest.raises(UnfitError, match=message) as error:
+        rule(nn.Linear(4, 6))
+    assert error.value.path == ("match",)
+
+
+CONFIG = """
+data: iris
+model: {type: mlp, hidden: [8]}
+init:
+  - {type: he_normal, match: "layers.*weight$"}
+  - {type: constant, value: 0.25, match: "bias$"}
+trainer: {length: 1 step}
+optimizer: {type: sgd, lr: 1.0e-30}
+"""
+
+
+def test_rules_of_a_config_fill_in_what_training_starts_from(
+    command: Command, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    write(CONFIG)
+    assert command("fit", "my.yaml").status == 0
+    tensors = load(only_run(tmp_path / "runs") / "checkpoints" / "last.safetensors").tensors
+    assert tensors["model.head.bias"].eq(0.25).all()
+    assert tensors["model.body.layers.0.linear.bias"].eq(0.25).all()
+    assert float(tensors["model.body.layers.0.linear.weight"].std()) == pytest.approx(math.sqrt(2 / 4), rel=0.4)
+
+
+def test_a_rule_that_matches_nothing_is_pointed_at(command: Command, write: Callable[..., Path]) -> None:
+    write(CONFIG.replace("layers.*weight$", "conv"))
+    refused = command("check", "my.yaml")
+    assert refused.status == 2
+    assert (
+        "my.yaml:5:30: init.0.match: 'conv' matches no parameter; there are body.layers.0.linear.weight" in refused.err
+    )
