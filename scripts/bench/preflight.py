@@ -101,13 +101,13 @@ def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def report(
-    healthy: Mapping[str, list[Checked]], faulty: Mapping[str, list[Checked]], missing: list[str], seeds: int
+    healthy: Mapping[str, list[Checked]], faulty: Mapping[str, list[Checked]], missing: list[str], options: str
 ) -> str:
     well, ill = ([run for runs in part.values() for run in runs] for part in (healthy, faulty))
     rules = dict.fromkeys(rule for run in (*ill, *well) for rule in run.alarms)
     machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {version('torch')}"
     parts = [
-        f"Written by `scripts/bench/preflight --seeds {seeds}` on {machine}. Faults and rules have the same author.",
+        f"Written by `scripts/bench/preflight {options}` on {machine}. Faults and rules have the same author.",
         f"Healthy runs with an alarm: {rate(well)}, of {len(healthy)} configs; at most {MOST_FALSE:.0%} is asked.\n"
         f"Faulty runs with an alarm: {rate(ill)}, of {len(faulty)} kinds; at least {LEAST_FOUND:.0%} is asked.",
         *([f"Missing, since a component is: {', '.join(missing)}."] if missing else []),
@@ -130,8 +130,10 @@ def report(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="check with the seeds 0 to N - 1 (default: 5)")
+    parser.add_argument("--fault-seeds", type=int, help="the same for planted faults (default: as --seeds)")
     parser.add_argument("--only", default="", help="only what has this in its name; writes no table")
     asked = parser.parse_args()
+    fault_seeds = asked.fault_seeds or asked.seeds
     wanted: dict[tuple[str, str], Any] = {("", name): config_of(name) for name in HEALTHY}
     for fault, (planted, bases) in FAULTS.items():
         wanted |= {(fault, base): config_of(base, planted) for base in bases}
@@ -142,11 +144,12 @@ def main() -> None:
         for (fault, base), config in wanted.items():
             if config is None or asked.only not in f"{fault} {base}":
                 continue
-            runs = checked(config, asked.seeds, Path(folder))
+            runs = checked(config, fault_seeds if fault else asked.seeds, Path(folder))
             print(f"{fault or 'healthy'}: {base}: {rate(runs)} {counted(runs, 'alarms')}", file=sys.stderr, flush=True)
             into, name = (faulty, fault) if fault else (healthy, base)
             into.setdefault(name, []).extend(runs)
-    text = report(healthy, faulty, missing, asked.seeds)
+    options = f"--seeds {asked.seeds}" + (f" --fault-seeds {fault_seeds}" if fault_seeds != asked.seeds else "")
+    text = report(healthy, faulty, missing, options)
     if not asked.only:
         TABLE.write_text(text, encoding="utf-8")
     print(text)
