@@ -17,6 +17,7 @@ from nntrain.invocation import command
 
 if TYPE_CHECKING:
     from nntrain.assemble import Parts
+    from nntrain.fit import Request, Result
     from nntrain.run import Run
     from nntrain.tables import Table
     from nntrain.terminal import ProgressBar
@@ -43,6 +44,8 @@ def fit(
         typer.Option(metavar="RUN|auto", help="Go on with a run, or with the newest unfinished one."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
+    seeds: Annotated[int | None, typer.Option(min=2, help="Train so often, from other random weights.")] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="Train so often, tested on another part each time.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a network as CONFIG says."""
@@ -51,17 +54,20 @@ def fit(
 
     if config is not None and _is_override(config):  # `fit --resume RUN trainer.length="40 epochs"`
         config, overrides = None, [str(config), *(overrides or [])]
+    request = Request(config, overrides or [], out, resume)
     with _results_apart():
-        result = train(Request(config, overrides or [], out, resume), _say, _progress)
+        result = _study(request, seeds, folds) if seeds or folds else train(request, _say, _progress)
     summary = result.summary
     if as_json:
         _print_json(summary)
+    elif "runs" in summary:
+        _print_study(summary)
     else:
         _print_results(summary)
     if result.exit_status == RunError.exit_status:
         _say(f"error: {summary['reason']}")
     elif result.exit_status:
-        run = shlex.quote(summary["run"])
+        run = shlex.quote(summary["runs"][-1] if "runs" in summary else summary["run"])
         _say(f"{summary['reason']}; the state is saved. To go on:\n  {command()} fit --resume {run}")
     raise typer.Exit(result.exit_status)
 
@@ -308,6 +314,28 @@ def _print_results(summary: Mapping[str, Any]) -> None:
     print(f"the curves   {command()} board {run}")
     if summary["best"]:
         print(f"its worth    {command()} eval {run} --split test")
+
+
+def _study(request: "Request", seeds: int | None, folds: int | None) -> "Result":
+    from nntrain import study
+
+    if seeds and folds:
+        raise UserError("--seeds and --folds are two studies; take one of them")
+    if seeds:
+        return study.study(request, study.seeds(seeds), "seeds", _say, _progress)
+    return study.study(request, study.folds(folds or 0), "folds", _say, _progress)
+
+
+def _print_study(summary: Mapping[str, Any]) -> None:
+    from nntrain.study import table
+
+    _print_tables([table(summary)])
+    runs = shlex.quote(summary["run"])
+    print(f"{len(summary['runs'])} runs: {summary['status']}, {summary['seconds']:.1f} s of training")
+    print(f"the runs     {runs}")
+    print(f"the curves   {command()} board {runs}")
+    if summary["best"]:
+        print(f"the best     {command()} eval {shlex.quote(summary['best']['checkpoint'])} --split test")
 
 
 def _progress(parts: "Parts", run: "Run", step: int) -> "ProgressBar":

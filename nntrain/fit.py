@@ -41,8 +41,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
+    """How a run ended; `better` says whether the metric that it is judged by is to be lower or higher."""
+
     summary: dict[str, Any]
     exit_status: int
+    better: str = "lower"
 
 
 def fit(request: Request, say: Say, show: Show) -> Result:
@@ -56,7 +59,9 @@ def fit(request: Request, say: Say, show: Show) -> Result:
     except OSError as error:
         raise RunError(_say_failure(error)) from error
     failed = dict.fromkeys(("diverged", "failed"), RunError.exit_status)
-    return Result(summary, {**failed, "interrupted": interruption.exit_status}.get(status, 0))
+    watch = trainer.curves.watch
+    exit_status = {**failed, "interrupted": interruption.exit_status}.get(status, 0)
+    return Result(summary, exit_status, watch.better if watch else "lower")
 
 
 def _train(trainer: Trainer, display: Display, interruption: Interruption) -> tuple[str, str | None]:

@@ -1,0 +1,118 @@
+"""Many runs from one config: seeds and folds, and what they say together."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from nntrain.checkpoint import write_durably
+from nntrain.errors import UserError
+from nntrain.fit import Request, Result, Say, Show, fit
+from nntrain.tables import Table
+from nntrain.writers import finite
+
+Overrides = Sequence[str]
+CONFIDENCE = 0.95
+
+
+def seeds(count: int) -> list[Overrides]:
+    """The overrides of runs that differ in their weights, order and noise."""
+    return [[f"seed={seed}"] for seed in range(count)]
+
+
+def folds(count: int) -> list[Overrides]:
+    """The overrides of runs of which each is tested on another part of the data."""
+    return [[f"data.split.folds={count}", f"data.split.fold={fold}"] for fold in range(count)]
+
+
+def study(request: Request, variants: Sequence[Overrides], kind: str, say: Say, show: Show) -> Result:
+    """Trains each variant as a run of its own below one folder; an interrupted one is the last."""
+    if request.resume is not None or request.config is None:
+        raise UserError(f"--{kind} starts new runs of a config; an interrupted one of them goes on with fit --resume")
+    stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+    folder = request.out / Path(request.config).stem / f"{stamp}-{kind}"
+    results: list[Result] = []
+    for number, variant in enumerate(variants):
+        say(f"{kind} {number + 1} of {len(variants)}: {' '.join(variant)}")
+        result = fit(replace(request, overrides=[*request.overrides, *variant], out=folder), say, show)
+        results.append(result)
+        if result.summary["status"] == "interrupted":
+            break
+    summary = together([result.summary for result in results], folder, results[0].better)
+    write_durably(folder / "summary.json", json.dumps(finite(summary), indent=1).encode())
+    return Result(summary, max(result.exit_status for result in results))
+
+
+def together(summaries: Sequence[Mapping[str, Any]], folder: Path, better: str) -> dict[str, Any]:
+    """Mean, standard deviation and 95 % interval of every metric over runs, and the best of them.
+
+    `better` says whether the metric that the runs are judged by is to be lower or higher.
+
+    interval = mean +- t s / sqrt(n), t the quantile of Student's distribution with n - 1 degrees of freedom
+    """
+    parts = {part: [_metrics(summary, part) for summary in summaries] for part in ("train", "dev", "best")}
+    last = summaries[-1]
+    unwell = [s for s in summaries if s["status"] not in ("finished", "stopped_early")]
+    return {
+        "run": str(folder.resolve()),
+        "status": unwell[0]["status"] if unwell else "finished",
+        "reason": unwell[0]["reason"] if unwell else None,
+        "seconds": sum(summary["seconds"] for summary in summaries),
+        "model": last["model"],
+        "runs": [summary["run"] for summary in summaries],
+        "best": _best([summary["best"] for summary in summaries if summary["best"]], better),
+        **{name: {part: _each(how, found) for part, found in parts.items()} for name, how in _STATISTICS.items()},
+    }
+
+
+def table(summary: Mapping[str, Any]) -> Table:
+    """Metrics, each as mean +- half of its interval."""
+    names = {"train": "train", "dev": "dev", "best": "dev, best model"}
+    shown = [part for part in names if summary["mean"][part]]
+    metrics = dict.fromkeys(metric for part in shown for metric in summary["mean"][part])
+    rows = tuple((metric, *(_said(summary, part, metric) for part in shown)) for metric in metrics)
+    title = f"{len(summary['runs'])} runs: mean +- half of the 95 % interval"
+    return Table(title, ("metric", *(names[part] for part in shown)), rows)
+
+
+def _said(summary: Mapping[str, Any], part: str, metric: str) -> str:
+    if metric not in summary["mean"][part]:
+        return "-"
+    low, high = summary["interval"][part][metric]
+    return f"{summary['mean'][part][metric]:.4g} +- {(high - low) / 2:.2g}"
+
+
+def _metrics(summary: Mapping[str, Any], part: str) -> dict[str, float]:
+    found = summary[part]["metrics"] if part == "best" and summary["best"] else summary[part]
+    return found or {}
+
+
+def _each(how: Any, found: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """A statistic of every metric that all runs have."""
+    names = [name for name in found[0] if all(name in metrics for metrics in found)]
+    return {name: how([metrics[name] for metrics in found]) for name in names}
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return stdev(values) if len(values) > 1 else math.nan
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float]:
+    from scipy.stats import t
+
+    n = len(values)
+    half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * _deviation(values) / math.sqrt(n) if n > 1 else math.nan
+    return mean(values) - half, mean(values) + half
+
+
+def _best(found: Sequence[Mapping[str, Any]], better: str) -> Mapping[str, Any] | None:
+    """The best model of all runs."""
+    choose = max if better == "higher" else min
+    return choose(found, key=lambda best: best["value"], default=None)
+
+
+_STATISTICS = {"mean": mean, "deviation": _deviation, "interval": _interval}
