@@ -184,7 +184,7 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     if chosen is None:
         return None
     if not (chosen.takes("outputs") or isinstance(targets, Targets)):
-        raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(targets))}")
+        raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(data.inputs), type(targets))}")
     device.seed(seed, 0)
     seed_python(seed)
     try:
@@ -193,6 +193,9 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
         if not chosen.takes("outputs"):
             assert isinstance(targets, Targets)
             model = Network(model, head_for(targets, model))
+    except MismatchError as error:
+        error.others = chosen.others(type(data.inputs), type(targets))
+        raise
     except (UnfitError, UserError):
         raise
     except Exception as error:
@@ -240,7 +243,10 @@ def _tried(
     """
     batch = first_batch(data, order, device)
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
     try:
+        if check_inputs is not None:
+            check_inputs(batch.inputs)
         with torch.no_grad(), device.precision():
             for objective in task.objectives:
                 value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))

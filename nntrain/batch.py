@@ -46,6 +46,11 @@ class GraphNodes(NamedTuple):
     edges: Tensor
     chosen: Tensor
 
+    @property
+    def nodes(self) -> int:
+        """How many nodes the graph has."""
+        return len(self.features.starts) - 1 if isinstance(self.features, Sparse) else len(self.features)
+
 
 class GraphBatch(NamedTuple):
     """Whole graphs, side by side.

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from nntrain.errors import UnfitError
 from nntrain.specs import Targets
 
 
@@ -26,8 +27,15 @@ def head_for(targets: Targets, body: nn.Module) -> nn.Module:
     are then (batch, time, features).
     """
     own: Any = getattr(body, "head_for", None)
+    if own is not None:
+        return own(targets)
     width: Any = getattr(body, "features", None)
-    return own(targets) if own is not None else nn.Linear(width, len(targets))
+    if not isinstance(width, int):
+        raise UnfitError(
+            f"the class {type(body).__name__} must set self.features, the number of features that its forward pass "
+            "returns for each example; or take `outputs` and return these itself"
+        )
+    return nn.Linear(width, len(targets))
 
 
 def parameter_count(model: nn.Module) -> int:

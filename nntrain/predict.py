@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.assemble import Parts
+from nntrain.batch import Batch, GraphNodes
 from nntrain.device import at_least_single
 from nntrain.errors import UserError
 from nntrain.measure import examples_of
@@ -61,15 +62,17 @@ def _features(parts: Parts, split: str, layer: nn.Module) -> Iterator[Row]:
                 seen.clear()
                 with parts.device.precision():
                     parts.model(batch.inputs)
-                for numbers in _by_example(seen, len(batch.targets)):
+                for numbers in _by_example(seen, batch):
                     yield {"features": numbers.flatten().tolist()}
     finally:
         hook.remove()
 
 
-def _by_example(seen: list[Any], examples: int) -> Tensor:
-    """The layer's one output (examples, ...); UserError where it is something else."""
+def _by_example(seen: list[Any], batch: Batch) -> Tensor:
+    """The layer's one output (examples, ...), of a graph's nodes those chosen; UserError where it is something else."""
     outputs = [output[0] if isinstance(output, tuple) else output for output in seen]
-    if len(outputs) != 1 or not isinstance(outputs[0], Tensor) or len(outputs[0]) != examples:
+    if len(outputs) == 1 and isinstance(batch.inputs, GraphNodes) and len(outputs[0]) == batch.inputs.nodes:
+        return at_least_single(outputs[0].index_select(0, batch.inputs.chosen))
+    if len(outputs) != 1 or not isinstance(outputs[0], Tensor) or len(outputs[0]) != len(batch.targets):
         raise UserError("this layer does not put out one tensor with a row for each example; take another")
     return at_least_single(outputs[0])

@@ -131,20 +131,21 @@ class Component:
         """Refuses inputs and targets of another kind than the signature names."""
         for argument, taken in zip(arguments, _positional(self.factory).values(), strict=False):
             if taken and hasattr(type(argument), "plural") and not isinstance(argument, taken):
-                raise MismatchError(
-                    self.name, " or ".join(t.plural for t in taken), argument, self.others(type(argument))
-                )
+                words = " or ".join(t.plural for t in taken)
+                raise MismatchError(self.name, words, argument, self.others(type(argument)))
 
-    def others(self, given: type[Any]) -> str:
-        """The components of this kind that do take what was given."""
-        names = [
-            name
-            for name in self.registry.names(self.kind)
-            if any(given in taken for taken in _positional(self.registry.load(self.kind, name)).values())
-        ]
+    def others(self, given: type[Any], asked: type[Any] | None = None) -> str:
+        """The components of this kind that do take what was given, and make what is asked, if anything."""
+        names = [name for name in self.registry.names(self.kind) if self._fits(name, given, asked)]
         words = given.plural.partition(" (")[0]
         kinds = KINDS[self.kind].folder
         return f"{kinds} that take {words}: {', '.join(names)}" if names else f"no {self.kind} takes {words} yet"
+
+    def _fits(self, name: str, given: type[Any], asked: type[Any] | None) -> bool:
+        first, *rest = _positional(self.registry.load(self.kind, name)).values() or [()]
+        if asked is None:
+            return any(given in taken for taken in (first, *rest))
+        return given in first and (asked in rest[0] if rest else hasattr(asked, "per_position"))
 
 
 @cache

@@ -23,6 +23,8 @@ class Hinge:
     Cortes, Vapnik, Support-vector networks, 1995.
     """
 
+    starts_at_guessing = False  # it grows with the outputs, however small the differences it starts from
+
     def __init__(self, targets: Classes | Tags | Tokens) -> None:
         pass
 
@@ -39,6 +41,8 @@ class SquaredHinge:
     Outputs and targets as for hinge.
     Source: Tang, Deep learning using linear support vector machines, 2013, arXiv:1306.0239.
     """
+
+    starts_at_guessing = False  # it grows with the outputs, however small the differences it starts from
 
     def __init__(self, targets: Classes | Tags | Tokens) -> None:
         pass
@@ -57,6 +61,8 @@ class PerceptronCriterion:
     Outputs and targets as for hinge.
     Source: Rosenblatt, The perceptron, 1958; Bishop, Pattern Recognition and Machine Learning, section 4.1.7.
     """
+
+    starts_at_guessing = False  # it grows with the outputs, however small the differences it starts from
 
     def __init__(self, targets: Classes | Tags | Tokens) -> None:
         pass

@@ -37,6 +37,7 @@ class AlexNet(nn.Module):
 
     Takes images (batch, channels, height, width) of at least 67x67, or 15x15 where `small`. With 227x227 colour
     images and 1000 classes it has 62,378,344 parameters, and 60,965,224 with two groups, as published.
+    Good for photographs of many classes where there is much data; today a residual network is better.
     Source: Krizhevsky, Sutskever, Hinton, ImageNet classification with deep convolutional neural networks, 2012.
 
     Settings:

@@ -58,6 +58,8 @@ class ConvolutionalNetwork(nn.Module):
     ) -> None:
         super().__init__()
         _refuse_unfit_readout(readout, targets, top)
+        if top is not None and (top.takes("targets") or top.takes("outputs")):
+            raise UnfitError(f"{top.name} makes no features of a vector; take mlp, or linear", "top")
         first = maps = _maps_of(inputs)
         made: list[Any] = []
         for i, block in enumerate(blocks):

@@ -8,6 +8,8 @@ from nntrain.batch import Sequences
 from nntrain.errors import UnfitError
 from nntrain.specs import Series, Tags, Targets, Tokens, Vector
 
+FAR = 1000  # steps that cost little, and that a default may look beyond short sequences
+
 
 class Frames(nn.Module):
     """One vector for each step (batch, time, features), zero where there is padding.
@@ -50,6 +52,13 @@ def refuse_looking_ahead(inputs: Series | Tokens | Vector, targets: Targets, set
     """UnfitError where a model that looks ahead would see the next token, which it is to foretell."""
     if isinstance(targets, Tokens) and not isinstance(inputs, Vector):
         raise UnfitError(f"the targets are the next tokens, which the model must not see; write {instead}", setting)
+
+
+def refuse_reaching_far(inputs: Series | Tokens | Vector, steps: int, setting: str) -> None:
+    """UnfitError where a unit would look far beyond the longest sequence, which only costs memory and time."""
+    longest = steps if isinstance(inputs, Vector) else inputs.length
+    if steps > max(longest, FAR):
+        raise UnfitError(f"looks {steps:,} steps away, but the longest sequence has {longest:,}; take less", setting)
 
 
 def without_padding(values: Tensor, mask: Tensor | None) -> Tensor:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nntrain.models.activations import Activation, activation_module
-from nntrain.models.frames import Frames, mean_over_time, refuse_looking_ahead, without_padding
+from nntrain.models.frames import Frames, mean_over_time, refuse_looking_ahead, refuse_reaching_far, without_padding
 from nntrain.registry import model
 from nntrain.settings import Count, Probability, Whole
 from nntrain.specs import Series, Targets, Tokens
@@ -52,6 +52,8 @@ class SequentialMemoryNetwork(nn.Module):
         super().__init__()
         if look_ahead:
             refuse_looking_ahead(inputs, targets, "look_ahead", "0")
+        refuse_reaching_far(inputs, look_back, "look_back")
+        refuse_reaching_far(inputs, look_ahead, "look_ahead")
         self.frames = Frames(inputs, targets, embedding, hidden)
         self.input = nn.Linear(self.frames.features, hidden)
         self.memories = nn.ModuleList(_Memory(hidden, look_back, look_ahead) for _ in range(layers))

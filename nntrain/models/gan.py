@@ -16,6 +16,7 @@ class GenerativeAdversarialNetwork(nn.Module):
 
     Takes vectors and images, with task gan. The parts are called `generator` and `discriminator`, and so are
     their optimizers in a config.
+    Good for making examples that look real; hard to train.
     Source: Goodfellow et al., Generative adversarial networks, 2014, arXiv:1406.2661.
 
     Settings:

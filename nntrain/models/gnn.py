@@ -33,6 +33,7 @@ class GraphNetwork(nn.Module):
     gcn it is the network of Kipf and Welling, with gat that of Velickovic et al., with gin, `norm: batch` and
     `levels: all` that of Xu et al.
     Takes nodes of one graph, all of which are computed whatever the batch, and whole graphs.
+    Good where neighbours say what an example alone does not.
     Source: Hamilton, Graph Representation Learning, 2020, chapter 5; the layers' papers are in
     `nntrain list graph_layers`.
 
@@ -93,8 +94,7 @@ class GraphNetwork(nn.Module):
         if isinstance(x, GraphBatch):
             return first.conv.graph(x.edges, len(x.features), dtype)
         if x.edges is not self._edges:
-            nodes = len(x.features.starts) - 1 if isinstance(x.features, Sparse) else len(x.features)
-            self._edges, self._graph = x.edges, first.conv.graph(x.edges, nodes, dtype)
+            self._edges, self._graph = x.edges, first.conv.graph(x.edges, x.nodes, dtype)
         return self._graph
 
 

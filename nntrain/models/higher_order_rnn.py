@@ -5,6 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from nntrain.models.frames import refuse_reaching_far
 from nntrain.models.recurrent import Recurrent
 from nntrain.registry import model
 from nntrain.settings import Count, Probability
@@ -40,6 +41,7 @@ def higher_order_rnn(
         dropout: the share of every layer's states that is set to zero in training
         embedding: the size of the vector that stands for a token; left out, `hidden`; only for tokens
     """
+    refuse_reaching_far(inputs, order, "order")
     return Recurrent(
         inputs,
         targets,

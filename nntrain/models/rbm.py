@@ -103,6 +103,13 @@ class RestrictedBoltzmannMachine(nn.Module):
         self.chains: Tensor | None
         self.register_buffer("chains", start)
 
+    def check_inputs(self, x: Tensor) -> None:
+        """UnfitError where binary units are given what is no probability."""
+        low, high = (float(limit) for limit in x.aminmax())
+        if isinstance(self.visible, Binary) and not 0 <= low <= high <= 1:
+            found = f"binary units take values from 0 to 1, but these are from {low:.3g} to {high:.3g}"
+            raise UnfitError(f"{found}; write data.standardize: false, or visible: gaussian", "visible")
+
     def forward(self, x: Tensor) -> Tensor:
         """The visible units' means after one step up and down by probabilities, of the inputs' shape."""
         hidden = torch.sigmoid(self._hidden(x.flatten(1)))

@@ -87,6 +87,7 @@ class ResNet(nn.Sequential):
     50, 101 and 152, and torchvision's parameter names (the stride stands at the 3x3 convolution, as there). The
     CIFAR form is for small images: 3x3 convolution, three stages of n blocks with 1, 2 and 4 times `width` maps,
     depth 6n + 2, shortcuts without parameters.
+    Good for images of every kind: the usual first choice.
     Source: He, Zhang, Ren, Sun, Deep residual learning for image recognition, 2015, arXiv:1512.03385; first
     weights: He et al. 2015, arXiv:1502.01852.
 

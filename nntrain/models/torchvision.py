@@ -20,6 +20,7 @@ class Torchvision(nn.Module):
 
     Takes images (batch, channels, height, width) of a size that the network can work with. The first convolution
     is replaced where images have other than three channels. Auxiliary classifiers are left out.
+    Good where a known network is to be trained as it is, or from its published weights.
     Source: torchvision.models, https://docs.pytorch.org/vision/stable/models.html, which names each network's paper.
 
     Settings:

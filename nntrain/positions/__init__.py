@@ -31,6 +31,7 @@ class Positions(Protocol):
 
 def angles(x: Tensor, start: int, features: int, base: float) -> Tensor:
     """Position t times base^(-2i / features), for the time steps of x (batch, time, ...): (time, features / 2)."""
-    positions = torch.arange(start, start + x.shape[1], device=x.device, dtype=x.dtype)
-    speeds = base ** (-torch.arange(0, features, 2, device=x.device, dtype=x.dtype) / features)
+    exact = torch.promote_types(x.dtype, torch.float32)  # in bfloat16 step 300 would be off by a whole radian
+    positions = torch.arange(start, start + x.shape[1], device=x.device, dtype=exact)
+    speeds = base ** (-torch.arange(0, features, 2, device=x.device, dtype=exact) / features)
     return positions[:, None] * speeds

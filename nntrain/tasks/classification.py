@@ -63,7 +63,12 @@ class Classification:
         return [{"class": self.targets.names[c], "probability": p} for c, p in pairs]
 
     def untrained_loss(self) -> float | None:
-        """The loss of equal outputs, which an untrained network's are near: ln(classes) for cross-entropy."""
+        """The loss of equal outputs, which an untrained network's are near: ln(classes) for cross-entropy.
+
+        None for a loss that says by `starts_at_guessing` that this tells little of it.
+        """
+        if not getattr(self._loss, "starts_at_guessing", True):
+            return None
         return float(self._loss(torch.zeros(1, len(self.targets)), torch.zeros(1, dtype=torch.long)))
 
     def _smoothed(self, targets: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ import torch
 from made import made
 from torch import Tensor
 
+from nntrain.positions import angles
+
 COMPONENTS = ("learned", "sinusoidal", "rotary", "none")
 
 
@@ -67,3 +69,10 @@ def test_positions_go_on_from_where_they_start(name: str) -> None:
     if whole is not None:
         torch.testing.assert_close(rest.cosine, whole.cosine[4:])
         torch.testing.assert_close(rest.sine, whole.sine[4:])
+
+
+def test_angles_are_exact_in_bfloat16_however_long_the_sequence() -> None:
+    """Whole numbers beyond 256 have no place in bfloat16, so angles are not to be computed in it."""
+    x = torch.zeros(1, 2000, 8)
+    exact, rounded = (angles(each, 0, 8, 10000.0) for each in (x, x.bfloat16()))
+    torch.testing.assert_close(rounded.float(), exact, rtol=0, atol=1e-3)
