@@ -138,6 +138,8 @@ class Component:
         """The components of this kind that do take what was given, and make what is asked, if anything."""
         names = [name for name in self.registry.names(self.kind) if self._fits(name, given, asked)]
         words = given.plural.partition(" (")[0]
+        if asked is not None and not hasattr(asked, "per_position"):
+            words = f"{words} and make {asked.plural.partition(' (')[0]}"
         kinds = KINDS[self.kind].folder
         return f"{kinds} that take {words}: {', '.join(names)}" if names else f"no {self.kind} takes {words} yet"
 

@@ -75,14 +75,14 @@ def test_mistakes_in_one_of_several_optimizers_are_pointed_at(write: Write, opti
     ("sections", "message"),
     [
         ("data: digits\nmodel: lenet\ntask: autoencoding", "lenet does not make reconstructions of images"),
-        ("data: digits\nmodel: {type: mlp}\ntask: gan", "models that take samples: gan"),
+        ("data: digits\nmodel: {type: mlp}\ntask: gan", "models that take images and make samples: gan"),
         ("data: digits\nmodel: autoencoder", "autoencoder takes reconstructions (task: autoencoding)"),
         ("data: digits\nmodel: rbm\ntask: gan", "rbm takes densities (task: rbm)"),
         ("data: digits\nmodel: autoencoder\ntask: autoencoding\nmetrics: [accuracy]", "accuracy takes classes"),
         ("data: iris\nmodel: {type: gan, networks: dcgan}\ntask: gan", "dcgan takes images"),
         ("data: digits\nmodel: {type: gan, networks: {type: dcgan, channels: [2, 2, 2, 2]}}\ntask: gan",
          "model.networks.channels: 4 layers take images whose sides are multiples of 16; found 8x8"),
-        ("data: digits\nmodel: {type: rbm, hidden: 20}\ntask: rbm\nmetrics: [log_likelihood]",
+        ("data: {type: digits, standardize: false}\nmodel: {type: rbm, hidden: 20}\ntask: rbm\nmetrics: [log_likelihood]",
          "it is there up to 16 hidden units"),
     ],
 )  # fmt: skip
