@@ -82,7 +82,7 @@ def test_mistakes_in_one_of_several_optimizers_are_pointed_at(write: Write, opti
         ("data: iris\nmodel: {type: gan, networks: dcgan}\ntask: gan", "dcgan takes images"),
         ("data: digits\nmodel: {type: gan, networks: {type: dcgan, channels: [2, 2, 2, 2]}}\ntask: gan",
          "model.networks.channels: 4 layers take images whose sides are multiples of 16; found 8x8"),
-        ("data: {type: digits, standardize: false}\nmodel: {type: rbm, hidden: 20}\ntask: rbm\nmetrics: [log_likelihood]",
+        ("data: bars_and_stripes\nmodel: {type: rbm, hidden: 20}\ntask: rbm\nmetrics: [log_likelihood]",
          "it is there up to 16 hidden units"),
     ],
 )  # fmt: skip
