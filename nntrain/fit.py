@@ -31,12 +31,14 @@ Show = Callable[[Parts, Run, int], AbstractContextManager[Display]]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks of `fit`."""
+    """What the user asks of `fit`; the run is `out/folder/label`, by default the config's name, date and time."""
 
     config: str | None
     overrides: Sequence[str]
     out: Path
     resume: str | None = None
+    folder: str | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,9 @@ def _prepare(request: Request, say: Say) -> Trainer:
         for message in _preflight(parts, request):
             say(message)
     environment = describe_environment(parts.device.describe(), parts.seed)
-    return Trainer(parts, Run.create(request.out, parts.plain["name"], dump(parts.plain), environment), None)
+    folder = request.folder or parts.plain["name"]
+    run = Run.create(request.out, folder, dump(parts.plain), environment, request.label)
+    return Trainer(parts, run, None)
 
 
 def _preflight(parts: Parts, request: Request) -> Iterator[str]:

@@ -19,6 +19,11 @@ from nntrain.errors import UserError
 from nntrain.writers import finite
 
 
+def now() -> str:
+    """Date and time as folders are named."""
+    return datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+
+
 class Run:
     """A run's folder and what lies in it."""
 
@@ -29,9 +34,9 @@ class Run:
         self.checkpoints = Checkpoints(path / "checkpoints")
 
     @classmethod
-    def create(cls, out: Path, name: str, config: str, environment: dict[str, Any]) -> "Run":
-        """Makes `out/name/date-time`; where two start in one second, the second is `-2`."""
-        stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+    def create(cls, out: Path, name: str, config: str, environment: dict[str, Any], label: str | None = None) -> "Run":
+        """Makes `out/name/label`, date and time where there is no label; the second of two equal ones is `-2`."""
+        stamp = label or now()
         try:
             (out / name).mkdir(parents=True, exist_ok=True)
             path = next(path for path in _numbered(out.resolve() / name / stamp) if _made(path))

@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -12,33 +11,35 @@ from typing import Any
 from nntrain.checkpoint import write_durably
 from nntrain.errors import UserError
 from nntrain.fit import Request, Result, Say, Show, fit
+from nntrain.run import now
 from nntrain.tables import Table
 from nntrain.writers import finite
 
-Overrides = Sequence[str]
+Variants = Mapping[str, Sequence[str]]
 CONFIDENCE = 0.95
 
 
-def seeds(count: int) -> list[Overrides]:
-    """The overrides of runs that differ in their weights, order and noise."""
-    return [[f"seed={seed}"] for seed in range(count)]
+def seeds(count: int) -> Variants:
+    """Runs that differ in their weights, order and noise: the overrides of each, by the name of its folder."""
+    return {f"seed-{seed}": [f"seed={seed}"] for seed in range(count)}
 
 
-def folds(count: int) -> list[Overrides]:
-    """The overrides of runs of which each is tested on another part of the data."""
-    return [[f"data.split.folds={count}", f"data.split.fold={fold}"] for fold in range(count)]
+def folds(count: int) -> Variants:
+    """Runs of which each is tested on another part of the data."""
+    return {f"fold-{fold}": [f"data.split.folds={count}", f"data.split.fold={fold}"] for fold in range(count)}
 
 
-def study(request: Request, variants: Sequence[Overrides], kind: str, say: Say, show: Show) -> Result:
+def study(request: Request, variants: Variants, kind: str, say: Say, show: Show) -> Result:
     """Trains each variant as a run of its own below one folder; an interrupted one is the last."""
     if request.resume is not None or request.config is None:
         raise UserError(f"--{kind} starts new runs of a config; an interrupted one of them goes on with fit --resume")
-    stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
-    folder = request.out / Path(request.config).stem / f"{stamp}-{kind}"
+    folder = request.out / Path(request.config).stem / f"{now()}-{kind}"
     results: list[Result] = []
-    for number, variant in enumerate(variants):
-        say(f"{kind} {number + 1} of {len(variants)}: {' '.join(variant)}")
-        result = fit(replace(request, overrides=[*request.overrides, *variant], out=folder), say, show)
+    for number, (label, variant) in enumerate(variants.items(), start=1):
+        say(f"{kind} {number} of {len(variants)}: {' '.join(variant)}")
+        overrides = [*request.overrides, *variant]
+        one = replace(request, overrides=overrides, out=folder.parent, folder=folder.name, label=label)
+        result = fit(one, say, show)
         results.append(result)
         if result.summary["status"] == "interrupted":
             break

@@ -27,7 +27,7 @@ def test_each_seed_is_a_run_of_its_own(command: Command, write: Callable[..., Pa
     summary = command("fit", "my.yaml", "--seeds", 3, "--json").json
     runs = [Path(run) for run in summary["runs"]]
     assert [load(run / "config.yaml").data["seed"] for run in runs] == [0, 1, 2]
-    assert all(run.is_relative_to(summary["run"]) for run in runs)
+    assert runs == [Path(summary["run"]) / f"seed-{seed}" for seed in range(3)]
     losses = [summary_of(run)["dev"]["loss"] for run in runs]
     assert len(set(losses)) == 3
     assert summary["status"] == "finished"
