@@ -77,9 +77,10 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     device.seed(seed, 2)
     seed_python(seed)
     made = _made(attempt, given.get("optimizer"))
+    source: Component | None = given.get("data") or reader.partly_right.get(("data",))
     with downloads(allowed=not reader.problems):
-        data: Dataset | None = attempt.make(given.get("data"), device.torch, stored)
-    attempt.giver = given["data"].name if data else ""
+        data: Dataset | None = attempt.make(source, device.torch, stored)
+    attempt.giver = source.name if source else ""
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):

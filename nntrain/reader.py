@@ -34,6 +34,7 @@ class Reader:
         self.registry = registry
         self._absolute = absolute
         self.problems: list[Problem] = []
+        self.partly_right: dict[Path, Component] = {}  # without their wrong settings, for checks of what needs them
 
     def component(self, kind: str, data: object, path: Path) -> Component | None:
         """`{type: NAME, setting: value ...}` or `NAME` as a component; None where there is a mistake in it."""
@@ -51,10 +52,12 @@ class Reader:
             return None
         factory = self.registry.load(kind, name)
         own = {key: value for key, value in given.items() if key != "type"}
-        settings, plain, ok = self.settings(component_settings(factory), own, path, name)
-        if not ok:
-            return None
-        return Component(kind, name, factory, settings, {"type": name, **plain}, path, self.registry)
+        known = component_settings(factory)
+        settings, plain, ok = self.settings(known, own, path, name)
+        made = Component(kind, name, factory, settings, {"type": name, **plain}, path, self.registry)
+        if not ok and all(setting in settings for setting, about in known.items() if about.is_required):
+            self.partly_right[path] = made
+        return made if ok else None
 
     def settings(
         self, known: Mapping[str, Setting], given: Mapping[Any, Any], path: Path, owner: str

@@ -295,3 +295,14 @@ def test_sizes_are_inferred_from_the_data(write: Callable[..., Any]) -> None:
 def test_what_could_not_work_is_refused_where_it_stands(check: Check, sections: dict[str, str], message: str) -> None:
     (said,) = check(**sections)
     assert message in said
+
+
+def test_a_wrong_setting_of_the_data_hides_no_other_mistake(check: Check) -> None:
+    said = check(
+        data="{type: iris, batch_sise: 4}",
+        regularizers="[{type: l2, match: wieght$}]",
+        trainer="{monitor: dev/eror_rate}",
+        scheduler="{type: step, every: 3 days}",
+    )
+    places = [line.split(": ")[1] for line in said]
+    assert sorted(places) == ["data.batch_sise", "regularizers.0.match", "scheduler.every", "trainer.monitor"]
