@@ -136,9 +136,7 @@ class InMemory:
         self._stored = stored
         if stored is not None and standardize != ("mean" in stored.tensors):
             was = "not standardised" if standardize else "standardised"
-            raise UnfitError(
-                f"the checkpoint was trained on inputs that were {was}; leave this setting out", "standardize"
-            )
+            raise UnfitError(f"the checkpoint's inputs were {was} in training; leave this setting out", "standardize")
         self.learned = self._learn() if stored is None else stored
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
 

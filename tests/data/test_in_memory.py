@@ -244,7 +244,7 @@ def test_a_stored_preparation_is_used_instead_of_a_new_one() -> None:
 def test_a_stored_preparation_of_other_data_is_refused() -> None:
     """Which a user gets by `eval CHECKPOINT data.standardize=true` or `data=wine`."""
     learned = made(numbered()).learned
-    with pytest.raises(UnfitError, match="inputs that were not standardised"):
+    with pytest.raises(UnfitError, match="inputs were not standardised"):
         made(numbered(), replace(learned, tensors={}))
     with pytest.raises(UnfitError, match="trained on vectors of 7 features"):
         made(numbered(), replace(learned, inputs=Vector(7))).split("dev")
