@@ -179,6 +179,31 @@ def check(
         raise typer.Exit(UserError.exit_status)
 
 
+@app.command(name="data")
+def look_at_data(
+    data: Annotated[str, typer.Argument(help="A config file, the name of a shipped one, or a data set's name.")],
+    overrides: Overrides = None,
+    pictures: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw some of its images.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look into a data set: sizes, classes, ranges, lengths, examples."""
+    from nntrain.look.pictures import write_grid
+    from nntrain.look.report import look
+    from nntrain.look.source import data_of
+
+    with _results_apart():
+        name, made = data_of(data, overrides or [], _say)
+        report = look(name, made)
+        if pictures is not None:
+            write_grid(made, pictures)
+    if as_json:
+        _print_json(report.facts)
+        return
+    _print_tables(report.tables())
+    if pictures is not None:
+        print(f"images       {pictures}")
+
+
 @app.command(name="list")
 def list_components(
     kind: Annotated[str | None, typer.Argument(help="models, data, optimizers ...; all without it.")] = None,
