@@ -260,6 +260,27 @@ def show(
     print(f"\nin {found['file']}")
 
 
+@app.command(name="verify-resume")
+def verify_resume(
+    config: Annotated[str, typer.Argument(help="A config file, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    kills: Annotated[int, typer.Option(min=1, max=1000, help="How often the run is killed.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the moments at which it is killed.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that a killed run of CONFIG ends bit for bit like one that was not."""
+    from nntrain.verify_resume import verify
+
+    verdict = verify(config, overrides or [], kills, seed, _say)
+    if as_json:
+        _print_json(verdict.as_json())
+    else:
+        _print_tables([verdict.table()])
+        print("the same, bit for bit" if verdict.difference is None else f"they differ in {verdict.difference}")
+    if verdict.difference is not None:
+        raise typer.Exit(RunError.exit_status)
+
+
 @app.command()
 def schema(
     config: Annotated[str | None, typer.Argument(help="A config whose plug-ins are to be included.")] = None,
