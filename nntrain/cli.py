@@ -98,25 +98,43 @@ def evaluate(
 @app.command()
 def predict(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a run's folder (its best, else its last).")],
-    overrides: Overrides = None,
-    split: SplitName = "dev",
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT ... KEY=VALUE", help="Files (- for standard input), and settings to change."),
+    ] = None,
+    split: Annotated[
+        Literal["dev", "test", "train"] | None, typer.Option(help="A part of its own data instead of files.")
+    ] = None,
     features: Annotated[str | None, typer.Option(metavar="LAYER", help="Write a layer's output instead.")] = None,
     out: Annotated[Path | None, typer.Option(help="A .jsonl or .csv file instead of standard output.")] = None,
     allow_plugins: AllowPlugins = False,
 ) -> None:
-    """Apply a trained model: one JSON object a line for each example."""
+    """Apply a trained model to files, or to its dev set: one JSON object a line for each example."""
     from nntrain import predict as predicting
     from nntrain.measure import trained
     from nntrain.rows import write_json_lines, write_rows
 
+    overrides = [word for word in inputs or () if _is_override(word)]
+    paths = [word for word in inputs or () if not _is_override(word)]
+    if paths and split:
+        raise UserError(f"--split {split} takes the place of files; give one of them")
+    complaints: list[str] = []
     results = sys.stdout
     with _results_apart():
-        _, parts = trained(checkpoint, overrides or [], allow_plugins, _say)
-        rows = predicting.features(parts, split, features) if features else predicting.predict(parts, split)
+        _, parts = trained(checkpoint, overrides, allow_plugins, _say)
+
+        def complain(failure: str) -> None:
+            complaints.append(failure)
+            _say(failure)
+
+        given = predicting.of_files(parts, paths, complain) if paths else [predicting.of_split(parts, split or "dev")]
+        rows = predicting.features(parts, given, features) if features else predicting.predict(parts, given)
         if out is None:
             write_json_lines(rows, results)
         else:
             _say(f"{write_rows(rows, out):,} rows in {out}")
+    if complaints:
+        raise typer.Exit(RunError.exit_status)
 
 
 @app.command()
