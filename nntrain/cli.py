@@ -235,15 +235,18 @@ def show(
     if kind in ("config", "configs"):
         from nntrain.assemble import assemble
         from nntrain.fit import document
+        from nntrain.group_table import group_lines, groups_of
         from nntrain.provenance import annotated
 
         with _results_apart():
             written = document(name, overrides or [], _say)
-            plain = assemble(written).plain
+            parts = assemble(written)
         if as_json:
-            _print_json(plain)
+            _print_json(parts.plain)
         else:
-            print(annotated(written, plain), end="")
+            print(annotated(written, parts.plain), end="")
+            for line in group_lines(groups_of(parts.model, parts.task.objectives, parts.optimizers)):
+                print(f"# {line}")
         return
     if overrides:
         raise UserError(f"'{overrides[0]}': only a config can be shown with other settings")
