@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
 from nntrain.config import Document
 from nntrain.data import Dataset
@@ -48,6 +49,7 @@ class Parts:
     metrics: Mapping[str, Metric]
     regularizers: list[Regularizer]
     optimizers: Mapping[str, Optimizer]
+    clip: Clip
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
@@ -56,7 +58,7 @@ class Parts:
     def update(self) -> Update:
         """The update that trains these parts."""
         objectives = self.task.objectives
-        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.settings.clip)
+        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip)
 
 
 def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> Parts:
@@ -91,7 +93,7 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rules = _rules(attempt, made, task) if task else {}
-    attempt(("trainer", "clip"), _clipping, rules, settings.clip)
+    clip = _clip(attempt, settings.clip, rules, model)
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
@@ -104,8 +106,8 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     assert data and task and model and layers is not None and order and clock and schedule
     optimizers = {o.name: Optimizer(rules[o.name], o.part_of(model)) for o in task.objectives}
     return Parts(
-        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, order, clock,
-        schedule, monitor,
+        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip, order,
+        clock, schedule, monitor,
     )  # fmt: skip
 
 
@@ -306,10 +308,21 @@ def _rules(attempt: _Attempts, made: Rule | dict[str, Rule] | None, task: Task) 
     return {name: made.get(name) for name in names}
 
 
-def _clipping(rules: Mapping[str, Rule | None], clip: float | None) -> None:
-    """Refuses clipping where a rule looks for the length of its steps: it needs the gradient as it is."""
-    if clip is not None and any(getattr(rule, "sets_length", False) for rule in rules.values()):
-        raise UnfitError("this optimizer finds the length of its steps itself; leave clip out")
+def _clip(
+    attempt: _Attempts, given: Component | float | None, rules: Mapping[str, Rule | None], model: nn.Module | None
+) -> Clip:
+    """What clips gradients, refused where a rule looks for the length of its steps: it needs them as they are."""
+    path: Path = ("trainer", "clip")
+    is_short = isinstance(given, float)
+    chosen = attempt.reader.component("clip", {"type": "norm", "limit": given}, path) if is_short else given
+    if not isinstance(chosen, Component):
+        return unclipped
+    if any(getattr(rule, "sets_length", False) for rule in rules.values()):
+        message = "this optimizer finds the length of its steps itself; leave clip out"
+        attempt.reader.problems.append(Problem(path, message))
+    elif model is not None:
+        attempt.make(chosen, model)
+    return chosen
 
 
 def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:

@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from nntrain.annotations import entry, is_nested, item, metadata, options
+from nntrain.annotations import entry, is_nested, is_number, item, metadata, options
 from nntrain.registry import Registry
 from nntrain.schema import Component, Path, Problem, Setting, component_settings, settings_of
 from nntrain.settings import Choice, Parsed, Place
@@ -87,8 +87,11 @@ class Reader:
         nested = [option for option in choices if is_nested(option)]
         if isinstance(data, str) and any(metadata(option, Place) for option in choices):
             data = str(self._absolute(path, data))
+        numbers = tuple(option for option in choices if is_number(option))
         if not nested:
             return self._leaf(annotation, data, path), data
+        if numbers and isinstance(data, int | float):  # the short form of a component
+            return self._leaf(Union[numbers], data, path), data  # noqa: UP007
         if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
             return data, data
         by_name = [option for option in nested if entry(option) is not None and _is_by_name(data)]

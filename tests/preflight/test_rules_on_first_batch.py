@@ -205,7 +205,7 @@ def fit(
     targets: Targets = FIVE,
     few: Batch | None = None,
 ) -> list[Finding]:
-    trial = fitting.Trial(model, (task or classify()).objectives[0], rule or Adam(lr=0.01), DEVICE, None)
+    trial = fitting.Trial(model, (task or classify()).objectives[0], rule or Adam(lr=0.01), DEVICE)
     return list(fitting.one_batch(trial, [given or batch(), few or batch()], targets, PLAIN, "model=linear"))
 
 
