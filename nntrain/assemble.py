@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.binding import bind
+from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
 from nntrain.config import Document
 from nntrain.data import Dataset, Learned
@@ -50,6 +51,7 @@ class Parts:
     metrics: Mapping[str, Metric]
     regularizers: list[Regularizer]
     optimizers: Mapping[str, Optimizer]
+    clip: Clip
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
@@ -59,7 +61,7 @@ class Parts:
     def update(self) -> Update:
         """The update that trains these parts."""
         objectives = self.task.objectives
-        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.settings.clip)
+        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip)
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rules = _rules(attempt, made, task) if task else {}
-    attempt(("trainer", "clip"), _clipping, rules, settings.clip)
+    clip = _clip(attempt, settings.clip, rules, model)
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
@@ -119,8 +121,8 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
-        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, order, clock,
-        schedule, monitor, taken_over,
+        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip, order,
+        clock, schedule, monitor, taken_over,
     )  # fmt: skip
 
 
@@ -372,10 +374,21 @@ def _optimizers(
     return bind(attempt, right, paths, objectives, model, clock or Clock(1, steps_per_epoch=1))
 
 
-def _clipping(rules: Mapping[str, Grouped | None], clip: float | None) -> None:
-    """Refuses clipping where a rule looks for the length of its steps: it needs the gradient as it is."""
-    if clip is not None and any(getattr(made.rule, "sets_length", False) for made in rules.values() if made):
-        raise UnfitError("this optimizer finds the length of its steps itself; leave clip out")
+def _clip(
+    attempt: _Attempts, given: Component | float | None, rules: Mapping[str, Grouped | None], model: nn.Module | None
+) -> Clip:
+    """What clips gradients, refused where a rule looks for the length of its steps: it needs them as they are."""
+    path: Path = ("trainer", "clip")
+    is_short = isinstance(given, float)
+    chosen = attempt.reader.component("clip", {"type": "norm", "limit": given}, path) if is_short else given
+    if not isinstance(chosen, Component):
+        return unclipped
+    if any(getattr(made.rule, "sets_length", False) for made in rules.values() if made):
+        message = "this optimizer finds the length of its steps itself; leave clip out"
+        attempt.reader.problems.append(Problem(path, message))
+    elif model is not None:
+        attempt.make(chosen, model)
+    return chosen
 
 
 def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:
