@@ -4,11 +4,12 @@ from torch import Tensor, nn
 
 from nntrain.matching import matrices
 from nntrain.registry import regularizer
+from nntrain.regularizers import Regularizer
 from nntrain.settings import Positive
 
 
 @regularizer("max_norm")
-class MaxNorm:
+class MaxNorm(Regularizer):
     """A constraint: the incoming weights of a unit are a vector of at most a given length.
 
     w_i = w_i min(1, largest / |w_i|) after every step, w_i a row of a weight matrix or a filter
@@ -27,10 +28,6 @@ class MaxNorm:
 
     def bind(self, model: nn.Module) -> None:
         self._rows = [p.detach().flatten(1) for p in matrices(model, self._match)]  # the parameters' own memory
-
-    def penalty(self) -> Tensor | None:
-        """A constraint adds nothing to the objective."""
-        return None
 
     def project(self) -> None:
         for rows in self._rows:
