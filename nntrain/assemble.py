@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nntrain.batch import Batch
 from nntrain.clock import Clock
 from nntrain.config import Document
-from nntrain.data import Dataset, Learned
+from nntrain.data import Dataset, Learned, Split
 from nntrain.data.order import Order
 from nntrain.data.places import WithheldError, downloads
 from nntrain.device import Device, seed_python
@@ -97,7 +97,8 @@ def assemble(document: Document) -> Parts:
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
-    _initialize(attempt, model, given.get("init", []))
+    if model and data and task:
+        _initialize(attempt, model, given.get("init", []), task.targets, data.train)
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
@@ -241,11 +242,14 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     return model.to(device.torch)
 
 
-def _initialize(attempt: _Attempts, model: nn.Module | None, rules: list[Component]) -> None:
-    """Lets the rules fill the parameters that they match, from the generator that the model was made with."""
+def _initialize(attempt: _Attempts, model: nn.Module, rules: list[Component], targets: Outputs, train: Split) -> None:
+    """Lets the rules fill the parameters that they match, from the generator that the model was made with.
+
+    A rule that takes `targets` looks at the training set.
+    """
     for rule in rules:
-        fill = attempt.make(rule)
-        if fill is not None and model is not None:
+        fill = attempt.make(rule, targets, train) if rule.takes("targets") else attempt.make(rule)
+        if fill is not None:
             attempt(rule.path, fill, model)
 
 
