@@ -55,8 +55,16 @@ class Parts:
 
     def update(self) -> Update:
         """The update that trains these parts."""
-        objectives = self.task.objectives
-        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.settings.clip)
+        objectives, settings = self.task.objectives, self.settings
+        return Update(
+            self.model,
+            objectives,
+            self.optimizers,
+            self.regularizers,
+            self.device,
+            settings.clip,
+            settings.gradient_norms,
+        )
 
 
 @dataclass(frozen=True)

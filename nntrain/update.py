@@ -9,16 +9,18 @@ from torch import Tensor, nn
 from nntrain.batch import Batch
 from nntrain.closure import Closure
 from nntrain.device import Device
+from nntrain.gradient_norms import GradientNorms, NoGradientNorms
 from nntrain.loss import Objective
 from nntrain.optimizers import Optimizer
 from nntrain.regularizers import Regularizer
 
 
 class Measures(NamedTuple):
-    """What an update saw, tensors of shape () on the device: loss plus penalties, and the gradient's norm."""
+    """What an update saw, on the device: loss plus penalties and the gradient's norm (), that of each layer's (n,)."""
 
     objective: Tensor
     grad_norm: Tensor
+    layer_norms: Tensor
 
 
 class Update:
@@ -35,6 +37,7 @@ class Update:
         regularizers: Sequence[Regularizer],
         device: Device,
         clip: float | None,
+        by_layer: bool = False,
     ) -> None:
         self.model = model
         self.objectives = objectives
@@ -42,6 +45,8 @@ class Update:
         self.regularizers = regularizers
         self.device = device
         self.clip = clip
+        kind = GradientNorms if by_layer else NoGradientNorms
+        self.norms = {name: kind(optimizer.names) for name, optimizer in optimizers.items()}
 
     def __call__(self, step: int, batches: Sequence[Batch], factor: float) -> dict[str, Measures]:
         """Update number `step`, with `factor` times the learning rates."""
@@ -55,9 +60,10 @@ class Update:
         optimizer = self.optimizers[objective.name]
         closure = Closure(self.model, objective, optimizer.parameters, batches, self.regularizers, self.device)
         gradients, norm = closure.gradients, nn.utils.get_total_norm(closure.gradients)
+        layer_norms = self.norms[objective.name](gradients)
         if self.clip is not None:
             gradients = list(torch._foreach_mul(gradients, self.clip / norm.clamp(min=self.clip)))
         optimizer.step(gradients, factor, closure)
         for regularizer in self.regularizers:
             regularizer.project()
-        return Measures(closure.value, norm)
+        return Measures(closure.value, norm, layer_norms)

@@ -7,6 +7,7 @@ from typing import Literal
 from torch import nn
 
 from nntrain.models.activations import Activation
+from nntrain.normalizations.position import RMSNorm
 from nntrain.positions import Positions
 
 Normalization = Literal["layer", "rms"]
@@ -27,4 +28,4 @@ class Architecture:
 
     def norm(self) -> nn.Module:
         """A normalisation of the features of every position."""
-        return nn.LayerNorm(self.width) if self.normalization == "layer" else nn.RMSNorm(self.width, eps=1e-5)
+        return nn.LayerNorm(self.width) if self.normalization == "layer" else RMSNorm(self.width)

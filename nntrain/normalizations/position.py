@@ -3,18 +3,29 @@
 from torch import Tensor, nn
 
 from nntrain.blocks import Maps
+from nntrain.device import at_least_single
 from nntrain.registry import normalization
 
 
-class LayerNorm(nn.LayerNorm):
-    """torch's, over the channels of maps (batch, channels, ...)."""
+class RMSNorm(nn.RMSNorm):
+    """torch's, over the last axis, in float32 at least, as torch's layer normalisation is in low precision."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features, eps=1e-5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(at_least_single(x))
+
+
+class MapsLayerNorm(nn.LayerNorm):
+    """Over the channels of maps (batch, channels, ...)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
-class RMSNorm(nn.RMSNorm):
-    """torch's, over the channels of maps (batch, channels, ...)."""
+class MapsRMSNorm(RMSNorm):
+    """Over the channels of maps (batch, channels, ...)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
@@ -28,7 +39,7 @@ def layer(maps: Maps, layer: nn.Module | None) -> nn.Module:
 
     Source: Ba, Kiros, Hinton, Layer normalization, 2016, arXiv:1607.06450.
     """
-    return LayerNorm(maps.channels)
+    return MapsLayerNorm(maps.channels)
 
 
 @normalization("rms")
@@ -39,4 +50,4 @@ def rms(maps: Maps, layer: nn.Module | None) -> nn.Module:
 
     Source: Zhang, Sennrich, Root mean square layer normalization, 2019, arXiv:1910.07467.
     """
-    return RMSNorm(maps.channels, eps=1e-5)
+    return MapsRMSNorm(maps.channels)

@@ -15,7 +15,7 @@ from torch import nn
 
 from nntrain.errors import UnfitError, UserError
 from nntrain.models.pretrained import published_weights
-from nntrain.models.resnet import ResNet
+from nntrain.models.resnet import BasicBlock, ResNet
 from nntrain.network import parameter_count
 from nntrain.specs import Image
 
@@ -77,6 +77,41 @@ def test_a_block_by_its_formula() -> None:
         torch.testing.assert_close(block(x), torch.relu(expected))
 
 
+def test_stochastic_depth_rises_to_the_last_block_and_drops_example_by_example() -> None:
+    torch.manual_seed(0)
+    body = resnet(COLOUR, depth=20, stem="cifar", width=4, stochastic_depth=0.45)
+    blocks = [block for block in body.modules() if isinstance(block, BasicBlock)]
+    assert [block.drop.p for block in blocks] == pytest.approx([0.05 * (i + 1) for i in range(9)])
+    assert {block.drop.mode for block in blocks} == {"row"}
+    block, x = blocks[-1], torch.randn(400, 16, 3, 3)
+    for module in block.modules():  # so that the change is the same whatever the batch
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    change = block.bn2(block.conv2(torch.relu(block.bn1(block.conv1(x)))))
+    whole, dropped = torch.relu(change / 0.55 + x), torch.relu(x)
+    found = block(x)
+    is_dropped = (found == dropped).flatten(1).all(dim=1)
+    torch.testing.assert_close(found[~is_dropped], whole[~is_dropped])
+    assert is_dropped.float().mean().item() == pytest.approx(0.45, abs=0.08)
+    torch.testing.assert_close(block.eval()(x), torch.relu(change + x))
+
+
+@pytest.mark.parametrize("depth", [8, 50])
+def test_spatial_dropout_takes_whole_maps_before_the_last_convolution(depth: int) -> None:
+    torch.manual_seed(0)
+    form = {"stem": "cifar"} if depth == 8 else {}
+    body = resnet(COLOUR, depth=depth, width=64, spatial_dropout=0.3, **form)
+    block = body.layer1[0]
+    seen: list[torch.Tensor] = []
+    last = block.conv2 if depth == 8 else block.conv3
+    last.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    x = torch.rand(40, 64, 4, 4)
+    block(x)
+    block.eval()(x)
+    shares = [(maps.flatten(2) == 0).all(dim=2).float().mean().item() for maps in seen]
+    assert shares[0] == pytest.approx(0.33, abs=0.07) and shares[1] < 0.1
+
+
 @pytest.mark.parametrize(("stem", "side", "expected"), [("imagenet", 64, (2, 2)), ("cifar", 8, (2, 2))])
 def test_stages_halve_the_maps(stem: Any, side: int, expected: tuple[int, int]) -> None:
     body = resnet(Image(1, side, side), depth=50, stem=stem, width=4)
@@ -100,6 +135,11 @@ def test_the_smallest_images_are_of_one_pixel() -> None:
         ({"pretrained": True, "width": 8}, "need width: 64; write pretrained: false", "pretrained"),
         ({"pretrained": True, "depth": 20, "stem": "cifar"}, "need stem: imagenet", "pretrained"),
         ({"pretrained": True, "shortcut": False}, "need shortcut: true", "pretrained"),
+        (
+            {"shortcut": False, "stochastic_depth": 0.2},
+            "nothing is left of a block that is dropped",
+            "stochastic_depth",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(settings: dict[str, Any], message: str, setting: str) -> None:
