@@ -13,7 +13,7 @@ from nntrain.binding import bind
 from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
 from nntrain.config import Document
-from nntrain.data import Dataset, Learned
+from nntrain.data import Dataset, Learned, Split
 from nntrain.data.order import Order
 from nntrain.data.places import WithheldError, downloads
 from nntrain.device import Device, seed_python
@@ -60,8 +60,8 @@ class Parts:
 
     def update(self) -> Update:
         """The update that trains these parts."""
-        objectives = self.task.objectives
-        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip)
+        objectives, by_layer = self.task.objectives, self.settings.gradient_norms
+        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip, by_layer)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
-    taken_over = [] if goes_on else _initialize(attempt, model, given.get("init", []))
+    taken_over: list[str] = []
+    if model and data and task and not goes_on:
+        taken_over = _initialize(attempt, model, given.get("init", []), task.targets, data.train)
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
@@ -247,15 +249,17 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     return model.to(device.torch)
 
 
-def _initialize(attempt: _Attempts, model: nn.Module | None, rules: list[Component] | Component) -> list[str]:
+def _initialize(
+    attempt: _Attempts, model: nn.Module, rules: list[Component] | Component, targets: Outputs, train: Split
+) -> list[str]:
     """Lets the rules fill the parameters that they match, from the generator that the model was made with.
 
-    Returns what they took over from other networks.
+    A rule that takes `targets` looks at the training set. Returns what they took over from other networks.
     """
     taken_over: list[str] = []
     for rule in [rules] if isinstance(rules, Component) else rules:
-        fill = attempt.make(rule)
-        if fill is not None and model is not None:
+        fill = attempt.make(rule, targets, train) if rule.takes("targets") else attempt.make(rule)
+        if fill is not None:
             taken = attempt(rule.path, fill, model)
             taken_over += [f"{'.'.join(map(str, rule.path))}: {taken}"] if taken else []
     return taken_over

@@ -58,8 +58,9 @@ regularizer = Kind("regularizer", "regularizers")
 metric = Kind("metric", "metrics")
 initializer = Kind("initializer", "initializers")
 clip = Kind("clip", "clips")
-# Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan.
+# Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan, or after its layers.
 block = Kind("block", "blocks")
+normalization = Kind("normalization", "normalizations")
 form = Kind("form", "forms")
 position = Kind("position", "positions")
 graph_layer = Kind("graph_layer", "graph_layers")

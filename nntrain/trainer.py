@@ -39,7 +39,7 @@ class Trainer:
         self.run = run
         self.step: int = facts.get("position", {"step": 0})["step"]
         self.update = parts.update()
-        self.meter = Meter([objective.name for objective in parts.task.objectives], parts.device.torch)
+        self.meter = Meter({name: norms.layers for name, norms in self.update.norms.items()}, parts.device.torch)
         seed_python(parts.seed)
         if stored is not None:
             state.restore(stored, parts, self.meter, run.checkpoints.last)
