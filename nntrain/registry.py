@@ -52,6 +52,8 @@ scheduler = Kind("scheduler", "schedulers")
 regularizer = Kind("regularizer", "regularizers")
 metric = Kind("metric", "metrics")
 initializer = Kind("initializer", "initializers")
+augmentation = Kind("augmentation", "augmentations")
+mixture = Kind("mixture", "mixtures")
 # Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan.
 block = Kind("block", "blocks")
 form = Kind("form", "forms")

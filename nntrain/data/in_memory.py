@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import Batch, Sequences, each
-from nntrain.data import standardization
+from nntrain.data import Split, standardization
+from nntrain.data.augmented import Augmented, augmentations
 from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled
 from nntrain.errors import UnfitError
-from nntrain.settings import Count
+from nntrain.settings import Augmentation, Count, Mixture
 from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
@@ -106,12 +107,14 @@ class InMemory:
 
     Standardisation is x' = (x - mean) / deviation with the mean and deviation of the training set, for each
     feature of a vector or of a step in time, or each channel of an image (a deviation of 0 counts as 1); it
-    travels in the checkpoint.
+    travels in the checkpoint. Images and videos are augmented as pixels from 0 to 1, before they are standardised.
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
         standardize: whether inputs are standardised
         split: how the set is divided where it does not come divided
+        augment: random changes of training inputs, one after the other
+        mix: how training examples are mixed with each other
     """
 
     def __init__(
@@ -123,6 +126,8 @@ class InMemory:
         batch_size: Count | Literal["all"] = 32,
         standardize: bool = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
+        augment: list[Augmentation] = [],  # noqa: B006
+        mix: Mixture | None = None,
     ) -> None:
         self._source = source()
         self._device = device
@@ -133,10 +138,10 @@ class InMemory:
         self.inputs = self._source.inputs
         targets = self._source.targets
         self.targets = targets.learned_from(train.targets) if stored is None else targets.restored(stored)
-        self.train = self._ready(train)
-        self._splits = {"train": self.train, "dev": self._ready(dev) if len(dev) else None}
+        self.train = self._augmented(train, augment, mix) if augment or mix else self._ready(train)
+        self._splits: dict[str, Split | None] = {"train": self.train, "dev": self._ready(dev) if len(dev) else None}
 
-    def split(self, name: str) -> TensorSplit | None:
+    def split(self, name: str) -> Split | None:
         if name == "test":
             test = self._test()
             return self._ready(test) if len(test) else None
@@ -180,8 +185,20 @@ class InMemory:
             )
         return {name: stored[name] for name in ("mean", "deviation") if name in stored}
 
-    def _ready(self, examples: Examples) -> TensorSplit:
-        inputs = standardization.apply(examples.inputs, self._source.scale, self._prepared)
+    def _augmented(self, train: Examples, augment: list[Augmentation], mix: Mixture | None) -> Split:
+        """The training set, changed whenever it is drawn from; images are prepared after that."""
+        changes = augmentations(augment, self.inputs, self.targets)
+        mixture = mix(self.inputs, self.targets) if mix is not None else None
+        if not changes or not isinstance(self.inputs, Image | Video):
+            return Augmented(self._ready(train), changes, mixture)
+        learned = {name: tensor.to(self._device) for name, tensor in self._prepared.items()}
+        pixels = self._ready(train, {})
+        return Augmented(pixels, changes, mixture, lambda images: standardization.apply(images, 1.0, learned))
+
+    def _ready(self, examples: Examples, learned: Mapping[str, Tensor] | None = None) -> TensorSplit:
+        """Examples on the device, prepared by what was learned of the training set or by something else."""
+        prepared = self._prepared if learned is None else learned
+        inputs = standardization.apply(examples.inputs, self._source.scale, prepared)
         targets = examples.targets
         if targets.is_floating_point():
             targets = targets.to(torch.get_default_dtype())
@@ -196,11 +213,17 @@ def as_they_are(
     *,
     batch_size: Count | Literal["all"] = 32,
     split: SplitSettings = SplitSettings(),  # noqa: B008
+    augment: list[Augmentation] = [],  # noqa: B006
+    mix: Mixture | None = None,
 ) -> InMemory:
     """A set held in memory and divided, whose inputs need no preparation: tokens, or numbers that mean themselves.
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
         split: how the set is divided where it does not come divided
+        augment: random changes of training inputs, one after the other
+        mix: how training examples are mixed with each other
     """
-    return InMemory(source, device, stored, batch_size=batch_size, standardize=False, split=split)
+    return InMemory(
+        source, device, stored, batch_size=batch_size, standardize=False, split=split, augment=augment, mix=mix
+    )

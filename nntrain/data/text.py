@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import Batch, Sequences
+from nntrain.data import Split
+from nntrain.data.augmented import Augmented, augmentations
 from nntrain.data.split import sampled
 from nntrain.errors import UnfitError
-from nntrain.settings import Count
+from nntrain.settings import Augmentation, Count
 from nntrain.specs import Tokens
 
 Unit = Literal["character", "byte"]
@@ -92,6 +94,7 @@ class Blocks:
         batch_size: how many blocks a batch has
         block: how many tokens a block has
         unit: what a token is, a character or a byte of the UTF-8 text
+        augment: random changes of training inputs, one after the other
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Blocks:
         batch_size: Count = 32,
         block: Count = 128,
         unit: Unit = "character",
+        augment: list[Augmentation] = [],  # noqa: B006
     ) -> None:
         text = corpus()
         train, dev = (_codes(part, unit) for part in (text.train, text.dev))
@@ -116,18 +120,20 @@ class Blocks:
         self.batch_size = batch_size
         self.inputs = self.targets = Tokens(tuple(map(chr, self._vocabulary)), block, unit)
         self._sha256 = sha256((text.train + text.dev).encode()).hexdigest()
-        self.train, self._dev = (
+        self._train, self._dev = (
             TextSplit.of(self._numbers(part).to(device), block, batch_size) for part in (train, dev)
         )
+        changes = augmentations(augment, self.inputs, self.targets)
+        self.train: Split = Augmented(self._train, changes, None) if changes else self._train
 
-    def split(self, name: str) -> TextSplit | None:
+    def split(self, name: str) -> Split | None:
         return self.train if name == "train" else self._dev
 
     def prepared(self) -> dict[str, Tensor]:
         return {"vocabulary": torch.from_numpy(self._vocabulary.astype(np.int64))}
 
     def describe(self) -> dict[str, Any]:
-        parts = {"train": self.train, "dev": self._dev}
+        parts = {"train": self._train, "dev": self._dev}
         return {
             "inputs": str(self.inputs),
             "targets": str(self.targets),
