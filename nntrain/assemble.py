@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nntrain.batch import Batch
 from nntrain.clock import Clock
 from nntrain.config import Document
-from nntrain.data import Dataset
+from nntrain.data import Dataset, Learned
 from nntrain.data.order import Order
 from nntrain.data.places import WithheldError, downloads
 from nntrain.device import Device, seed_python
@@ -59,12 +59,23 @@ class Parts:
         return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.settings.clip)
 
 
-def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> Parts:
+@dataclass(frozen=True)
+class Trained:
+    """What a trained model is used with."""
+
+    plain: dict[str, Any]
+    device: Device
+    data: Dataset
+    model: nn.Module
+    task: Task
+    metrics: Mapping[str, Metric]
+
+
+def assemble(document: Document) -> Parts:
     """Makes all parts, or raises one ConfigError with every mistake that was found.
 
     What can be made is made even where other sections are wrong, so that mistakes that show only with the data
-    are reported with the rest; but nothing is downloaded for a config that is wrong already. `stored` is the
-    preparation of a checkpoint, in place of one learned anew.
+    are reported with the rest; but nothing is downloaded for a config that is wrong already.
     """
     reader = Reader(registry_of(document), document.absolute)
     attempt = _Attempts(reader)
@@ -80,7 +91,7 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     source: Component | None = given.get("data") or reader.partly_right.get(("data",))
     attempt.giver = source.name if source else ""
     with downloads(allowed=not reader.problems):
-        data: Dataset | None = attempt.make(source, device.torch, stored)
+        data: Dataset | None = attempt.make(source, device.torch, None)
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
@@ -107,6 +118,32 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, order, clock,
         schedule, monitor,
     )  # fmt: skip
+
+
+def recall(document: Document, learned: Learned, arithmetic: int) -> Trained:
+    """The parts that a trained model is used with, without reading its training data; ConfigError where not.
+
+    `arithmetic` is the multiply-adds of a batch, which the threads depend on.
+    """
+    reader = Reader(registry_of(document), document.absolute)
+    attempt = _Attempts(reader)
+    given, plain, task_settings = read(reader, document)
+    settings: TrainerSettings = given.get("trainer", TrainerSettings())
+    seed: int = given.get("seed", 0)
+    device = attempt(("trainer",), Device, settings.device, settings.precision, settings.threads) or Device("cpu")
+    device.use_precision()
+    device.use_threads(arithmetic)
+    data: Dataset | None = attempt.make(given.get("data"), device.torch, learned)
+    task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
+    model = attempt(("model",), _network, given.get("model"), data, task.targets, device, seed) if task else None
+    _regularizers(attempt, model, given.get("regularizers", []))
+    metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
+    if reader.problems:
+        raise document.error(reader.problems)
+    assert data and task and model
+    device.seed(seed, 2)  # as when it was trained: data is read from here on, and some of it is drawn at random
+    seed_python(seed)
+    return Trained(plain, device, data, model, task, metrics)
 
 
 class _Attempts:

@@ -1,6 +1,7 @@
 """A training set whose examples are never seen twice alike."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -12,26 +13,40 @@ from nntrain.mixtures import Mixture
 from nntrain.schema import Component
 from nntrain.specs import Inputs, Targets
 
-Change = Callable[[Any], Any]  # of a batch's inputs
+Prepare = Callable[[Any], Any]  # of a batch's inputs
 
 
-def as_they_are(inputs: Any) -> Any:
+def _as_they_are(inputs: Any) -> Any:
     return inputs
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is done to training batches whenever they are drawn: augmentations in their order, then a mixture."""
+
+    augmentations: Sequence[Augmentation] = ()
+    mixture: Mixture | None = None
+
+    @classmethod
+    def of(cls, augment: Sequence[Component], mix: Component | None, inputs: Inputs, targets: Targets) -> "Changes":
+        """What a config lists, made for the data; UnfitError where something cannot change such inputs or targets."""
+        made = [change(inputs, targets) if change.takes("targets") else change(inputs) for change in augment]
+        return cls(made, None if mix is None else mix(inputs, targets))
+
+    def around(self, split: Split, prepare: Prepare = _as_they_are) -> Split:
+        """A training set with its batches changed, and prepared between augmentation and mixture."""
+        return Augmented(split, self, prepare) if self.augmentations or self.mixture else split
 
 
 class Augmented:
     """A split whose batches are changed anew whenever they are drawn for training.
 
-    Training batches are augmented, prepared, then mixed. A sample, and what is seen in order, is only prepared:
-    there the training error is measured.
+    A sample, and what is seen in order, is only prepared: there the training error is measured.
     """
 
-    def __init__(
-        self, split: Split, augmentations: Sequence[Augmentation], mix: Mixture | None, prepare: Change = as_they_are
-    ) -> None:
+    def __init__(self, split: Split, changes: Changes, prepare: Prepare) -> None:
         self._split = split
-        self._augmentations = augmentations
-        self._mix = mix
+        self._changes = changes
         self._prepare = prepare
 
     def __len__(self) -> int:
@@ -46,16 +61,11 @@ class Augmented:
             yield Batch(self._prepare(batch.inputs), batch.targets)
 
     def sample(self, examples: int, seed: int) -> "Augmented":
-        return Augmented(self._split.sample(examples, seed), (), None, self._prepare)
+        return Augmented(self._split.sample(examples, seed), Changes(), self._prepare)
 
     def _changed(self, batch: Batch) -> Batch:
         inputs = batch.inputs
-        for augmentation in self._augmentations:
+        for augmentation in self._changes.augmentations:
             inputs = augmentation(inputs)
         prepared = Batch(self._prepare(inputs), batch.targets)
-        return prepared if self._mix is None else self._mix(prepared)
-
-
-def augmentations(augment: Sequence[Component], inputs: Inputs, targets: Targets) -> list[Augmentation]:
-    """What a config lists, made for the data; UnfitError where one cannot change such inputs."""
-    return [change(inputs, targets) if change.takes("targets") else change(inputs) for change in augment]
+        return prepared if self._changes.mixture is None else self._changes.mixture(prepared)

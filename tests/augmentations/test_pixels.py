@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from made import made
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as torchvision
 
-from made import made
 from nntrain.augmentations.colour import turned
 from nntrain.augmentations.operations import OPERATIONS, Operations, Span, usual_spans, wide_spans
 from nntrain.errors import UnfitError
@@ -21,7 +21,9 @@ COLOUR, GREY = Image(3, 20, 24), Image(1, 20, 24)
 def pictures(number: int = 4, inputs: Image = COLOUR) -> Tensor:
     """Pixels that are bytes, as those of real pictures."""
     torch.manual_seed(5)
-    smooth = torch.nn.functional.interpolate(torch.rand(number, inputs.channels, 4, 5), inputs.shape[1:], mode="bicubic")
+    smooth = torch.nn.functional.interpolate(
+        torch.rand(number, inputs.channels, 4, 5), inputs.shape[1:], mode="bicubic"
+    )
     return (smooth.clamp(0, 1) * 255).round() / 255
 
 
@@ -142,7 +144,7 @@ def test_every_operation_of_the_spans_is_there() -> None:
 
 @pytest.mark.parametrize("published", ["RandAugment", "TrivialAugmentWide"])
 def test_the_spans_are_the_published_ones(published: str) -> None:
-    import torchvision.transforms as transforms
+    from torchvision import transforms
 
     if published == "RandAugment":
         theirs = transforms.RandAugment()._augmentation_space(31, (COLOUR.height, COLOUR.width))
@@ -200,7 +202,8 @@ def test_rand_augment_draws_some_operations_of_one_level(monkeypatch: pytest.Mon
 
 def test_trivial_augment_draws_one_operation_and_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
     (drawn,) = spied(monkeypatch, made("augmentation", "trivial_augment", COLOUR), torch.zeros(31_000, 3, 1, 1))
-    names, levels = Counter(dict.fromkeys(())), Counter(dict.fromkeys(()))
+    names: Counter[str] = Counter()
+    levels: Counter[float] = Counter()
     for (name, level), count in drawn.items():
         names[name] += count
         levels[level] += count
