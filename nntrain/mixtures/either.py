@@ -1,11 +1,11 @@
 """One of several mixtures."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from annotated_types import Len
 
 from nntrain.batch import Batch
+from nntrain.errors import UnfitError
 from nntrain.registry import mixture
 from nntrain.settings import Mixture
 from nntrain.specs import Classes, Image, Series, Values, Vector, Video
@@ -28,8 +28,10 @@ class Either:
         inputs: Vector | Image | Video | Series,
         targets: Classes | Values,
         *,
-        of: Annotated[list[Mixture], Len(2)] = ["mixup", "cutmix"],  # noqa: B006
+        of: list[Mixture] = ["mixup", "cutmix"],  # noqa: B006
     ) -> None:
+        if len(of) < 2:
+            raise UnfitError(f"expected two mixtures or more to choose from, found {len(of)}", "of")
         self._ways: list[Any] = [way(inputs, targets) for way in of]
 
     def __call__(self, batch: Batch) -> Batch:
