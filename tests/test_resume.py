@@ -120,10 +120,9 @@ data:
 model: {type: gru, hidden: 6}
 trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
 """,
-    "tokens replaced, smoothed": """
+    "tokens replaced": """
 data: {type: reversal, length: 4, symbols: 3, examples: 300, batch_size: 64, augment: [replace_tokens]}
 model: {type: gru, hidden: 6}
-task: {type: tagging, label_smoothing: 0.1}
 trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
 """,
     "stops early": """

@@ -58,7 +58,7 @@ class Augmented:
 
     def in_order(self) -> Iterator[Batch]:
         for batch in self._split.in_order():
-            yield Batch(self._prepare(batch.inputs), batch.targets)
+            yield batch._replace(inputs=self._prepare(batch.inputs))
 
     def sample(self, examples: int, seed: int) -> "Augmented":
         return Augmented(self._split.sample(examples, seed), Changes(), self._prepare)
@@ -67,5 +67,5 @@ class Augmented:
         inputs = batch.inputs
         for augmentation in self._changes.augmentations:
             inputs = augmentation(inputs)
-        prepared = Batch(self._prepare(inputs), batch.targets)
+        prepared = batch._replace(inputs=self._prepare(inputs))
         return prepared if self._changes.mixture is None else self._changes.mixture(prepared)

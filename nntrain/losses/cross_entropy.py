@@ -16,7 +16,7 @@ class CrossEntropy:
     L = -sum_i sum_c t_ic log(exp(z_ic) / sum_k exp(z_ik))
 
     Outputs z are logits (batch, classes) or (batch, time, classes); targets are class numbers (batch,) or
-    (batch, time), where t is one-hot and IGNORED counts nothing, or distributions t of the outputs' shape. In nats.
+    (batch, time), where t is one-hot and IGNORED counts nothing, or distributions t (batch, classes). In nats.
     Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.4.
     """
 
@@ -24,7 +24,7 @@ class CrossEntropy:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        logits = at_least_single(outputs).flatten(0, -2)
         if targets.is_floating_point():
-            return F.cross_entropy(logits, targets.flatten(0, -2), reduction="sum")
-        return F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="sum")
+            return F.cross_entropy(at_least_single(outputs), targets, reduction="sum")
+        logits, labels = at_least_single(outputs).flatten(0, -2), targets.flatten()
+        return F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")

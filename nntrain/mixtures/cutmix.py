@@ -37,4 +37,4 @@ class Cutmix:
         mask = inside(images, *first, *sizes.unbind())
         left = 1 - mask.to(share.dtype).mean()
         targets = mixed(batch.targets, others, left, self._targets)
-        return Batch(torch.where(mask, images[others], images), targets)
+        return batch._replace(inputs=torch.where(mask, images[others], images), targets=targets)

@@ -34,7 +34,7 @@ class Mixup:
     def __call__(self, batch: Batch) -> Batch:
         share, others = beta(self._alpha, batch.targets.device), partners(batch)
         targets = mixed(batch.targets, others, share, self._targets)
-        return Batch(_between(batch.inputs, others, share), targets)
+        return batch._replace(inputs=_between(batch.inputs, others, share), targets=targets)
 
 
 def _between(inputs: Any, others: Tensor, share: Tensor) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
@@ -14,7 +15,6 @@ from nntrain.settings import Loss as LossSetting
 from nntrain.settings import Probability
 from nntrain.specs import Classes
 from nntrain.tasks import Outcome
-from nntrain.tasks.label_smoothing import smoothed
 
 
 @task("classification")
@@ -46,8 +46,7 @@ class Classification:
         return model(batch.inputs)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Loss:
-        targets = smoothed(batch.targets, len(self.targets), self.label_smoothing)
-        return Loss(loss=Term(self._loss(outputs, targets)))
+        return Loss(loss=Term(self._loss(outputs, self._smoothed(batch.targets))))
 
     def counts(self, batch: Batch) -> Counts:
         return {"loss": len(batch.targets)}
@@ -71,3 +70,11 @@ class Classification:
         if not getattr(self._loss, "starts_at_guessing", True):
             return None
         return float(self._loss(torch.zeros(1, len(self.targets)), torch.zeros(1, dtype=torch.long)))
+
+    def _smoothed(self, targets: Tensor) -> Tensor:
+        """Class numbers, or distributions where examples are mixed, as smoothed distributions."""
+        if self.label_smoothing == 0:
+            return targets
+        if not targets.is_floating_point():
+            targets = F.one_hot(targets, len(self.targets)).to(torch.get_default_dtype())
+        return targets * (1 - self.label_smoothing) + self.label_smoothing / len(self.targets)

@@ -10,10 +10,8 @@ from nntrain.device import at_least_single
 from nntrain.loss import Counts, Loss, Objective, Term
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
-from nntrain.settings import Probability
 from nntrain.specs import Tokens
 from nntrain.tasks import Detail, Outcome
-from nntrain.tasks.label_smoothing import smoothed
 
 
 @task("language_model")
@@ -21,21 +19,16 @@ class LanguageModel:
     """The next token at every position, from those before it: outputs are logits (batch, time, vocabulary).
 
     The targets are the inputs moved by one, or the target of a pair moved by one. The model must not look ahead: a
-    recurrent network in one direction, or a transformer decoder. With label smoothing e the training targets are
-    t' = (1 - e) t + e / vocabulary; evaluation measures against the tokens themselves.
+    recurrent network in one direction, or a transformer decoder.
 
     Source: Bengio, Ducharme, Vincent, Jauvin, A neural probabilistic language model, 2003.
 
     Settings:
         loss: what is minimised
-        label_smoothing: e, the share of a token's weight that is spread over the whole vocabulary
     """
 
-    def __init__(
-        self, targets: Tokens, *, loss: LossSetting = "cross_entropy", label_smoothing: Probability = 0.0
-    ) -> None:
+    def __init__(self, targets: Tokens, *, loss: LossSetting = "cross_entropy") -> None:
         self.targets = targets
-        self.label_smoothing = label_smoothing
         self._loss = loss(targets)
         per_character = ("bits_per_char",) if targets.unit in ("character", "byte") else ()
         self.metrics = ("perplexity", *per_character, "error_rate")
@@ -46,16 +39,14 @@ class LanguageModel:
         return model(batch.inputs)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Loss:
-        targets = smoothed(batch.targets, len(self.targets), self.label_smoothing)
-        return Loss(loss=Term(self._loss(outputs, targets)))
+        return Loss(loss=Term(self._loss(outputs, batch.targets)))
 
     def counts(self, batch: Batch) -> Counts:
         return {"loss": (batch.targets != IGNORED).sum()}
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
         outputs = at_least_single(self.outputs(model, batch))
-        loss = Loss(loss=Term(self._loss(outputs, batch.targets)))
-        return Outcome(outputs, batch.targets, loss, self.counts(batch))
+        return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The most likely token after each sequence, and its probability."""

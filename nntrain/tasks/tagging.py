@@ -11,33 +11,26 @@ from nntrain.loss import Counts, Loss, Objective, Term
 from nntrain.metrics.confusion import ConfusionMatrix
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
-from nntrain.settings import Probability
 from nntrain.specs import Tags
 from nntrain.tasks import Outcome
-from nntrain.tasks.label_smoothing import smoothed
 
 
 @task("tagging")
 class Tagging:
     """One class for every position of a sequence (many to many): outputs are logits (batch, time, classes).
 
-    The loss is the mean over all positions that have a label, padding and other positions IGNORED. With label
-    smoothing e the training targets are t' = (1 - e) t + e / classes; evaluation measures against the labels.
+    The loss is the mean over all positions that have a label, padding and other positions IGNORED.
 
     Source: Graves, Supervised Sequence Labelling with Recurrent Neural Networks, 2012, chapter 2.
 
     Settings:
         loss: what is minimised
-        label_smoothing: e, the share of a label's weight that is spread over all classes
     """
 
     metrics = ("error_rate", "accuracy", "exact_match")
 
-    def __init__(
-        self, targets: Tags, *, loss: LossSetting = "cross_entropy", label_smoothing: Probability = 0.0
-    ) -> None:
+    def __init__(self, targets: Tags, *, loss: LossSetting = "cross_entropy") -> None:
         self.targets = targets
-        self.label_smoothing = label_smoothing
         self._loss = loss(targets)
         self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
         self.details = {"confusion": ConfusionMatrix(targets)}
@@ -46,16 +39,14 @@ class Tagging:
         return model(batch.inputs)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Loss:
-        targets = smoothed(batch.targets, len(self.targets), self.label_smoothing)
-        return Loss(loss=Term(self._loss(outputs, targets)))
+        return Loss(loss=Term(self._loss(outputs, batch.targets)))
 
     def counts(self, batch: Batch) -> Counts:
         return {"loss": (batch.targets != IGNORED).sum()}
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
         outputs = at_least_single(self.outputs(model, batch))
-        loss = Loss(loss=Term(self._loss(outputs, batch.targets)))
-        return Outcome(outputs, batch.targets, loss, self.counts(batch))
+        return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The most likely class of every position that has a label."""
