@@ -151,9 +151,7 @@ class InMemory:
         train = self._parts.train
         if not (self._changes.augmentations and isinstance(self.inputs, Image | Video)):
             return self._changes.around(self._ready(train))
-        learned = {name: tensor.to(self._device) for name, tensor in self.learned.tensors.items()}
-        pixels = self._ready(train, {})
-        return self._changes.around(pixels, lambda images: standardization.apply(images, 1.0, learned))
+        return self._changes.around(self._ready(train, {}), standardization.on(self._device, self.learned.tensors))
 
     @property
     def batch_size(self) -> int:
