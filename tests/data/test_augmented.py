@@ -180,6 +180,38 @@ def test_every_loss_of_classes_takes_mixed_targets(loss: str, write: Write, comm
     assert loss_of(targets) == pytest.approx(0.3 * loss_of(labels) + 0.7 * loss_of(others), rel=1e-5)
 
 
+LABELS_ONLY = '''
+import torch
+
+from nntrain.registry import loss
+from nntrain.specs import Classes
+
+
+@loss("labels_only")
+class LabelsOnly:
+    """Minus the score of the right class."""
+
+    def __init__(self, targets: Classes) -> None:
+        pass
+
+    def __call__(self, outputs, targets):
+        return -outputs.gather(1, targets.unsqueeze(1)).sum()
+'''
+
+
+def test_a_loss_that_takes_labels_alone_is_refused_before_training(
+    write: Write, command: Callable[..., Called]
+) -> None:
+    write(LABELS_ONLY, "labels_only.py")
+    task = "{type: classification, loss: labels_only}"
+    path = written(write, "linear", task, type="iris", mix="mixup")
+    path.write_text(f"plugins: [labels_only.py]\n{path.read_text()}")
+    assert command("check", path, "data.mix=null").status == 0
+    refused = command("fit", path)
+    assert refused.status == 2 and "the first batch of 32 examples fails" in refused.err
+    assert not Path("runs").exists()
+
+
 def test_the_first_batch_is_mixed_and_evaluation_is_not(write: Write) -> None:
     parts = parts_of(written(write, "mlp", type="digits", mix="{type: mixup, alpha: 1}", batch_size="20"))
     batch = first_batch(parts.data, parts.order, parts.device)
