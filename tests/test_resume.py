@@ -102,6 +102,29 @@ task: {type: classification, label_smoothing: 0.1}
 optimizer: {type: sgd, lr: 0.5, momentum: 0.9}
 trainer: {length: 26 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, clip: 0.1}
 """,
+    "augmented and mixed images": """
+data:
+  type: digits
+  batch_size: 32
+  augment: [{type: shift, pixels: 1}, rotate, {type: elastic, sigma: 2}, erase, rand_augment, noise]
+  mix: either
+model: {type: mlp, hidden: [8], dropout: 0.2}
+trainer: {length: 24 steps, evaluate: 5 steps, save: 5 steps, log: 3 steps, accumulate: 2}
+""",
+    "masked series, mixed": """
+data:
+  type: sequential_digits
+  batch_size: 64
+  augment: [time_masking, {type: frequency_masking, widest: 3}]
+  mix: mixup
+model: {type: gru, hidden: 6}
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
+""",
+    "tokens replaced": """
+data: {type: reversal, length: 4, symbols: 3, examples: 300, batch_size: 64, augment: [replace_tokens]}
+model: {type: gru, hidden: 6}
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
+""",
     "stops early": """
 data: {type: iris, batch_size: 16}
 model: {type: mlp, hidden: [8], dropout: 0.5}
