@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import tee
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from nntrain.batch import Batch
 from nntrain.data import Given, Learned, Split, check_alike, plain_files, standardization
 from nntrain.data.augmented import Changes
+from nntrain.data.class_folders import Part
 from nntrain.data.in_memory import Examples, Parts, Source, TensorSplit, divided
 from nntrain.data.plain_files import unknown
 from nntrain.data.split import SplitSettings, sampled
@@ -25,7 +26,6 @@ from nntrain.storages import Kept, Pictures
 SAMPLE = 4096  # training pictures that mean and deviation are taken of
 EVALUATION_BYTES = 16 << 20  # of float32 pixels in a batch of evaluation
 NAMED = 5  # broken files that are named one by one
-Part = Literal["train", "dev", "test"]
 
 
 @dataclass(frozen=True)
