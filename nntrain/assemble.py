@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from nntrain.averages import Average, NoAverage
 from nntrain.batch import Batch
+from nntrain.batch_statistics import BatchStatistics
 from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
 from nntrain.config import Document
@@ -50,6 +52,7 @@ class Parts:
     regularizers: list[Regularizer]
     optimizers: Mapping[str, Optimizer]
     clip: Clip
+    average: Average
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
@@ -97,6 +100,10 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
+    average: Average = NoAverage()
+    if settings.average and model and data and task and order and clock:
+        statistics = BatchStatistics(model, task.objectives, data.train, order, device, seed)
+        average = attempt.make(settings.average, clock, statistics)
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
 
     if model and data and task and order and not reader.problems:
@@ -106,8 +113,8 @@ def assemble(document: Document, stored: Mapping[str, Tensor] | None = None) -> 
     assert data and task and model and layers is not None and order and clock and schedule
     optimizers = {o.name: Optimizer(rules[o.name], o.part_of(model)) for o in task.objectives}
     return Parts(
-        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip, order,
-        clock, schedule, monitor,
+        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
+        average, order, clock, schedule, monitor,
     )  # fmt: skip
 
 

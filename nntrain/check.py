@@ -112,7 +112,8 @@ def _memory(parts: Parts, batch: Batch) -> int:
     put_out = outputs(parts.layers, len(batch.targets))
     numbers = 2 * parameter_count(parts.model) + 2 * put_out
     states = sum(tensor.nbytes for optimizer in parts.optimizers.values() for tensor in optimizer.state().values())
-    return torch.get_default_dtype().itemsize * numbers + states
+    means = sum(tensor.nbytes for tensor in parts.average.means())
+    return torch.get_default_dtype().itemsize * numbers + states + means
 
 
 def _norms(found: float | dict[str, float]) -> str:

@@ -46,7 +46,7 @@ def trained(
     for note in document.notes:
         say(note)
     parts = assemble(document, stored.part("data"))
-    load_state(parts.model, stored.part("model"), path)
+    load_state(parts.model, stored.model, path)
     return path, parts
 
 

@@ -53,6 +53,7 @@ regularizer = Kind("regularizer", "regularizers")
 metric = Kind("metric", "metrics")
 initializer = Kind("initializer", "initializers")
 clip = Kind("clip", "clips")
+average = Kind("average", "averages")
 # Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan.
 block = Kind("block", "blocks")
 form = Kind("form", "forms")
