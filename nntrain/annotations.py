@@ -30,11 +30,6 @@ def entry(annotation: Any) -> Any:
     return get_args(annotation)[1] if get_origin(annotation) is dict else None
 
 
-def is_number(option: Any) -> bool:
-    """Whether a type is a number, of whatever range."""
-    return (get_args(option)[0] if get_origin(option) is Annotated else option) in (int, float)
-
-
 def is_nested(option: Any) -> bool:
     """Whether a type is read by nntrain rather than by pydantic: components, sections, durations, several of such."""
     inside = item(option) or entry(option)

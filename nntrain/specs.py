@@ -3,14 +3,11 @@
 A description travels in the checkpoint as JSON, so that a trained model can be used without its training data.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-
-from nntrain.errors import UnfitError
 
 
 @dataclass(frozen=True)
@@ -132,14 +129,6 @@ class Classes:
         """The description with what is to be known of the training set."""
         return self
 
-    def statistics(self) -> dict[str, Tensor]:
-        """What was learned from the training set, for the checkpoint."""
-        return {}
-
-    def restored(self, stored: Mapping[str, Tensor]) -> "Classes":
-        """The description with what a checkpoint has of `statistics`."""
-        return self
-
 
 class _Labelled:
     """What targets with a label at every position have in common: no strata, and nothing to be learned."""
@@ -150,12 +139,6 @@ class _Labelled:
         return torch.zeros(len(targets), dtype=torch.long)
 
     def learned_from(self, targets: Tensor) -> Any:
-        return self
-
-    def statistics(self) -> dict[str, Tensor]:
-        return {}
-
-    def restored(self, stored: Mapping[str, Tensor]) -> Any:
         return self
 
 
@@ -257,18 +240,6 @@ class Values:
         deviation = torch.where(deviation > 0, deviation, 1.0)
         return replace(self, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
 
-    def statistics(self) -> dict[str, Tensor]:
-        """What was learned from the training set, for the checkpoint."""
-        named = {"target_mean": self.mean, "target_deviation": self.deviation}
-        return {name: torch.tensor(values, dtype=torch.float64) for name, values in named.items()}
-
-    def restored(self, stored: Mapping[str, Tensor]) -> "Values":
-        """The description with what a checkpoint has of `statistics`; UnfitError where that is of other targets."""
-        mean, deviation = (stored.get(name, torch.empty(0)) for name in ("target_mean", "target_deviation"))
-        if len(mean) != len(self) or len(deviation) != len(self):
-            raise UnfitError("the checkpoint was trained on other targets")
-        return replace(self, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
-
 
 Inputs = Vector | Image | Video | Series | Tokens | Pairs | Nodes | Graphs
 Targets = Classes | Tags | Tokens | Values
@@ -311,6 +282,14 @@ Outputs = Targets | Reconstruction | Density | Samples  # what a task asks of a 
 Labels = Classes | Tags | Tokens  # targets that are one of several names
 _KINDS = (Vector, Image, Video, Series, Tokens, Pairs, Nodes, Graphs, Classes, Tags, Values)
 _TYPES: dict[str, Any] = {cls.__name__: cls for cls in _KINDS}
+
+_MAY_DIFFER = {"length", "source_length", "target_length", "mean", "deviation"}
+
+
+def are_alike(one: Inputs | Targets, other: Inputs | Targets) -> bool:
+    """Whether a model made for one can be used on the other: the same but for lengths and the targets' scale."""
+    first, second = ({k: v for k, v in to_json(spec).items() if k not in _MAY_DIFFER} for spec in (one, other))
+    return first == second
 
 
 def to_json(spec: Inputs | Targets) -> dict[str, Any]:

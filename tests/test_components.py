@@ -15,7 +15,7 @@ COMPUTED = (  # by a formula
     *("model", "loss", "optimizer", "scheduler", "regularizer", "initializer", "metric"),
     *("clip", "average"),
 )
-PLACES = ("root", "path", "file", "folder")  # settings that name a place on disk
+PLACES = ("root", "path", "file", "folder", "from")  # settings that name a place on disk
 each_component = pytest.mark.parametrize(("kind", "name"), COMPONENTS)
 
 
