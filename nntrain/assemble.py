@@ -15,7 +15,7 @@ from nntrain.binding import bind
 from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
 from nntrain.config import Document
-from nntrain.data import Dataset, Learned
+from nntrain.data import Dataset, Learned, Split
 from nntrain.data.order import Order
 from nntrain.data.places import WithheldError, downloads
 from nntrain.device import Device, seed_python
@@ -63,8 +63,8 @@ class Parts:
 
     def update(self) -> Update:
         """The update that trains these parts."""
-        objectives = self.task.objectives
-        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip)
+        objectives, by_layer = self.task.objectives, self.settings.gradient_norms
+        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip, by_layer)
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,17 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
     seed_python(seed)
     made = _made(attempt, given.get("optimizer"))
     source: Component | None = given.get("data") or reader.partly_right.get(("data",))
+    attempt.giver = source.name if source else ""
     with downloads(allowed=not reader.problems):
         data: Dataset | None = attempt.make(source, device.torch, None)
-    attempt.giver = source.name if source else ""
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
-    taken_over = [] if goes_on else _initialize(attempt, model, given.get("init", []))
+    taken_over: list[str] = []
+    if model and data and task and not goes_on:
+        taken_over = _initialize(attempt, model, given.get("init", []), task.targets, data.train)
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
@@ -254,15 +256,17 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     return model.to(device.torch)
 
 
-def _initialize(attempt: _Attempts, model: nn.Module | None, rules: list[Component] | Component) -> list[str]:
+def _initialize(
+    attempt: _Attempts, model: nn.Module, rules: list[Component] | Component, targets: Outputs, train: Split
+) -> list[str]:
     """Lets the rules fill the parameters that they match, from the generator that the model was made with.
 
-    Returns what they took over from other networks.
+    A rule that takes `targets` looks at the training set. Returns what they took over from other networks.
     """
     taken_over: list[str] = []
     for rule in [rules] if isinstance(rules, Component) else rules:
-        fill = attempt.make(rule)
-        if fill is not None and model is not None:
+        fill = attempt.make(rule, targets, train) if rule.takes("targets") else attempt.make(rule)
+        if fill is not None:
             taken = attempt(rule.path, fill, model)
             taken_over += [f"{'.'.join(map(str, rule.path))}: {taken}"] if taken else []
     return taken_over
@@ -299,6 +303,7 @@ def _tried(
     The model's buffers are put back; the generators are seeded anew before the first step.
     """
     batch = first_batch(data, order, device)
+    seen = next(data.train.sample(len(batch.targets), 0).in_order())  # as evaluation sees them: never augmented
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
     check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
     try:
@@ -311,7 +316,7 @@ def _tried(
                     raise UnfitError(f"the loss of a batch is to be one number, not of shape {tuple(value.shape)}")
             for regularizer in regularizers:
                 regularizer.penalty()
-            outcome = task.evaluate(model.eval(), batch)
+            outcome = task.evaluate(model.eval(), seen)
             for metric in metrics.values():
                 metric.measure(outcome.predictions, outcome.targets)
     except UnfitError:
@@ -366,6 +371,21 @@ def _rules(
     return {name: made.get(name) for name in names}
 
 
+def _optimizers(
+    attempt: _Attempts,
+    rules: dict[str, Grouped | None],
+    made: Grouped | dict[str, Grouped | None] | None,
+    task: Task,
+    model: nn.Module,
+    clock: Clock | None,
+) -> dict[str, Optimizer]:
+    """The rules bound to the model; without a clock, the length being wrong, only to find what else is."""
+    right = {name: rule for name, rule in rules.items() if rule is not None}
+    paths: dict[str, Path] = {name: ("optimizer", name) if isinstance(made, dict) else ("optimizer",) for name in right}
+    objectives = [objective for objective in task.objectives if objective.name in right]
+    return bind(attempt, right, paths, objectives, model, clock or Clock(1, steps_per_epoch=1))
+
+
 def _clip(
     attempt: _Attempts, given: Component | float | None, rules: Mapping[str, Grouped | None], model: nn.Module | None
 ) -> Clip:
@@ -381,21 +401,6 @@ def _clip(
     elif model is not None:
         attempt.make(chosen, model)
     return chosen
-
-
-def _optimizers(
-    attempt: _Attempts,
-    rules: dict[str, Grouped | None],
-    made: Grouped | dict[str, Grouped | None] | None,
-    task: Task,
-    model: nn.Module,
-    clock: Clock | None,
-) -> dict[str, Optimizer]:
-    """The rules bound to the model; without a clock, the length being wrong, only to find what else is."""
-    right = {name: rule for name, rule in rules.items() if rule is not None}
-    paths: dict[str, Path] = {name: ("optimizer", name) if isinstance(made, dict) else ("optimizer",) for name in right}
-    objectives = [objective for objective in task.objectives if objective.name in right]
-    return bind(attempt, right, paths, objectives, model, clock or Clock(1, steps_per_epoch=1))
 
 
 def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:

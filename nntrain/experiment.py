@@ -78,6 +78,7 @@ class TrainerSettings:
             once a second (by the network's arithmetic, so that it is the same in every run), and at the end
         save: how often the state is saved; auto is every 10 seconds, or less often where saving is slow
         log: how often objective, rate and gradient norm are logged; auto is 200 times a run
+        gradient_norms: whether the norm of each layer's gradient, before clipping, is logged too, as grad_norm/LAYER
         monitor: the metric that says which checkpoint is best, such as dev/error_rate; auto is the task's first
         device: auto, cpu, cuda or cuda:N
         precision: fp32, bf16 for forward passes in bfloat16 where it is safe, or fp64 for weights, data and losses
@@ -97,6 +98,7 @@ class TrainerSettings:
     evaluate: Length | Auto = "auto"
     save: Interval | Auto = "auto"
     log: Length | Auto = "auto"
+    gradient_norms: bool = False
     monitor: str = "auto"
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"

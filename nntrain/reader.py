@@ -90,9 +90,10 @@ class Reader:
         plain = [o for o in choices if o not in nested and o is not type(None) and get_origin(o) is not Literal]
         if isinstance(data, str) and any(metadata(option, Place) for option in choices):
             data = str(self._absolute(path, data))
-        if not nested or (plain and not isinstance(data, str | list | dict)):
-            values = tuple(option for option in choices if metadata(option, Choice) is None)
-            return self._leaf(Union[values] if nested else annotation, data, path), data  # noqa: UP007
+        if not nested:
+            return self._leaf(annotation, data, path), data
+        if plain and not isinstance(data, str | list | dict):  # the short form of a component, or a duration in steps
+            return self._leaf(Union[tuple(plain)], data, path), data  # noqa: UP007
         if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
             return data, data
         option = _of_such_form(nested, data)

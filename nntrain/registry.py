@@ -59,8 +59,11 @@ metric = Kind("metric", "metrics")
 initializer = Kind("initializer", "initializers")
 clip = Kind("clip", "clips")
 average = Kind("average", "averages")
-# Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan.
+augmentation = Kind("augmentation", "augmentations")
+mixture = Kind("mixture", "mixtures")
+# Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan, or after its layers.
 block = Kind("block", "blocks")
+normalization = Kind("normalization", "normalizations")
 form = Kind("form", "forms")
 position = Kind("position", "positions")
 graph_layer = Kind("graph_layer", "graph_layers")

@@ -314,7 +314,7 @@ def test_an_objective_can_take_part_in_some_updates_only() -> None:
     assert ran == [True, False, False, True, False, False, True]
 
 
-class NonNegative:
+class NonNegative(Regularizer):
     """A constraint: no parameter below zero."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -322,9 +322,6 @@ class NonNegative:
 
     def bind(self, model: nn.Module) -> None:
         self.parameters = list(model.parameters())
-
-    def penalty(self) -> None:
-        return None
 
     def project(self) -> None:
         for p in self.parameters:

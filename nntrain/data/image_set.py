@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import Batch
-from nntrain.data import Given, Learned, check_alike, plain_files, standardization
+from nntrain.data import Given, Learned, Split, check_alike, plain_files, standardization
+from nntrain.data.augmented import Changes
 from nntrain.data.in_memory import Examples, Parts, Source, TensorSplit, divided
 from nntrain.data.plain_files import unknown
 from nntrain.data.split import SplitSettings, sampled
 from nntrain.errors import UnfitError
-from nntrain.settings import Count, Share, Storage
+from nntrain.settings import Augmentation, Count, Mixture, Share, Storage
 from nntrain.specs import Classes, Image
 from nntrain.storages import Kept, Pictures
 
@@ -85,7 +86,7 @@ class FromPictures:
     """A set of picture files, each with a class.
 
     x' = (x - mean) / deviation, pixels x from 0 to 1, with the mean and deviation of each channel over (at most
-    4,096 of) the training set; they travel in the checkpoint.
+    4,096 of) the training set; they travel in the checkpoint. Pixels are augmented before they are standardised.
 
     Settings:
         batch_size: how many examples a batch has
@@ -93,6 +94,8 @@ class FromPictures:
         split: how the set is divided where it does not come divided
         keep: where the pictures are kept
         broken: the share of the files that may be no whole pictures; they are named and left out
+        augment: random changes of training pictures, one after the other
+        mix: how training examples are mixed with each other
     """
 
     def __init__(
@@ -106,6 +109,8 @@ class FromPictures:
         split: SplitSettings = SplitSettings(),  # noqa: B008
         keep: Storage = "auto",
         broken: Share = 0.01,
+        augment: list[Augmentation] = [],  # noqa: B006
+        mix: Mixture | None = None,
     ) -> None:
         self._pictures = pictures()
         self._device = device
@@ -120,15 +125,20 @@ class FromPictures:
             raise UnfitError(f"the checkpoint's inputs were {was} in training; leave this setting out", "standardize")
         self.learned = self._learn() if stored is None else stored
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
+        self._changes = Changes.of(augment, mix, self.inputs, self.targets) if stored is None else Changes()
 
     @property
-    def train(self) -> ImageSplit:
-        return self._split(self._parts.train)
+    def train(self) -> Split:
+        train = self._parts.train
+        if not self._changes.augmentations:
+            return self._changes.around(self._split(train, self.learned.tensors))
+        return self._changes.around(self._split(train, {}), standardization.on(self._device, self.learned.tensors))
 
-    def split(self, name: str) -> ImageSplit | None:
-        parts = self._parts
-        examples = parts.train if name == "train" else parts.dev if name == "dev" else parts.test()
-        return self._split(examples) if len(examples) else None
+    def split(self, name: str) -> Split | None:
+        if name == "train":
+            return self.train
+        examples = self._parts.dev if name == "dev" else self._parts.test()
+        return self._split(examples, self.learned.tensors) if len(examples) else None
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
         for piece in plain_files.read(self.inputs, paths):
@@ -186,15 +196,17 @@ class FromPictures:
             tensors = standardization.learn(pixels.cpu(), 1 / 255)
         return Learned(listing.size, listing.classes, tensors)
 
-    def _split(self, examples: Examples) -> ImageSplit:
+    def _split(self, examples: Examples, learned: Mapping[str, Tensor]) -> ImageSplit:
+        """Examples prepared by what was learned of the training set, or by nothing."""
         numbers, targets = examples.inputs.to(self._device), examples.targets.to(self._device)
         channels, height, width = self._listing.size.shape
         size = max(1, EVALUATION_BYTES // (4 * channels * height * width))
-        return ImageSplit(self._kept, numbers, targets, self._ready, size)
 
-    def _ready(self, pixels: Tensor) -> Tensor:
-        ready: Tensor = standardization.apply(pixels.to(self._device), 1 / 255, self.learned.tensors)
-        return ready
+        def ready(pixels: Tensor) -> Tensor:
+            prepared: Tensor = standardization.apply(pixels.to(self._device), 1 / 255, learned)
+            return prepared
+
+        return ImageSplit(self._kept, numbers, targets, ready, size)
 
 
 def complain(broken: Mapping[str, str], files: int, most: float) -> None:
