@@ -17,7 +17,10 @@ from nntrain.loss import Objective
 
 @dataclass(frozen=True)
 class BatchStatistics:
-    """Those of a model, and what they are estimated with: the batches of the first epoch, as they are trained with."""
+    """Those of a model, and what they are estimated with: the batches of the first epoch, as they are trained with.
+
+    Layers whose parameters are frozen have theirs from elsewhere, and keep them.
+    """
 
     model: nn.Module
     objectives: Sequence[Objective]
@@ -30,9 +33,9 @@ class BatchStatistics:
         """The statistics by their names in the model; none where it has no batch normalisation."""
         return {
             f"{name}.{key}" if name else key: buffer
-            for name, module in self.model.named_modules()
-            if isinstance(module, _BatchNorm)
-            for key, buffer in module.named_buffers()
+            for name, layer in self._layers().items()
+            if not _is_frozen(layer)
+            for key, buffer in layer.named_buffers()
         }
 
     @torch.inference_mode()
@@ -48,18 +51,24 @@ class BatchStatistics:
                     with self.device.precision():
                         objective.outputs(self.model, batch)
 
+    def _layers(self) -> dict[str, _BatchNorm]:
+        return {name: module for name, module in self.model.named_modules() if isinstance(module, _BatchNorm)}
+
     @contextmanager
     def _alone_changing(self) -> Iterator[None]:
         """Lets passes forward, in training mode, change the statistics to cumulative means, and leave nothing else."""
         own = {id(buffer) for buffer in self.buffers().values()}
         others = [(buffer, buffer.clone()) for buffer in self.model.buffers() if id(buffer) not in own]
         noise, python, was_training = self.device.noise(), python_state(), self.model.training
-        layers = [module for module in self.model.modules() if isinstance(module, _BatchNorm)]
+        layers = list(self._layers().values())
         momenta = [layer.momentum for layer in layers]
-        for layer in layers:
-            layer.reset_running_stats()
-            layer.momentum = None  # torch's word for a cumulative mean
         self.model.train()
+        for layer in layers:
+            layer.momentum = None  # torch's word for a cumulative mean
+            if _is_frozen(layer):
+                layer.eval()
+            else:
+                layer.reset_running_stats()
         self.device.seed(self.seed, 3)
         try:
             yield
@@ -71,3 +80,8 @@ class BatchStatistics:
             self.model.train(was_training)
             self.device.repeat(noise)
             restore_python(python)
+
+
+def _is_frozen(layer: nn.Module) -> bool:
+    parameters = list(layer.parameters(recurse=False))
+    return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)

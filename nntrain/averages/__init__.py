@@ -119,7 +119,7 @@ class Averaged:
 
     def _recalibrate(self) -> None:
         """Puts the average's batch statistics in their place, estimated once for the weights as they are."""
-        if self._batches == 0:
+        if self._batches == 0 or not self._statistics.buffers():
             return
         if self._estimated is None:
             self._statistics.estimate(self._batches)

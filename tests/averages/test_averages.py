@@ -313,6 +313,15 @@ def test_a_penalty_on_activity_counts_the_outputs_of_training_only(command: Comm
     assert scalars(run, "train")["objective"] == scalars(plain, "train")["objective"]
 
 
+def test_frozen_layers_keep_their_statistics(command: Command, write: Write) -> None:
+    text = NORMALISED.replace("AVERAGE", "{type: ema, decay: 0.8}").replace("[8]", "[8, 6]")
+    config = write(text.replace("momentum: 0.9", "momentum: 0.9, groups: [{match: layers.0.norm, frozen: true}]"))
+    run, plain = run_of(command, config), run_of(command, config, "trainer.average=null")
+    assert bits(last(run), "model", "optimizer") == bits(last(plain), "model", "optimizer")
+    estimated = {name for name in last(run).part("average") if "running" in name}
+    assert estimated == {f"body.layers.1.norm.running_{name}" for name in ("mean", "var")}
+
+
 @pytest.mark.parametrize("recalibrate", ["auto", "true", "2", "false"])
 def test_recalibration_changes_what_is_evaluated_and_not_what_is_trained(
     recalibrate: str, command: Command, write: Write
