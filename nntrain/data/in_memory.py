@@ -12,7 +12,7 @@ from nntrain.batch import Batch, Sequences, each
 from nntrain.data import Given, Learned, Split, check_alike, plain_files, standardization
 from nntrain.data.augmented import Changes
 from nntrain.data.plain_files import Piece, unknown
-from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled
+from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled, thinned
 from nntrain.errors import UnfitError
 from nntrain.settings import Augmentation, Count, Mixture
 from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
@@ -238,7 +238,8 @@ def divided(source: Source, split: SplitSettings) -> Parts:
         if getattr(split, name) is not None:
             raise UnfitError(f"{source.name} has a test set of its own; leave this setting out", f"split.{name}")
     if source.dev is not None:
-        return Parts(source.train, source.dev(), source.test)
+        examples = source.train if split.train is None else source.train.take(thinned(strata, split))
+        return Parts(examples, source.dev(), source.test)
     train, dev = divide_training(strata, 0.1 if split.dev is None else split.dev, split)
     return Parts(source.train.take(train), source.train.take(dev), source.test)
 
