@@ -296,6 +296,37 @@ trainer: {length: 4 steps}
     assert factors == {"discriminator": {1.0}, "generator": {0.5}}
 
 
+PLUGIN = """
+from nntrain.registry import optimizer
+from nntrain.settings import Positive
+
+@optimizer("signs")
+class Signs:
+    \"\"\"Steps of one size.\"\"\"
+
+    def __init__(self, *, lr: Positive = 0.01, power: Positive = 1.0) -> None:
+        self.lr, self.power = lr, power
+
+    def start(self, parameters):
+        return {}
+
+    def step(self, problem, state, lr):
+        for p, g in zip(problem.parameters, problem.gradients):
+            p.sub_(lr**self.power * g.sign())
+"""
+
+
+def test_a_rule_of_the_users_own_takes_groups_of_its_own_settings(write: Write) -> None:
+    plugin = write(PLUGIN, "signs.py")
+    parts = parts_of(write, "{type: signs, groups: [{match: head, power: 2, lr: 2x}]}", plugins=f"[{plugin}]")
+    before, after = weights(parts), trained(parts, range(1))
+    for name, tensor in before.items():
+        size = 0.02**2 if "head" in name else 0.01
+        assert float((after[name] - tensor).abs().max()) == pytest.approx(size, rel=1e-9)
+    with pytest.raises(ConfigError, match=r"unknown setting of optimizer\.groups\.0; did you mean 'power'"):
+        parts_of(write, "{type: signs, groups: [{match: head, powr: 2}]}", plugins=f"[{plugin}]")
+
+
 @pytest.mark.parametrize(
     ("groups", "setting", "message"),
     [
