@@ -83,6 +83,17 @@ model: {type: mlp, hidden: [10, 6], norm: batch, dropout: 0.1}
 optimizer: {type: sgd, lr: 0.05, momentum: 0.8}
 trainer: {length: 30 steps, evaluate: 6 steps, save: 5 steps, log: 4 steps}
 """,
+    "groups, one of them frozen for a while": """
+data: {type: wine, batch_size: 25}
+model: {type: mlp, hidden: [10, 6], norm: batch, dropout: 0.1}
+optimizer:
+  type: adamw
+  lr: 0.02
+  groups:
+    - {match: "layers.0", frozen: 13 steps, lr: 0.3x}
+    - {match: "bias$|norm", weight_decay: 0, betas: [0.5, 0.9]}
+trainer: {length: 30 steps, evaluate: 6 steps, save: 4 steps, log: 3 steps}
+""",
     "bf16": """
 data: {type: iris, batch_size: 16}
 model: {type: mlp, hidden: [8], dropout: 0.3}
