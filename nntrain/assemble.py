@@ -25,7 +25,7 @@ from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
 from nntrain.schema import Component, Path, Problem, settings_of
-from nntrain.specs import Outputs, Targets
+from nntrain.specs import Headed, Outputs
 from nntrain.suggest import did_you_mean
 from nntrain.tasks import Task
 from nntrain.update import Update
@@ -184,7 +184,7 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     """
     if chosen is None:
         return None
-    if not (chosen.takes("outputs") or isinstance(targets, Targets)):
+    if not (chosen.takes("outputs") or isinstance(targets, Headed)):
         raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(data.inputs), type(targets))}")
     device.seed(seed, 0)
     seed_python(seed)
@@ -192,7 +192,7 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
         looks_at_targets = chosen.takes("outputs") or chosen.takes("targets")
         model: nn.Module = chosen(data.inputs, targets) if looks_at_targets else chosen(data.inputs)
         if not chosen.takes("outputs"):
-            assert isinstance(targets, Targets)
+            assert isinstance(targets, Headed)
             model = Network(model, head_for(targets, model))
     except MismatchError as error:
         error.others = chosen.others(type(data.inputs), type(targets))
@@ -245,9 +245,12 @@ def _tried(
     batch = first_batch(data, order, device)
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
     check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
+    check = getattr(task, "check", None)  # of a task for which that is so
     try:
         if check_inputs is not None:
             check_inputs(batch.inputs)
+        if check is not None:
+            check(batch)
         with torch.no_grad(), device.precision():
             for objective in task.objectives:
                 value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))
@@ -346,7 +349,7 @@ def _monitor(
             reader.problems.append(Problem(path, f"unknown metric '{name}'; {did_you_mean(name, names)}"))
     if settings.monitor != "auto":
         return settings.monitor
-    return f"dev/{task.metrics[0]}" if has_dev else None
+    return f"dev/{(*task.metrics, 'loss')[0]}" if has_dev else None
 
 
 def load_state(model: nn.Module, tensors: Mapping[str, Tensor], source: FilePath) -> None:

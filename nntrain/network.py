@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nntrain.errors import UnfitError
-from nntrain.specs import Targets
+from nntrain.specs import Headed
 
 
 class Network(nn.Module):
@@ -20,7 +20,7 @@ class Network(nn.Module):
         return self.head(self.body(x))
 
 
-def head_for(targets: Targets, body: nn.Module) -> nn.Module:
+def head_for(targets: Headed, body: nn.Module) -> nn.Module:
     """The head z = W h + b by what the targets are, or the one that a body has of its own (tied weights).
 
     One output for each class or value; at every position where the targets are tags or tokens: the features

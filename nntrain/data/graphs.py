@@ -114,8 +114,10 @@ class WholeGraphs:
         split: SplitSettings = SplitSettings(),  # noqa: B008
     ) -> None:
         found = source()
-        self.inputs, self.targets = specs.Graphs(found.graphs.features.shape[1]), found.classes
-        parts = dict(zip(("train", "dev", "test"), divide_all(self.targets.strata(found.labels), split), strict=True))
+        self.inputs, classes = specs.Graphs(found.graphs.features.shape[1]), found.classes
+        parts = dict(zip(("train", "dev", "test"), divide_all(classes.strata(found.labels), split), strict=True))
+        trained = found.labels[parts["train"]]
+        self.targets = classes.learned_from(trained) if stored is None else classes.restored(stored)
         self.batch_size = len(parts["train"]) if batch_size == "all" else batch_size
         graphs, labels = each(lambda part: part.to(device), found.graphs), found.labels.to(device)
         self._splits = {
@@ -130,8 +132,7 @@ class WholeGraphs:
         return self._splits.get(name)
 
     def prepared(self) -> dict[str, Tensor]:
-        """Nothing is learned from the training set."""
-        return {}
+        return self.targets.statistics()
 
     def describe(self) -> dict[str, Any]:
         sizes = {name: len(part) for name, part in self._splits.items() if name != "test"}

@@ -54,7 +54,8 @@ class NodeSplit:
     def sample(self, examples: int, seed: int) -> "NodeSplit":
         if len(self) <= examples:
             return self
-        return NodeSplit(*self._batch(sampled(len(self), examples, seed).to(self.targets.device)))
+        batch = self._batch(sampled(len(self), examples, seed).to(self.targets.device))
+        return NodeSplit(batch.inputs, batch.targets)
 
     def _batch(self, numbers: Tensor) -> Batch:
         chosen = self.graph.chosen.index_select(0, numbers)
@@ -78,7 +79,9 @@ class OnNodes:
         batch_size: Count | Literal["all"] = "all",
     ) -> None:
         graph = source()
-        self.inputs, self.targets = graph.inputs, graph.classes
+        self.inputs, classes = graph.inputs, graph.classes
+        trained = graph.labels[graph.parts["train"]]
+        self.targets = classes.learned_from(trained) if stored is None else classes.restored(stored)
         on_device = each(lambda part: part.to(device), GraphNodes(graph.features, graph.edges, graph.labels))
         features, edges, labels = on_device
         self._splits = {
@@ -93,8 +96,7 @@ class OnNodes:
         return self._splits[name]
 
     def prepared(self) -> dict[str, Tensor]:
-        """Nothing is learned from the training set."""
-        return {}
+        return self.targets.statistics()
 
     def describe(self) -> dict[str, Any]:
         sizes = {name: len(part) for name, part in self._splits.items() if name != "test"}

@@ -13,7 +13,7 @@ from nntrain.forms.embedding import Embedding
 from nntrain.forms.readout import mean
 from nntrain.forms.stack import Norm, Stack, start_small
 from nntrain.registry import form
-from nntrain.specs import Classes, Series, Tags, Tokens, Values
+from nntrain.specs import Headed, Series, Tokens
 
 Readout = Literal["mean", "first"]
 
@@ -43,7 +43,7 @@ class Encoder(nn.Module):
     def __init__(
         self,
         inputs: Tokens | Series,
-        targets: Classes | Values | Tags | Tokens,
+        targets: Headed,
         architecture: Architecture,
         *,
         norm: Norm = "before",
@@ -97,7 +97,7 @@ class Segments(nn.Module):
         return self.table(torch.clamp(before, max=1))
 
 
-def refuse_to_look_ahead(name: str, targets: Classes | Values | Tags | Tokens) -> None:
+def refuse_to_look_ahead(name: str, targets: Headed) -> None:
     """UnfitError where the next token is to be predicted, which every position of this form would see."""
     if isinstance(targets, Tokens):
         raise UnfitError(f"{name} looks ahead and would see the next token; write form: decoder for a language model")

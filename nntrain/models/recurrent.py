@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.models.frames import Frames, refuse_looking_ahead
-from nntrain.specs import Series, Targets, Tokens, Vector
+from nntrain.specs import Headed, Series, Tokens, Vector
 
 Layer = Callable[[int, int], nn.Module]  # (features, hidden) -> (batch, time, features) -> (batch, time, hidden), ...
 
@@ -23,7 +23,7 @@ class Recurrent(nn.Module):
     def __init__(
         self,
         inputs: Series | Tokens | Vector,
-        targets: Targets,
+        targets: Headed,
         layer: Layer,
         *,
         hidden: int,

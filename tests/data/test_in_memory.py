@@ -1,5 +1,6 @@
 """Data held in memory: divided, prepared, batched."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -183,7 +184,8 @@ def test_the_other_parts_are_prepared_with_what_was_learned_of_the_training_set(
     for name in PARTS:
         expected = (part(plain, name).inputs - mean) / deviation
         torch.testing.assert_close(part(data, name).inputs, expected.float(), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(data.prepared(), {"mean": mean, "deviation": deviation})
+    learned = {name: data.prepared()[name] for name in ("mean", "deviation")}
+    torch.testing.assert_close(learned, {"mean": mean, "deviation": deviation})
 
 
 def images(n: int = 60) -> Source:
@@ -206,7 +208,7 @@ def test_without_standardisation_pixels_are_from_0_to_1() -> None:
     data = raw(images())
     inputs = part(data, "train").inputs
     assert inputs.dtype == torch.float32
-    assert data.prepared() == {}
+    assert data.prepared().keys() == {"class_counts"}
     assert inputs.min() >= 0 and 200 / 255 <= inputs.max() <= 1
 
 
@@ -309,3 +311,28 @@ def test_real_sets_are_what_they_say(load: Any) -> None:
 def test_digits_are_pixels_from_0_to_1() -> None:
     inputs = part(raw(digits()), "train").inputs
     assert (inputs.min(), inputs.max()) == (0, 1)
+
+
+def test_the_training_examples_of_each_class_are_counted() -> None:
+    data = made(numbered())
+    counts = torch.bincount(part(data, "train").targets, minlength=len(data.targets))
+    assert torch.equal(data.prepared()["class_counts"], counts)
+    assert data.targets.counts == tuple(counts.tolist())
+    assert made(numbered(), data.prepared()).targets.counts == data.targets.counts
+
+
+def test_weights_of_examples_go_where_the_examples_go() -> None:
+    source = numbered()
+    weights = source.train.inputs[:, 0] + 1
+    weighted = replace(source, train=replace(source.train, weights=weights))
+    data, plain = raw(weighted), raw(source)
+    for name in PARTS:
+        found = part(data, name)
+        torch.testing.assert_close(found.weights, found.inputs[:, 0] + 1)
+        assert torch.equal(torch.cat([batch.weights for batch in found.in_order()]), found.weights)
+        sample = found.sample(3, 0)
+        torch.testing.assert_close(sample.weights, sample.inputs[:, 0] + 1)
+        assert part(plain, name).weights is None
+        assert all(batch.weights is None for batch in part(plain, name).in_order())
+    (batch,) = next(data.train.stream([[torch.tensor([4, 2])]]))
+    torch.testing.assert_close(batch.weights, batch.inputs[:, 0] + 1)
