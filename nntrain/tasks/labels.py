@@ -11,7 +11,7 @@ from nntrain.errors import UnfitError
 from nntrain.loss import Counts, Loss, Term, examples_of, weighted
 from nntrain.losses import LossFunction
 from nntrain.settings import NonNegative
-from nntrain.specs import Classes, Labels, Tags
+from nntrain.specs import Classes, Labels, LabelSet, Tags
 
 ClassWeights = Literal["balanced"] | list[NonNegative] | None
 
@@ -86,6 +86,7 @@ def class_weights(setting: ClassWeights, targets: Classes | Tags) -> Tensor | No
     if setting is None:
         return None
     if setting == "balanced":
+        check_counted(targets, "class_weights")
         counts = torch.tensor(targets.counts, dtype=torch.get_default_dtype())
         return counts.sum() / (len(counts) * counts.clamp(min=1))
     if len(setting) != len(targets) or not any(setting):
@@ -95,6 +96,12 @@ def class_weights(setting: ClassWeights, targets: Classes | Tags) -> Tensor | No
             f"expected a weight for each of {len(targets)} classes ({names}); found {found}", "class_weights"
         )
     return torch.tensor(setting)
+
+
+def check_counted(targets: Classes | Tags | LabelSet, setting: str) -> None:
+    """UnfitError where the data does not say how often each class occurs."""
+    if not targets.counts:
+        raise UnfitError("this data does not count its classes; give a weight for each", setting)
 
 
 def _counted(labels: Tensor) -> Tensor:
