@@ -19,6 +19,7 @@ from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.experiment import Experiment, TrainerSettings
 from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
+from nntrain.metrics.parts import OfPart
 from nntrain.network import Network, head_for
 from nntrain.optimizers import Optimizer, Rule
 from nntrain.reader import Reader
@@ -281,10 +282,21 @@ def _reason(error: Exception) -> str:
 
 def _metrics(attempt: _Attempts, task: Task, extra: list[Component]) -> dict[str, Metric]:
     """The task's metrics and those that the config adds, by name."""
-    usual = [attempt.reader.component("metric", name, ("task",)) for name in task.metrics]
-    chosen = {component.name: component for component in (*usual, *extra) if component is not None}
-    made = {name: attempt.make(component, task.targets) for name, component in chosen.items()}
+    usual = {name: attempt.reader.component("metric", name.rpartition("/")[2], ("task",)) for name in task.metrics}
+    more: dict[str, Component | None] = getattr(task, "more_metrics", {})
+    chosen = {**usual, **more, **{component.name: component for component in extra}}
+    made = {name: _metric(attempt, task, name, component) for name, component in chosen.items()}
     return {name: metric for name, metric in made.items() if metric is not None}
+
+
+def _metric(attempt: _Attempts, task: Task, name: str, component: Component | None) -> Metric | None:
+    """A metric of all that the task predicts, or of a part of it where its name is part/metric."""
+    measured: Any = getattr(task, "measured", task.targets)
+    part = name.rpartition("/")[0]
+    if not part:
+        return attempt.make(component, measured)
+    metric = attempt.make(component, measured.part(part))
+    return None if metric is None else OfPart(part, metric)
 
 
 def _made(attempt: _Attempts, chosen: Component | dict[str, Component] | None) -> Rule | dict[str, Rule] | None:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nntrain.errors import UnfitError
-from nntrain.specs import Headed
+from nntrain.specs import Headed, Several
 
 
 class Network(nn.Module):
@@ -20,6 +21,13 @@ class Network(nn.Module):
         return self.head(self.body(x))
 
 
+class Heads(nn.ModuleDict):
+    """Several heads, whose outputs lie side by side."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.cat([head(features) for head in self.values()], dim=1)
+
+
 def head_for(targets: Headed, body: nn.Module) -> nn.Module:
     """The head z = W h + b by what the targets are, or the one that a body has of its own (tied weights).
 
@@ -29,6 +37,8 @@ def head_for(targets: Headed, body: nn.Module) -> nn.Module:
     own: Any = getattr(body, "head_for", None)
     if own is not None:
         return own(targets)
+    if isinstance(targets, Several):
+        return Heads({name: head_for(targets.part(name), body) for name in targets.names})
     width: Any = getattr(body, "features", None)
     if not isinstance(width, int):
         raise UnfitError(

@@ -1,6 +1,6 @@
 """Losses: how wrong each output is, a number for each label (or for each example), which tasks weight and add up."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -15,7 +15,7 @@ class LossFunction(Protocol):
     `predicted(outputs)` what outputs stand for, where they are not to be taken as they are.
     """
 
-    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def __call__(self, outputs: Any, targets: Tensor) -> Tensor:
         """How wrong the outputs are, 0 where a label is IGNORED."""
 
 

@@ -199,6 +199,10 @@ class Several:
     def __str__(self) -> str:
         return ", ".join(f"{name}: {part}" for name, part in zip(self.names, self.parts, strict=True))
 
+    def part(self, name: str) -> Classes | LabelSet | Values:
+        """The description of one of them."""
+        return self.parts[self.names.index(name)]
+
     def by_name(self, targets: Tensor) -> dict[str, Tensor]:
         """The targets of each part as it describes them."""
         columns = torch.split(targets, [1 if isinstance(part, Classes) else len(part) for part in self.parts], dim=1)
