@@ -98,25 +98,43 @@ def evaluate(
 @app.command()
 def predict(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a run's folder (its best, else its last).")],
-    overrides: Overrides = None,
-    split: SplitName = "dev",
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT ... KEY=VALUE", help="Files (- for standard input), and settings to change."),
+    ] = None,
+    split: Annotated[
+        Literal["dev", "test", "train"] | None, typer.Option(help="A part of its own data instead of files.")
+    ] = None,
     features: Annotated[str | None, typer.Option(metavar="LAYER", help="Write a layer's output instead.")] = None,
     out: Annotated[Path | None, typer.Option(help="A .jsonl or .csv file instead of standard output.")] = None,
     allow_plugins: AllowPlugins = False,
 ) -> None:
-    """Apply a trained model: one JSON object a line for each example."""
+    """Apply a trained model to files, or to its dev set: one JSON object a line for each example."""
     from nntrain import predict as predicting
     from nntrain.measure import trained
     from nntrain.rows import write_json_lines, write_rows
 
+    overrides = [word for word in inputs or () if _is_override(word)]
+    paths = [word for word in inputs or () if not _is_override(word)]
+    if paths and split:
+        raise UserError(f"--split {split} takes the place of files; give one of them")
+    complaints: list[str] = []
     results = sys.stdout
     with _results_apart():
-        _, parts = trained(checkpoint, overrides or [], allow_plugins, _say)
-        rows = predicting.features(parts, split, features) if features else predicting.predict(parts, split)
+        _, parts = trained(checkpoint, overrides, allow_plugins, _say)
+
+        def complain(failure: str) -> None:
+            complaints.append(failure)
+            _say(failure)
+
+        given = predicting.of_files(parts, paths, complain) if paths else [predicting.of_split(parts, split or "dev")]
+        rows = predicting.features(parts, given, features) if features else predicting.predict(parts, given)
         if out is None:
             write_json_lines(rows, results)
         else:
             _say(f"{write_rows(rows, out):,} rows in {out}")
+    if complaints:
+        raise typer.Exit(RunError.exit_status)
 
 
 @app.command()
@@ -161,6 +179,31 @@ def check(
         raise typer.Exit(UserError.exit_status)
 
 
+@app.command(name="data")
+def look_at_data(
+    data: Annotated[str, typer.Argument(help="A config file, the name of a shipped one, or a data set's name.")],
+    overrides: Overrides = None,
+    pictures: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw some of its images.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look into a data set: sizes, classes, ranges, lengths, examples."""
+    from nntrain.look.pictures import write_grid
+    from nntrain.look.report import look
+    from nntrain.look.source import data_of
+
+    with _results_apart():
+        name, made = data_of(data, overrides or [], _say)
+        report = look(name, made)
+        if pictures is not None:
+            write_grid(made, pictures)
+    if as_json:
+        _print_json(report.facts)
+        return
+    _print_tables(report.tables())
+    if pictures is not None:
+        print(f"images       {pictures}")
+
+
 @app.command(name="list")
 def list_components(
     kind: Annotated[str | None, typer.Argument(help="models, data, optimizers ...; all without it.")] = None,
@@ -192,15 +235,18 @@ def show(
     if kind in ("config", "configs"):
         from nntrain.assemble import assemble
         from nntrain.fit import document
+        from nntrain.group_table import group_lines, groups_of
         from nntrain.provenance import annotated
 
         with _results_apart():
             written = document(name, overrides or [], _say)
-            plain = assemble(written).plain
+            parts = assemble(written)
         if as_json:
-            _print_json(plain)
+            _print_json(parts.plain)
         else:
-            print(annotated(written, plain), end="")
+            print(annotated(written, parts.plain), end="")
+            for line in group_lines(groups_of(parts.model, parts.task.objectives, parts.optimizers)):
+                print(f"# {line}")
         return
     if overrides:
         raise UserError(f"'{overrides[0]}': only a config can be shown with other settings")
@@ -215,6 +261,27 @@ def show(
     if drawn:
         print(f"\n{drawn}")
     print(f"\nin {found['file']}")
+
+
+@app.command(name="verify-resume")
+def verify_resume(
+    config: Annotated[str, typer.Argument(help="A config file, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    kills: Annotated[int, typer.Option(min=1, max=1000, help="How often the run is killed.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the moments at which it is killed.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that a killed run of CONFIG ends bit for bit like one that was not."""
+    from nntrain.verify_resume import verify
+
+    verdict = verify(config, overrides or [], kills, seed, _say)
+    if as_json:
+        _print_json(verdict.as_json())
+    else:
+        _print_tables([verdict.table()])
+        print("the same, bit for bit" if verdict.difference is None else f"they differ in {verdict.difference}")
+    if verdict.difference is not None:
+        raise typer.Exit(RunError.exit_status)
 
 
 @app.command()

@@ -3,25 +3,13 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nntrain.assemble import Parts, assemble, load_state
-from nntrain.checkpoint import load
+from nntrain.assemble import Parts, Trained, load_state, recall
+from nntrain.checkpoint import find_checkpoint, load
 from nntrain.config import Document, override
 from nntrain.data import Split
-from nntrain.errors import UserError
+from nntrain.errors import UnfitError, UserError
 from nntrain.evaluate import Measured, evaluate
-
-
-def find_checkpoint(path: Path) -> Path:
-    """A checkpoint by its file, or the best (else the last) of a run's folder."""
-    if path.is_file():
-        return path
-    for name in ("best", "last", "previous"):
-        file = path / "checkpoints" / f"{name}.safetensors"
-        if file.is_file():
-            return file
-    if path.is_dir():
-        raise UserError(f"{path} holds no checkpoint; give a run's folder or a .safetensors file")
-    raise UserError(f"there is no checkpoint {path}")
+from nntrain.state import learned_of
 
 
 def trained(
@@ -29,7 +17,7 @@ def trained(
     overrides: Sequence[str],
     allow_plugins: bool,
     say: Callable[[str], None],
-) -> tuple[Path, Parts]:
+) -> tuple[Path, Trained]:
     """The parts of a checkpoint's config with its weights and its preparation of data, and the checkpoint's file.
 
     `say` tells the user what else is to be known.
@@ -45,20 +33,23 @@ def trained(
     document = override(Document(str(path), config), overrides)
     for note in document.notes:
         say(note)
-    parts = assemble(document, stored.part("data"))
+    parts = recall(document, learned_of(stored), stored.facts.get("multiply_adds", 0))
     load_state(parts.model, stored.part("model"), path)
     return path, parts
 
 
-def examples_of(parts: Parts, split: str) -> Split:
+def examples_of(parts: Parts | Trained, split: str) -> Split:
     """A split by name; UserError where the data has none."""
-    examples = parts.data.split(split)
+    try:
+        examples = parts.data.split(split)
+    except UnfitError as error:
+        raise UserError(f"{'.'.join(map(str, ('data', *error.path)))}: {error}") from None
     if examples is None:
         name = parts.plain["data"]["type"]
         raise UserError(f"{name} has no {split} set; set data.split.{split}, or take --split train")
     return examples
 
 
-def measure(parts: Parts, split: str) -> Measured:
+def measure(parts: Parts | Trained, split: str) -> Measured:
     """Measures a trained model on `train`, `dev` or `test`."""
     return evaluate(parts.model, parts.task, examples_of(parts, split), parts.metrics, parts.device, parts.task.details)

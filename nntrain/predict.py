@@ -1,13 +1,14 @@
 """What a trained model says of examples, one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nntrain.assemble import Parts
+from nntrain.assemble import Trained
 from nntrain.batch import Batch, GraphNodes
+from nntrain.data import Given, Split
 from nntrain.device import at_least_single
 from nntrain.errors import UserError
 from nntrain.measure import examples_of
@@ -16,15 +17,31 @@ from nntrain.suggest import did_you_mean
 Row = dict[str, Any]
 
 
-def predict(parts: Parts, split: str) -> Iterator[Row]:
-    """The task's answer for each example of a split, in order."""
-    return _numbered(_answers(parts, split), split)
+def predict(parts: Trained, pieces: Iterable[Given]) -> Iterator[Row]:
+    """The task's answer for each example, after what says where it comes from."""
+    for piece in pieces:
+        yield from _joined(piece, _answers(parts, piece.examples))
 
 
-def features(parts: Parts, split: str, layer: str) -> Iterator[Row]:
-    """What a layer puts out for each example of a split, in order, as a flat list of numbers."""
-    name = layer_named(parts.model, layer)
-    return _numbered(_features(parts, split, parts.model.get_submodule(name)), split)
+def features(parts: Trained, pieces: Iterable[Given], layer: str) -> Iterator[Row]:
+    """What a layer puts out for each example, as a flat list of numbers, after what says where it comes from."""
+    module = parts.model.get_submodule(layer_named(parts.model, layer))
+    for piece in pieces:
+        yield from _joined(piece, _features(parts, piece.examples, module))
+
+
+def of_split(parts: Trained, split: str) -> Given:
+    """The examples of a split, in order."""
+    examples = examples_of(parts, split)
+    return Given(examples, [{"split": split, "example": number} for number in range(len(examples))])
+
+
+def of_files(parts: Trained, paths: Sequence[str], complain: Callable[[str], None]) -> Iterator[Given]:
+    """The examples in files, piece by piece; `complain` is told of each that cannot be read."""
+    for piece in parts.data.given(paths):
+        for failure in piece.failures:
+            complain(failure)
+        yield piece
 
 
 def layer_named(model: nn.Module, layer: str) -> str:
@@ -38,27 +55,27 @@ def layer_named(model: nn.Module, layer: str) -> str:
     raise UserError(f"no layer is called '{layer}'; {did_you_mean(layer, names)}")
 
 
-def _numbered(rows: Iterator[Row], split: str) -> Iterator[Row]:
-    for number, row in enumerate(rows):
-        yield {"split": split, "example": number, **row}
+def _joined(piece: Given, rows: Iterator[Row]) -> Iterator[Row]:
+    for source, row in zip(piece.sources, rows, strict=True):
+        yield {**source, **row}
 
 
-def _answers(parts: Parts, split: str) -> Iterator[Row]:
+def _answers(parts: Trained, examples: Split | None) -> Iterator[Row]:
     parts.model.eval()
     with torch.inference_mode():
-        for batch in examples_of(parts, split).in_order():
+        for batch in examples.in_order() if examples else ():
             with parts.device.precision():
                 outcome = parts.task.evaluate(parts.model, batch)
             yield from parts.task.answers(outcome)
 
 
-def _features(parts: Parts, split: str, layer: nn.Module) -> Iterator[Row]:
+def _features(parts: Trained, examples: Split | None, layer: nn.Module) -> Iterator[Row]:
     seen: list[Any] = []
     hook = layer.register_forward_hook(lambda module, arguments, output: seen.append(output))
     parts.model.eval()
     try:
         with torch.inference_mode():
-            for batch in examples_of(parts, split).in_order():
+            for batch in examples.in_order() if examples else ():
                 seen.clear()
                 with parts.device.precision():
                     parts.model(batch.inputs)

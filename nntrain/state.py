@@ -7,10 +7,12 @@ import torch
 
 from nntrain.assemble import Parts, load_state
 from nntrain.checkpoint import Checkpoint
+from nntrain.data import Learned
 from nntrain.device import python_state, restore_python
 from nntrain.errors import UserError
+from nntrain.layers import multiply_adds
 from nntrain.meter import REMEDIES, DivergedError, Meter
-from nntrain.specs import to_json
+from nntrain.specs import from_json, to_json
 
 STAGE = 0
 
@@ -18,14 +20,26 @@ STAGE = 0
 def trained(parts: Parts, step: int) -> Checkpoint:
     """The trained model, with all that is needed to use it without its training data."""
     tensors = {f"model.{name}": tensor for name, tensor in parts.model.state_dict().items()}
-    tensors |= {f"data.{name}": tensor for name, tensor in parts.data.prepared().items()}
+    learned = parts.data.learned
+    tensors |= {f"data.{name}": tensor for name, tensor in learned.tensors.items()}
     facts = {
         "config": parts.plain,
         "position": {"stage": STAGE, "step": step},
-        "inputs": to_json(parts.data.inputs),
-        "targets": to_json(parts.data.targets),
+        "inputs": to_json(learned.inputs),
+        "targets": to_json(learned.targets),
+        "learned": dict(learned.facts),
+        "multiply_adds": multiply_adds(parts.layers, parts.data.batch_size),
     }
     return Checkpoint(tensors, facts)
+
+
+def learned_of(stored: Checkpoint) -> Learned:
+    """What a checkpoint's preparation of data learned; UserError where it does not say."""
+    try:
+        inputs, targets = from_json(stored.facts["inputs"]), from_json(stored.facts["targets"])
+    except (KeyError, TypeError, AttributeError):
+        raise UserError("the checkpoint does not say what data it was trained on") from None
+    return Learned(inputs, targets, stored.part("data"), stored.facts.get("learned", {}))
 
 
 def whole(parts: Parts, step: int, meter: Meter) -> Checkpoint:

@@ -39,7 +39,7 @@ class Trainer:
         self.run = run
         self.step: int = facts.get("position", {"step": 0})["step"]
         self.update = parts.update()
-        self.meter = Meter([objective.name for objective in parts.task.objectives], parts.device.torch)
+        self.meter = Meter({name: norms.layers for name, norms in self.update.norms.items()}, parts.device.torch)
         seed_python(parts.seed)
         if stored is not None:
             state.restore(stored, parts, self.meter, run.checkpoints.last)
@@ -47,6 +47,7 @@ class Trainer:
         self.curves = Curves(parts, facts.get("curves"))
         self._saved_best = self._best()
         self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", 0.0))
+        self._parameters = parameter_count(parts.model)  # before any are frozen
         self._random = python_state()
 
     def train(self, display: Display, interruption: Interruption) -> str:
@@ -87,7 +88,7 @@ class Trainer:
 
     def summary(self, status: str, reason: str | None) -> dict[str, Any]:
         """What summary.json says of the run."""
-        curves, model = self.curves, self.parts.model
+        curves = self.curves
         return {
             "run": str(self.run.path),
             "status": status,
@@ -96,7 +97,7 @@ class Trainer:
             "steps": self.step,
             "seconds": self.stopwatch.seconds(),
             "examples_per_second": self.stopwatch.examples_per_second(),
-            "model": {"type": self.parts.plain["model"]["type"], "parameters": parameter_count(model)},
+            "model": {"type": self.parts.plain["model"]["type"], "parameters": self._parameters},
             "train": curves.metrics_of(curves.last, "train"),
             "dev": curves.metrics_of(curves.last, "dev"),
             "best": self._saved_best,

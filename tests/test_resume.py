@@ -159,6 +159,41 @@ task: {type: gan, discriminator_every: 2}
 optimizer: {discriminator: {type: adam, lr: 0.01}, generator: {type: sgd, lr: 0.05, momentum: 0.5}}
 trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
 """,
+    "weight noise, layers' gradient norms, class frequencies": """
+data: {type: iris, batch_size: 9}
+model: {type: mlp, hidden: [8, 6], norm: rms}
+init: [class_frequencies]
+regularizers: [{type: weight_noise, deviation: 0.1}, {type: l2, weight: 0.001}]
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, gradient_norms: true, accumulate: 2}
+""",
+    "stochastic depth, spatial dropout, group normalisation": """
+data: {type: digits, batch_size: 16}
+model:
+  type: resnet
+  stem: cifar
+  depth: 8
+  width: 4
+  norm: {type: group, groups: 2}
+  spatial_dropout: 0.2
+  stochastic_depth: 0.5
+trainer: {length: 12 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, preflight: false}
+""",
+    "variational dropout": """
+data: {type: sequential_digits, read: rows, batch_size: 16}
+model: {type: lstm, hidden: 6, layers: 2, variational: {inputs: 0.2, states: 0.3, outputs: 0.4}}
+trainer: {length: 12 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, preflight: false}
+""",
+    "a transformer of stochastic depth": """
+data: {type: reversal, length: 4, symbols: 5, examples: 300, batch_size: 16}
+model:
+  type: transformer
+  form: {type: encoder, stochastic_depth: 0.5}
+  width: 8
+  heads: 2
+  layers: 3
+  normalization: rms
+trainer: {length: 12 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, preflight: false}
+""",
     "no dev set": """
 data: {type: iris, batch_size: 16, split: {dev: 0}}
 model: linear

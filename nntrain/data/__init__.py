@@ -1,12 +1,14 @@
 """Data sets: where examples come from, how they are split and prepared, and in which order they are seen."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from nntrain.batch import Batch
-from nntrain.specs import Inputs, Targets
+from nntrain.errors import UnfitError
+from nntrain.specs import Inputs, Targets, are_alike
 
 
 class Split(Protocol):
@@ -24,8 +26,38 @@ class Split(Protocol):
         """A fixed random part of the split, itself where it has no more examples."""
 
 
+@dataclass(frozen=True)
+class Learned:
+    """What preparation learned from the training set: it travels in the checkpoint, and is all that new data needs.
+
+    tensors: means, deviations and the like; facts: what JSON can say: categories, vocabularies
+    """
+
+    inputs: Inputs
+    targets: Targets
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Examples from the user's own files, as far as they could be read.
+
+    examples: prepared, with placeholders for targets; sources: where each comes from (file, row); failures: what
+    could not be read, one sentence each, with the file and the row
+    """
+
+    examples: Split | None
+    sources: Sequence[Mapping[str, Any]]
+    failures: Sequence[str] = ()
+
+
 class Dataset(Protocol):
-    """What the trainer knows of data."""
+    """What the trainer knows of data.
+
+    One that is made with what a checkpoint learned reads nothing before a split is asked for, so that a trained
+    model can be used without its training data.
+    """
 
     inputs: Inputs
     targets: Targets
@@ -35,8 +67,20 @@ class Dataset(Protocol):
     def split(self, name: str) -> Split | None:
         """`train`, `dev` or `test`; None where there is no such part."""
 
-    def prepared(self) -> dict[str, Tensor]:
-        """What preparation learned from the training set, for the checkpoint."""
+    @property
+    def learned(self) -> Learned:
+        """What is known of the training set, for the checkpoint."""
+
+    def given(self, paths: Sequence[str]) -> Iterator[Given]:
+        """Examples from files, in pieces, prepared as the training set was; UserError where there is no way to."""
 
     def describe(self) -> dict[str, Any]:
         """Sizes and shapes for the user."""
+
+
+def check_alike(name: str, learned: Learned, inputs: Inputs, targets: Targets) -> None:
+    """UnfitError where the set `name` is not such as a checkpoint was trained on."""
+    for known, found in ((learned.inputs, inputs), (learned.targets, targets)):
+        if not are_alike(known, found):
+            other = found if str(found) != str(known) else "others"
+            raise UnfitError(f"the checkpoint was trained on {known}; {name} has {other}")

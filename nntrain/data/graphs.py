@@ -1,7 +1,8 @@
 """Whole graphs in memory, put side by side in batches."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -9,8 +10,10 @@ from torch import Tensor
 
 from nntrain import specs
 from nntrain.batch import Batch, GraphBatch, each
+from nntrain.data import Given, Learned, check_alike
 from nntrain.data.in_memory import EVALUATION_BYTES
 from nntrain.data.split import SplitSettings, divide_all, sampled
+from nntrain.errors import UserError
 from nntrain.settings import Count
 
 
@@ -63,6 +66,10 @@ class LabelledGraphs:
     labels: Tensor
     classes: specs.Classes
 
+    @property
+    def inputs(self) -> specs.Graphs:
+        return specs.Graphs(self.graphs.features.shape[1])
+
 
 class GraphSplit:
     """Some of the graphs as examples, on the device."""
@@ -108,32 +115,63 @@ class WholeGraphs:
         self,
         source: Callable[[], LabelledGraphs],
         device: torch.device,
-        stored: Mapping[str, Tensor] | None,
+        stored: Learned | None,
         *,
         batch_size: Count | Literal["all"] = 32,
         split: SplitSettings = SplitSettings(),  # noqa: B008
     ) -> None:
-        found = source()
-        self.inputs, classes = specs.Graphs(found.graphs.features.shape[1]), found.classes
-        parts = dict(zip(("train", "dev", "test"), divide_all(classes.strata(found.labels), split), strict=True))
-        trained = found.labels[parts["train"]]
-        self.targets = classes.learned_from(trained) if stored is None else classes.restored(stored)
-        self.batch_size = len(parts["train"]) if batch_size == "all" else batch_size
-        graphs, labels = each(lambda part: part.to(device), found.graphs), found.labels.to(device)
-        self._splits = {
-            name: GraphSplit(graphs, numbers, labels[numbers], self.batch_size)
-            for name, numbers in ((name, numbers.to(device)) for name, numbers in parts.items())
-            if len(numbers)
-        }
-        self.train = self._splits["train"]
-        self._size = f"{graphs.features.shape[0]:,} nodes and {graphs.edges.shape[1]:,} edges in all"
+        self._source = source
+        self._device = device
+        self._batch_size = batch_size
+        self._division = split
+        self._stored = stored
+        self.learned = self._learn() if stored is None else stored
+        self.inputs, self.targets = self.learned.inputs, self.learned.targets
+
+    @property
+    def train(self) -> GraphSplit:
+        return self._splits["train"]
+
+    @property
+    def batch_size(self) -> int:
+        return len(self.train) if self._batch_size == "all" else self._batch_size
 
     def split(self, name: str) -> GraphSplit | None:
         return self._splits.get(name)
 
-    def prepared(self) -> dict[str, Tensor]:
-        return self.targets.statistics()
+    def given(self, paths: Sequence[str]) -> Iterator[Given]:
+        raise UserError(f"there is no way to read {self.inputs} from files; take --split")
 
     def describe(self) -> dict[str, Any]:
         sizes = {name: len(part) for name, part in self._splits.items() if name != "test"}
-        return {"inputs": f"{self.inputs} ({self._size})", "targets": str(self.targets), "examples": sizes}
+        graphs = self._found.graphs
+        size = f"{graphs.features.shape[0]:,} nodes and {graphs.edges.shape[1]:,} edges in all"
+        return {"inputs": f"{self.inputs} ({size})", "targets": str(self.targets), "examples": sizes}
+
+    def _learn(self) -> Learned:
+        found = self._found
+        return Learned(found.inputs, found.classes.learned_from(found.labels[self._parts[0]]))
+
+    @cached_property
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The numbers of the graphs of training, dev and test set."""
+        return divide_all(self._found.classes.strata(self._found.labels), self._division)
+
+    @cached_property
+    def _found(self) -> LabelledGraphs:
+        found = self._source()
+        if self._stored is not None:
+            check_alike(found.name, self._stored, found.inputs, found.classes)
+        return found
+
+    @cached_property
+    def _splits(self) -> dict[str, GraphSplit]:
+        found = self._found
+        graphs, labels = each(lambda part: part.to(self._device), found.graphs), found.labels.to(self._device)
+        size = 1 if self._batch_size == "all" else self._batch_size
+        parts = (part.to(self._device) for part in self._parts)
+        return {
+            name: GraphSplit(graphs, numbers, labels[numbers], size)
+            for name, numbers in zip(("train", "dev", "test"), parts, strict=True)
+            if len(numbers)
+        }

@@ -1,15 +1,17 @@
 """Data that fits in memory: decoded once into tensors, prepared once, kept on the device, batched by index."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from nntrain.batch import Batch, Sequences, each
-from nntrain.data import standardization
-from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled
+from nntrain.data import Given, Learned, check_alike, plain_files, standardization
+from nntrain.data.plain_files import Piece, unknown
+from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled, thinned
 from nntrain.errors import UnfitError
 from nntrain.settings import Count
 from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
@@ -40,7 +42,8 @@ class Examples:
 class Source:
     """A set as it comes: `scale` times the inputs are ordinary numbers (pixels from 0 to 1).
 
-    `dev` and `test` are there where the set comes with such a part.
+    `dev` and `test` are there where the set comes with such a part; `facts` is what reading it learned from the
+    training set, such as the codes of categories, as JSON can say it.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Source:
     test: Callable[[], Examples] | None = None
     scale: float = 1.0
     dev: Callable[[], Examples] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class TensorSplit:
@@ -125,82 +129,122 @@ class InMemory:
         self,
         source: Callable[[], Source],
         device: torch.device,
-        stored: Mapping[str, Tensor] | None,
+        stored: Learned | None,
         *,
         batch_size: Count | Literal["all"] = 32,
         standardize: bool = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
     ) -> None:
-        self._source = source()
+        self._source = source
         self._device = device
+        self._batch_size = batch_size
         self._standardize = standardize
-        train, dev, self._test = self._divided(split)
-        self.batch_size = len(train) if batch_size == "all" else batch_size
-        self._prepared = self._learn(train) if stored is None else self._fitting(stored)
-        self.inputs = self._source.inputs
-        targets = self._source.targets
-        self.targets = targets.learned_from(train.targets) if stored is None else targets.restored(stored)
-        self.train = self._ready(train)
-        self._splits = {"train": self.train, "dev": self._ready(dev) if len(dev) else None}
+        self._division = split
+        self._stored = stored
+        if stored is not None and standardize != ("mean" in stored.tensors):
+            was = "not standardised" if standardize else "standardised"
+            raise UnfitError(f"the checkpoint's inputs were {was} in training; leave this setting out", "standardize")
+        self.learned = self._learn() if stored is None else stored
+        self.inputs, self.targets = self.learned.inputs, self.learned.targets
+
+    @cached_property
+    def train(self) -> TensorSplit:
+        return self._ready(self._parts.train)
+
+    @property
+    def batch_size(self) -> int:
+        return len(self.train) if self._batch_size == "all" else self._batch_size
 
     def split(self, name: str) -> TensorSplit | None:
-        if name == "test":
-            test = self._test()
-            return self._ready(test) if len(test) else None
-        return self._splits[name]
+        if name == "train":
+            return self.train
+        if name == "dev":
+            return self._dev
+        test = self._parts.test()
+        return self._ready(test) if len(test) else None
 
-    def prepared(self) -> dict[str, Tensor]:
-        return {**self._prepared, **self.targets.statistics()}
+    def given(self, paths: Sequence[str]) -> Iterator[Given]:
+        for piece in plain_files.read(self.inputs, paths):
+            yield self.prepared(piece)
+
+    def prepared(self, piece: Piece) -> Given:
+        """Examples from files, which are ordinary numbers already, made ready like the training set."""
+        if piece.inputs is None:
+            return Given(None, piece.sources, piece.failures)
+        inputs = standardization.apply(piece.inputs, 1.0, self.learned.tensors)
+        inputs = each(lambda part: part.to(self._device), inputs)
+        targets = unknown(self.targets, inputs).to(self._device)
+        return Given(TensorSplit(inputs, targets, len(targets)), piece.sources, piece.failures)
 
     def describe(self) -> dict[str, Any]:
-        sizes = {name: len(part) for name, part in self._splits.items() if part is not None}
+        parts = {"train": self.train, "dev": self._dev}
+        sizes = {name: len(part) for name, part in parts.items() if part is not None}
         return {"inputs": str(self.inputs), "targets": str(self.targets), "examples": sizes}
 
-    def _divided(self, split: SplitSettings) -> tuple[Examples, Examples, Callable[[], Examples]]:
-        """Training, dev and test examples; a set with a test set of its own keeps it for testing."""
-        source = self._source
-        strata = source.targets.strata(source.train.targets)
-        if source.dev is not None and split.dev is not None:
-            raise UnfitError(f"{source.name} has a dev set of its own; leave this setting out", "split.dev")
-        if source.test is None:
-            train, dev, tested = divide_all(strata, split)
-            return source.train.take(train), source.train.take(dev), lambda: source.train.take(tested)
-        for name in ("test", "folds", "fold"):
-            if getattr(split, name) is not None:
-                raise UnfitError(f"{source.name} has a test set of its own; leave this setting out", f"split.{name}")
-        if source.dev is not None:
-            return source.train, source.dev(), source.test
-        train, dev = divide_training(strata, 0.1 if split.dev is None else split.dev, split)
-        return source.train.take(train), source.train.take(dev), source.test
+    @cached_property
+    def _dev(self) -> TensorSplit | None:
+        return self._ready(self._parts.dev) if len(self._parts.dev) else None
 
-    def _learn(self, train: Examples) -> dict[str, Tensor]:
-        if not self._standardize:
-            return {}
-        return standardization.learn(train.inputs, self._source.scale)
+    @cached_property
+    def _read(self) -> Source:
+        """The set as it comes; UnfitError where it is not such as the checkpoint was trained on."""
+        source = self._source()
+        if self._stored is not None:
+            check_alike(source.name, self._stored, source.inputs, source.targets)
+        return source
 
-    def _fitting(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """A checkpoint's preparation, where it is one of such data."""
-        size = standardization.size_of(self._source.inputs)
-        if self._standardize and any(len(stored.get(name, ())) != size for name in ("mean", "deviation")):
-            raise UnfitError(
-                f"the checkpoint was trained on other data, or not standardised, than {self._source.name} is"
-            )
-        return {name: stored[name] for name in ("mean", "deviation") if name in stored}
+    @cached_property
+    def _parts(self) -> "Parts":
+        return divided(self._read, self._division)
+
+    def _learn(self) -> Learned:
+        """What is to be known of the training set, for it and for what comes later."""
+        source, train = self._read, self._parts.train
+        tensors = standardization.learn(train.inputs, source.scale) if self._standardize else {}
+        return Learned(source.inputs, source.targets.learned_from(train.targets), tensors, source.facts)
 
     def _ready(self, examples: Examples) -> TensorSplit:
-        inputs = standardization.apply(examples.inputs, self._source.scale, self._prepared)
+        inputs = standardization.apply(examples.inputs, self._read.scale, self.learned.tensors)
         targets = examples.targets
         if targets.is_floating_point():
             targets = targets.to(torch.get_default_dtype())
         on_device = each(lambda part: part.to(self._device), inputs)
+        size = 0 if self._batch_size == "all" else self._batch_size
         weights = each(lambda part: part.to(self._device, torch.get_default_dtype()), examples.weights)
-        return TensorSplit(on_device, targets.to(self._device), self.batch_size, weights)
+        return TensorSplit(on_device, targets.to(self._device), size, weights)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Training, dev and test examples."""
+
+    train: Examples
+    dev: Examples
+    test: Callable[[], Examples]
+
+
+def divided(source: Source, split: SplitSettings) -> Parts:
+    """The parts of a set; one with a test set of its own keeps it for testing."""
+    strata = source.targets.strata(source.train.targets)
+    if source.dev is not None and split.dev is not None:
+        raise UnfitError(f"{source.name} has a dev set of its own; leave this setting out", "split.dev")
+    if source.test is None:
+        train, dev, tested = divide_all(strata, split)
+        return Parts(source.train.take(train), source.train.take(dev), lambda: source.train.take(tested))
+    for name in ("test", "folds", "fold"):
+        if getattr(split, name) is not None:
+            raise UnfitError(f"{source.name} has a test set of its own; leave this setting out", f"split.{name}")
+    if source.dev is not None:
+        examples = source.train if split.train is None else source.train.take(thinned(strata, split))
+        return Parts(examples, source.dev(), source.test)
+    train, dev = divide_training(strata, 0.1 if split.dev is None else split.dev, split)
+    return Parts(source.train.take(train), source.train.take(dev), source.test)
 
 
 def as_they_are(
     source: Callable[[], Source],
     device: torch.device,
-    stored: Mapping[str, Tensor] | None,
+    stored: Learned | None,
     *,
     batch_size: Count | Literal["all"] = 32,
     split: SplitSettings = SplitSettings(),  # noqa: B008

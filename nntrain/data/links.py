@@ -1,6 +1,7 @@
 """Links between the nodes of one graph, some of which are held out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -8,9 +9,10 @@ from torch import Tensor
 
 from nntrain import specs
 from nntrain.batch import Batch, GraphNodes
+from nntrain.data import Given, Learned, check_alike
 from nntrain.data.nodes import OnNodes
 from nntrain.data.split import sampled
-from nntrain.errors import UnfitError
+from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
 from nntrain.settings import Count, Share, Whole
 from nntrain.settings import Data as DataSetting
@@ -75,7 +77,7 @@ class HeldOutLinks:
     def __init__(
         self,
         device: torch.device,
-        stored: Mapping[str, Tensor] | None,
+        stored: Learned | None,
         *,
         graph: DataSetting = "cora",
         dev: Share = 0.05,
@@ -83,28 +85,49 @@ class HeldOutLinks:
         batch_size: Count | Literal["all"] = "all",
         seed: Whole = 0,
     ) -> None:
-        found = graph(device, None)
-        if not isinstance(found, OnNodes):
-            raise UnfitError(f"{graph.name} is no data of nodes that are linked; take one such as cora", "graph")
-        whole = found.train.graph
-        parts, others = _divided(_pairs(whole).cpu(), whole.nodes, dev, test, seed)
-        self.inputs, self.targets = found.inputs, specs.Links()
-        seen = parts["train"].T.to(device)
-        trained = GraphNodes(whole.features, torch.cat((seen, seen.flip(0)), dim=1), whole.chosen)
-        self._splits = {name: LinkSplit(trained, parts[name].to(device), others[name].to(device)) for name in parts}
-        self.train = self._splits["train"]
-        self.batch_size = len(self.train) if batch_size == "all" else batch_size
+        self._device = device
+        self._graph = graph
+        self._shares = (dev, test)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._stored = stored
+        self.learned = Learned(self._whole.inputs, specs.Links()) if stored is None else stored
+        self.inputs, self.targets = self.learned.inputs, self.learned.targets
+
+    @property
+    def train(self) -> LinkSplit:
+        return self._splits["train"]
+
+    @property
+    def batch_size(self) -> int:
+        return len(self.train) if self._batch_size == "all" else self._batch_size
 
     def split(self, name: str) -> LinkSplit | None:
         return self._splits[name]
 
-    def prepared(self) -> dict[str, Tensor]:
-        """Nothing is learned from the training set."""
-        return {}
+    def given(self, paths: Sequence[str]) -> Iterator[Given]:
+        raise UserError("links are of one graph, and what is to be said of them is its splits")
 
     def describe(self) -> dict[str, Any]:
         sizes = {name: len(part) for name, part in self._splits.items() if name != "test"}
         return {"inputs": str(self.inputs), "targets": str(self.targets), "examples": sizes}
+
+    @cached_property
+    def _whole(self) -> OnNodes:
+        found = self._graph(self._device, None)
+        if not isinstance(found, OnNodes):
+            raise UnfitError(f"{self._graph.name} is no data of nodes that are linked; take one such as cora", "graph")
+        if self._stored is not None:
+            check_alike(self._graph.name, self._stored, found.inputs, specs.Links())
+        return found
+
+    @cached_property
+    def _splits(self) -> dict[str, LinkSplit]:
+        whole = self._whole.train.graph
+        parts, others = _divided(_pairs(whole).cpu(), whole.nodes, *self._shares, self._seed)
+        seen = parts["train"].T.to(self._device)
+        trained = GraphNodes(whole.features, torch.cat((seen, seen.flip(0)), dim=1), whole.chosen)
+        return {name: LinkSplit(trained, parts[name].to(self._device), others[name].to(self._device)) for name in parts}
 
 
 def numbers_of(pairs: Tensor, nodes: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor
 
 from nntrain import specs
 from nntrain.batch import Batch, GraphNodes, each
+from nntrain.data import Given, Learned, check_alike
 from nntrain.data.split import sampled
+from nntrain.errors import UserError
 from nntrain.settings import Count
 from nntrain.sparse import Sparse
 
@@ -74,30 +77,51 @@ class OnNodes:
         self,
         source: Callable[[], LabelledGraph],
         device: torch.device,
-        stored: Mapping[str, Tensor] | None,
+        stored: Learned | None,
         *,
         batch_size: Count | Literal["all"] = "all",
     ) -> None:
-        graph = source()
-        self.inputs, classes = graph.inputs, graph.classes
-        trained = graph.labels[graph.parts["train"]]
-        self.targets = classes.learned_from(trained) if stored is None else classes.restored(stored)
-        on_device = each(lambda part: part.to(device), GraphNodes(graph.features, graph.edges, graph.labels))
-        features, edges, labels = on_device
-        self._splits = {
-            name: NodeSplit(GraphNodes(features, edges, chosen), labels[chosen])
-            for name, chosen in ((name, numbers.to(device)) for name, numbers in graph.parts.items())
-        }
-        self.train = self._splits["train"]
-        self.batch_size = len(self.train) if batch_size == "all" else batch_size
-        self._size = f"{len(labels):,} nodes and {edges.shape[1]:,} edges"
+        self._source = source
+        self._device = device
+        self._batch_size = batch_size
+        self._stored = stored
+        self.learned = self._learn() if stored is None else stored
+        self.inputs, self.targets = self.learned.inputs, self.learned.targets
+
+    @property
+    def train(self) -> NodeSplit:
+        return self._splits["train"]
+
+    @property
+    def batch_size(self) -> int:
+        return len(self.train) if self._batch_size == "all" else self._batch_size
 
     def split(self, name: str) -> NodeSplit | None:
         return self._splits[name]
 
-    def prepared(self) -> dict[str, Tensor]:
-        return self.targets.statistics()
+    def given(self, paths: Sequence[str]) -> Iterator[Given]:
+        raise UserError(f"{self._graph.name} is one graph, and what is to be said of its nodes is its splits")
 
     def describe(self) -> dict[str, Any]:
         sizes = {name: len(part) for name, part in self._splits.items() if name != "test"}
-        return {"inputs": f"{self.inputs} ({self._size})", "targets": str(self.targets), "examples": sizes}
+        size = f"{len(self._graph.labels):,} nodes and {self._graph.edges.shape[1]:,} edges"
+        return {"inputs": f"{self.inputs} ({size})", "targets": str(self.targets), "examples": sizes}
+
+    def _learn(self) -> Learned:
+        graph = self._graph
+        return Learned(graph.inputs, graph.classes.learned_from(graph.labels[graph.parts["train"]]))
+
+    @cached_property
+    def _graph(self) -> LabelledGraph:
+        graph = self._source()
+        if self._stored is not None:
+            check_alike(graph.name, self._stored, graph.inputs, graph.classes)
+        return graph
+
+    @cached_property
+    def _splits(self) -> dict[str, NodeSplit]:
+        graph = self._graph
+        on_device = each(lambda part: part.to(self._device), GraphNodes(graph.features, graph.edges, graph.labels))
+        features, edges, labels = on_device
+        parts = {name: numbers.to(self._device) for name, numbers in graph.parts.items()}
+        return {name: NodeSplit(GraphNodes(features, edges, some), labels[some]) for name, some in parts.items()}

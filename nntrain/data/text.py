@@ -1,7 +1,8 @@
 """Text for language models: one row of tokens, read in blocks."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -10,8 +11,9 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import Batch, Sequences
+from nntrain.data import Given, Learned
 from nntrain.data.split import sampled
-from nntrain.errors import UnfitError
+from nntrain.errors import UnfitError, UserError
 from nntrain.settings import Count
 from nntrain.specs import Tokens
 
@@ -98,48 +100,74 @@ class Blocks:
         self,
         corpus: Callable[[], Corpus],
         device: torch.device,
-        stored: Mapping[str, Tensor] | None,
+        stored: Learned | None,
         *,
         batch_size: Count = 32,
         block: Count = 128,
         unit: Unit = "character",
     ) -> None:
-        text = corpus()
-        train, dev = (_codes(part, unit) for part in (text.train, text.dev))
-        self._vocabulary = np.arange(256) if unit == "byte" else np.unique(np.concatenate((train, dev)))
-        if stored is not None and not np.array_equal(stored.get("vocabulary", torch.empty(0)), self._vocabulary):
-            raise UnfitError(f"the checkpoint was trained on a text of other {unit}s than {text.name} is now")
-        if min(len(train), len(dev)) <= block:
-            raise UnfitError(
-                f"{text.name} has a part of {min(len(train), len(dev))} {unit}s; take a smaller one", "block"
-            )
+        self._corpus = corpus
+        self._device = device
+        self._block = block
+        self._unit: Unit = unit
+        self._stored = stored
         self.batch_size = batch_size
-        self.inputs = self.targets = Tokens(tuple(map(chr, self._vocabulary)), block, unit)
-        self._sha256 = sha256((text.train + text.dev).encode()).hexdigest()
-        self.train, self._dev = (
-            TextSplit.of(self._numbers(part).to(device), block, batch_size) for part in (train, dev)
-        )
+        self.learned = self._learn() if stored is None else stored
+        self.inputs, self.targets = self.learned.inputs, self.learned.targets
+        if stored is None:
+            self.split("train")  # what cannot be divided is refused before anything starts
+
+    @property
+    def train(self) -> TextSplit:
+        return self._splits["train"]
 
     def split(self, name: str) -> TextSplit | None:
-        return self.train if name == "train" else self._dev
+        return self._splits["train" if name == "train" else "dev"]
 
-    def prepared(self) -> dict[str, Tensor]:
-        return {"vocabulary": torch.from_numpy(self._vocabulary.astype(np.int64))}
+    def given(self, paths: Sequence[str]) -> Iterator[Given]:
+        raise UserError(f"there is no way to read {self.inputs} from files; take --split")
 
     def describe(self) -> dict[str, Any]:
-        parts = {"train": self.train, "dev": self._dev}
+        text = self._text
         return {
             "inputs": str(self.inputs),
             "targets": str(self.targets),
-            "examples": {name: len(part) for name, part in parts.items()},
-            "tokens": {name: len(part.tokens) for name, part in parts.items()},
-            "sha256": self._sha256,
+            "examples": {name: len(part) for name, part in self._splits.items()},
+            "tokens": {name: len(part.tokens) for name, part in self._splits.items()},
+            "sha256": sha256((text.train + text.dev).encode()).hexdigest(),
         }
 
-    def _numbers(self, codes: np.ndarray[Any, Any]) -> Tensor:
-        """Numbers in the vocabulary, as small as they can be kept."""
-        numbers = torch.from_numpy(np.searchsorted(self._vocabulary, codes))
-        return numbers.to(torch.uint8 if len(self._vocabulary) <= 256 else torch.int32)
+    @cached_property
+    def _text(self) -> Corpus:
+        return self._corpus()
+
+    def _learn(self) -> Learned:
+        codes = np.arange(256) if self._unit == "byte" else np.unique(np.concatenate(self._both()))
+        tokens = Tokens(tuple(map(chr, codes)), self._block, self._unit)
+        return Learned(tokens, tokens)
+
+    def _both(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        return _codes(self._text.train, self._unit), _codes(self._text.dev, self._unit)
+
+    @cached_property
+    def _splits(self) -> dict[str, TextSplit]:
+        both, name, unit = self._both(), self._text.name, self._unit
+        if min(map(len, both)) <= self._block:
+            raise UnfitError(f"{name} has a part of {min(map(len, both))} {unit}s; take a smaller one", "block")
+        assert isinstance(self.inputs, Tokens)
+        vocabulary = np.array([ord(character) for character in self.inputs.vocabulary])
+        if not np.isin(np.concatenate(both), vocabulary).all():
+            raise UnfitError(f"the checkpoint was trained on a text of other {unit}s than {name} is now")
+        return {
+            part: TextSplit.of(_numbers(codes, vocabulary).to(self._device), self._block, self.batch_size)
+            for part, codes in zip(("train", "dev"), both, strict=True)
+        }
+
+
+def _numbers(codes: np.ndarray[Any, Any], vocabulary: np.ndarray[Any, Any]) -> Tensor:
+    """Numbers in the vocabulary, as small as they can be kept."""
+    numbers = torch.from_numpy(np.searchsorted(vocabulary, codes))
+    return numbers.to(torch.uint8 if len(vocabulary) <= 256 else torch.int32)
 
 
 def _codes(text: str, unit: Unit) -> np.ndarray[Any, Any]:

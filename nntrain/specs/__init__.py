@@ -20,12 +20,25 @@ _KINDS = (
     *(Classes, LabelSet, Tags, Transcripts, Values, Links, Several),
 )
 _TYPES: dict[str, Any] = {cls.__name__: cls for cls in _KINDS}
+# Lengths, and what is known of the training set.
+_MAY_DIFFER = {"length", "source_length", "target_length", "mean", "deviation", "counts", "known"}
 
 __all__ = [
     "Classes", "Density", "Embedding", "Graphs", "Headed", "Image", "Inputs", "LabelSet", "Labels", "Links", "Nodes",
     "Outputs", "Pairs", "PerExample", "Reconstruction", "Samples", "Series", "Several", "Tags", "Targets", "Tokens",
-    "Transcripts", "Values", "Vector", "Video", "from_json", "to_json",
+    "Transcripts", "Values", "Vector", "Video", "are_alike", "from_json", "to_json",
 ]  # fmt: skip
+
+
+def are_alike(one: Inputs | Targets, other: Inputs | Targets) -> bool:
+    """Whether a model made for one can be used on the other: the same but for what `_MAY_DIFFER` names."""
+    return _essence(to_json(one)) == _essence(to_json(other))
+
+
+def _essence(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _essence(inner) for key, inner in value.items() if key not in _MAY_DIFFER}
+    return [_essence(inner) for inner in value] if isinstance(value, list) else value
 
 
 def to_json(spec: Inputs | Targets) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """What targets look like."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from nntrain.errors import UnfitError
 from nntrain.specs.unlearned import Unlearned
 
 
@@ -35,14 +33,6 @@ class Classes:
         """The description with what is to be known of the training set."""
         return replace(self, counts=_counts(targets, len(self)))
 
-    def statistics(self) -> dict[str, Tensor]:
-        """What was learned from the training set, for the checkpoint."""
-        return {"class_counts": torch.tensor(self.counts)} if self.counts else {}
-
-    def restored(self, stored: Mapping[str, Tensor]) -> "Classes":
-        """The description with what a checkpoint has of `statistics`."""
-        return replace(self, counts=tuple(stored["class_counts"].tolist()) if "class_counts" in stored else ())
-
 
 @dataclass(frozen=True)
 class LabelSet:
@@ -61,6 +51,10 @@ class LabelSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def columns(self) -> int:
+        return len(self)
+
     def __str__(self) -> str:
         return f"sets of {len(self.names)} labels"
 
@@ -73,14 +67,6 @@ class LabelSet:
     def learned_from(self, targets: Tensor) -> "LabelSet":
         counts, known = ((targets == 1).sum(dim=0), (targets >= 0).sum(dim=0))
         return replace(self, counts=tuple(counts.tolist()), known=tuple(known.tolist()))
-
-    def statistics(self) -> dict[str, Tensor]:
-        named = {"label_counts": self.counts, "labels_known": self.known}
-        return {name: torch.tensor(counts) for name, counts in named.items() if counts}
-
-    def restored(self, stored: Mapping[str, Tensor]) -> "LabelSet":
-        counts, known = (tuple(stored[n].tolist()) if n in stored else () for n in ("label_counts", "labels_known"))
-        return replace(self, counts=counts, known=known)
 
 
 @dataclass(frozen=True)
@@ -105,12 +91,6 @@ class Tags(Unlearned):
     def learned_from(self, targets: Tensor) -> "Tags":
         return replace(self, counts=_counts(targets, len(self)))
 
-    def statistics(self) -> dict[str, Tensor]:
-        return {"class_counts": torch.tensor(self.counts)} if self.counts else {}
-
-    def restored(self, stored: Mapping[str, Tensor]) -> "Tags":
-        return replace(self, counts=tuple(stored["class_counts"].tolist()) if "class_counts" in stored else ())
-
 
 @dataclass(frozen=True)
 class Transcripts(Unlearned):
@@ -123,6 +103,10 @@ class Transcripts(Unlearned):
     length: int
     plural: ClassVar[str] = "transcripts"
     task: ClassVar[str] = "transcription"
+
+    @property
+    def columns(self) -> int:
+        return self.length
 
     def __str__(self) -> str:
         return f"transcripts of up to {self.length} of {len(self.names)} symbols"
@@ -142,6 +126,10 @@ class Values:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def columns(self) -> int:
+        return len(self)
+
     def __str__(self) -> str:
         return "one value" if len(self.names) == 1 else f"{len(self.names)} values"
 
@@ -154,18 +142,6 @@ class Values:
         """The description with the mean and deviation of the training set's values."""
         deviation, mean = torch.std_mean(targets.double(), dim=0, correction=0)
         deviation = torch.where(deviation > 0, deviation, 1.0)
-        return replace(self, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
-
-    def statistics(self) -> dict[str, Tensor]:
-        """What was learned from the training set, for the checkpoint."""
-        named = {"target_mean": self.mean, "target_deviation": self.deviation}
-        return {name: torch.tensor(values, dtype=torch.float64) for name, values in named.items()}
-
-    def restored(self, stored: Mapping[str, Tensor]) -> "Values":
-        """The description with what a checkpoint has of `statistics`; UnfitError where that is of other targets."""
-        mean, deviation = (stored.get(name, torch.empty(0)) for name in ("target_mean", "target_deviation"))
-        if len(mean) != len(self) or len(deviation) != len(self):
-            raise UnfitError("the checkpoint was trained on other targets")
         return replace(self, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
 
 
@@ -196,6 +172,14 @@ class Several:
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
 
+    @property
+    def columns(self) -> int:
+        return sum(self._widths)
+
+    @property
+    def _widths(self) -> list[int]:
+        return [1 if isinstance(part, Classes) else part.columns for part in self.parts]
+
     def __str__(self) -> str:
         return ", ".join(f"{name}: {part}" for name, part in zip(self.names, self.parts, strict=True))
 
@@ -205,7 +189,7 @@ class Several:
 
     def by_name(self, targets: Tensor) -> dict[str, Tensor]:
         """The targets of each part as it describes them."""
-        columns = torch.split(targets, [1 if isinstance(part, Classes) else len(part) for part in self.parts], dim=1)
+        columns = torch.split(targets, self._widths, dim=1)
         return {
             name: _as_described(part, column)
             for name, part, column in zip(self.names, self.parts, columns, strict=True)
@@ -223,14 +207,6 @@ class Several:
         pairs = zip(self.parts, self.by_name(targets).values(), strict=True)
         return replace(self, parts=tuple(part.learned_from(its) for part, its in pairs))
 
-    def statistics(self) -> dict[str, Tensor]:
-        named = zip(self.names, self.parts, strict=True)
-        return {f"{name}.{key}": value for name, part in named for key, value in part.statistics().items()}
-
-    def restored(self, stored: Mapping[str, Tensor]) -> "Several":
-        named = zip(self.names, self.parts, strict=True)
-        return replace(self, parts=tuple(part.restored(_below(f"{name}.", stored)) for name, part in named))
-
 
 def _counts(labels: Tensor, classes: int) -> tuple[int, ...]:
     """How often each class occurs; what is of no class is not counted."""
@@ -242,7 +218,3 @@ def _as_described(part: Classes | LabelSet | Values, columns: Tensor) -> Tensor:
     if isinstance(part, Values):
         return columns
     return columns.squeeze(1).long() if isinstance(part, Classes) else columns.long()
-
-
-def _below(prefix: str, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in stored.items() if name.startswith(prefix)}

@@ -1,6 +1,5 @@
 """What descriptions have in common that learn nothing from the training set."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -16,10 +15,4 @@ class Unlearned:
         return torch.zeros(len(targets), dtype=torch.long)
 
     def learned_from(self, targets: Tensor) -> Any:
-        return self
-
-    def statistics(self) -> dict[str, Tensor]:
-        return {}
-
-    def restored(self, stored: Mapping[str, Tensor]) -> Any:
         return self

@@ -56,8 +56,9 @@ class LinkPrediction:
         return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
-        """How likely each pair is linked: the split's links in their order, then as many pairs without."""
-        return [{"probability": p} for p in outcome.predictions.sigmoid().tolist()]
+        """How likely the nodes of each link are linked, and those of a pair without a link."""
+        linked, others = outcome.predictions.sigmoid().chunk(2)
+        return [{"link": p, "no_link": q} for p, q in zip(linked.tolist(), others.tolist(), strict=True)]
 
     def untrained_loss(self) -> float | None:
         """Nothing is known of it: vectors have any length."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch, Sequences, each
+from nntrain.data import Learned
 from nntrain.network import Network, head_for
 from nntrain.registry import data, model
 from nntrain.settings import Data, Model
@@ -28,9 +29,7 @@ class PlantedData:
         change: what is done to it; imbalanced, heavy_tail and one_outlier are no faults
     """
 
-    def __init__(
-        self, device: torch.device, stored: Mapping[str, Tensor] | None, *, source: Data, change: Change
-    ) -> None:
+    def __init__(self, device: torch.device, stored: Learned | None, *, source: Data, change: Change) -> None:
         self._made = source(device, stored)
         self.inputs, self.targets = self._made.inputs, self._made.targets
         self.batch_size = self._made.batch_size
@@ -40,8 +39,9 @@ class PlantedData:
     def split(self, name: str) -> Any:
         return self.train if name == "train" else self._made.split(name)
 
-    def prepared(self) -> dict[str, Tensor]:
-        return self._made.prepared()
+    @property
+    def learned(self) -> Learned:
+        return self._made.learned
 
     def describe(self) -> dict[str, Any]:
         return self._made.describe()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nntrain.data import Learned
 from nntrain.data.in_memory import Examples, InMemory, Source, TensorSplit
 from nntrain.data.order import Order
 from nntrain.data.scikit_learn import breast_cancer, diabetes, digits, iris, wine
@@ -30,7 +31,7 @@ def numbered(n: int = 200, classes: int = 4, own_test: int | None = None) -> Sou
     return Source("numbered", Vector(2), Classes(tuple("abcdefgh"[:classes])), examples(n, 0), test)
 
 
-def made(source: Any, stored: dict[str, Tensor] | None = None, **settings: Any) -> InMemory:
+def made(source: Any, stored: Learned | None = None, **settings: Any) -> InMemory:
     return InMemory(source if callable(source) else lambda: source, CPU, stored, **settings)
 
 
@@ -142,6 +143,27 @@ def test_shares_that_leave_nothing_for_training_are_refused() -> None:
         raw(numbered(), split=SplitSettings(dev=0.5, test=0.5))
 
 
+@pytest.mark.parametrize("own_test", [None, 40])
+def test_of_the_training_examples_as_many_are_used_as_is_wanted(own_test: int | None) -> None:
+    """The dev and the test set stay the same; every class has its share."""
+    whole = raw(numbered(own_test=own_test))
+    few, again = (raw(numbered(own_test=own_test), split=SplitSettings(train=50)) for _ in range(2))
+    assert numbers(few, "dev") == numbers(whole, "dev") and numbers(few, "test") == numbers(whole, "test")
+    assert len(part(few, "train")) == 50 and set(numbers(few, "train")) < set(numbers(whole, "train"))
+    assert numbers(few, "train") == numbers(again, "train")
+    found, all_of_them = (torch.bincount(part(data, "train").targets) for data in (few, whole))
+    assert (found - all_of_them * 50 / all_of_them.sum()).abs().max() <= 1
+    other = raw(numbered(own_test=own_test), split=SplitSettings(train=50, seed=1))
+    assert numbers(few, "train") != numbers(other, "train")
+
+
+def test_more_training_examples_than_there_are_are_refused() -> None:
+    assert len(part(raw(numbered(), split=SplitSettings(train=140)), "train")) == 140
+    with pytest.raises(UnfitError, match="there are only 140 examples for training") as error:
+        raw(numbered(), split=SplitSettings(train=141))
+    assert error.value.path == ("split", "train")
+
+
 def test_there_need_not_be_a_dev_set() -> None:
     data = raw(numbered(), split=SplitSettings(dev=0.0))
     assert data.split("dev") is None
@@ -184,8 +206,7 @@ def test_the_other_parts_are_prepared_with_what_was_learned_of_the_training_set(
     for name in PARTS:
         expected = (part(plain, name).inputs - mean) / deviation
         torch.testing.assert_close(part(data, name).inputs, expected.float(), rtol=1e-4, atol=1e-5)
-    learned = {name: data.prepared()[name] for name in ("mean", "deviation")}
-    torch.testing.assert_close(learned, {"mean": mean, "deviation": deviation})
+    torch.testing.assert_close(data.learned.tensors, {"mean": mean, "deviation": deviation})
 
 
 def images(n: int = 60) -> Source:
@@ -200,15 +221,15 @@ def images(n: int = 60) -> Source:
 def test_images_are_standardised_channel_by_channel() -> None:
     data = made(images())
     assert_standardised(part(data, "train").inputs, (0, 2, 3))
-    assert data.prepared()["mean"].shape == (2,)
-    assert data.prepared()["mean"].tolist() == pytest.approx([0.115, 0.894], abs=0.01)
+    assert data.learned.tensors["mean"].shape == (2,)
+    assert data.learned.tensors["mean"].tolist() == pytest.approx([0.115, 0.894], abs=0.01)
 
 
 def test_without_standardisation_pixels_are_from_0_to_1() -> None:
     data = raw(images())
     inputs = part(data, "train").inputs
     assert inputs.dtype == torch.float32
-    assert data.prepared().keys() == {"class_counts"}
+    assert data.learned.tensors == {}
     assert inputs.min() >= 0 and 200 / 255 <= inputs.max() <= 1
 
 
@@ -217,7 +238,7 @@ def test_a_constant_feature_becomes_0(value: float) -> None:
     inputs = torch.stack((torch.full((101,), value), torch.arange(101.0)), dim=1)
     source = Source("constant", Vector(2), Classes(("a", "b")), Examples(inputs, torch.arange(101) % 2))
     data = made(source)
-    assert data.prepared()["deviation"][0] == 1
+    assert data.learned.tensors["deviation"][0] == 1
     for name in PARTS:
         assert part(data, name).inputs[:, 0].abs().max() <= 1e-6 * value
 
@@ -232,23 +253,33 @@ def test_preparing_leaves_the_source_as_it_is() -> None:
 
 
 def test_a_stored_preparation_is_used_instead_of_a_new_one() -> None:
+    plain = raw(numbered())
     stored = {"mean": torch.tensor([10.0, 20.0]), "deviation": torch.tensor([2.0, 4.0])}
-    data, plain = made(numbered(), stored), raw(numbered())
+    data = made(numbered(), replace(plain.learned, tensors=stored))
     for name in PARTS:
         expected = (part(plain, name).inputs - stored["mean"]) / stored["deviation"]
         torch.testing.assert_close(part(data, name).inputs, expected)
-    torch.testing.assert_close(data.prepared(), stored)
+    torch.testing.assert_close(data.learned.tensors, stored)
 
 
-@pytest.mark.parametrize(
-    "stored",
-    [{}, {"mean": torch.zeros(7), "deviation": torch.ones(7)}],
-    ids=["of data that was not standardised", "of another number of features"],
-)
-def test_a_stored_preparation_of_other_data_is_refused(stored: dict[str, Tensor]) -> None:
+def test_a_stored_preparation_of_other_data_is_refused() -> None:
     """Which a user gets by `eval CHECKPOINT data.standardize=true` or `data=wine`."""
-    with pytest.raises(UnfitError):
-        made(numbered(), stored)
+    learned = made(numbered()).learned
+    with pytest.raises(UnfitError, match="inputs were not standardised"):
+        made(numbered(), replace(learned, tensors={}))
+    with pytest.raises(UnfitError, match="trained on vectors of 7 features"):
+        made(numbered(), replace(learned, inputs=Vector(7))).split("dev")
+
+
+def test_nothing_is_read_for_a_trained_model_before_a_split_is_asked_for() -> None:
+    def gone() -> Source:
+        raise UnfitError("the training data is gone")
+
+    learned = made(numbered()).learned
+    data = made(gone, learned)
+    assert (data.inputs, data.targets) == (learned.inputs, learned.targets)
+    with pytest.raises(UnfitError, match="gone"):
+        data.split("dev")
 
 
 def test_the_targets_description_knows_the_training_sets_values() -> None:
@@ -316,9 +347,8 @@ def test_digits_are_pixels_from_0_to_1() -> None:
 def test_the_training_examples_of_each_class_are_counted() -> None:
     data = made(numbered())
     counts = torch.bincount(part(data, "train").targets, minlength=len(data.targets))
-    assert torch.equal(data.prepared()["class_counts"], counts)
-    assert data.targets.counts == tuple(counts.tolist())
-    assert made(numbered(), data.prepared()).targets.counts == data.targets.counts
+    assert data.learned.targets.counts == data.targets.counts == tuple(counts.tolist())
+    assert made(numbered(), data.learned).targets.counts == data.targets.counts
 
 
 def test_weights_of_examples_go_where_the_examples_go() -> None:

@@ -172,8 +172,8 @@ def test_the_real_digits_have_their_mean_and_deviation(shared_data: Path) -> Non
     source = mnist(root=str(shared_data))
     data = InMemory(lambda: source, CPU, None)
     assert data.describe()["examples"] == {"train": 54_000, "dev": 6_000}
-    assert data.prepared()["mean"].tolist() == pytest.approx([0.1307], abs=2e-4)
-    assert data.prepared()["deviation"].tolist() == pytest.approx([0.3081], abs=2e-4)
+    assert data.learned.tensors["mean"].tolist() == pytest.approx([0.1307], abs=2e-4)
+    assert data.learned.tensors["deviation"].tolist() == pytest.approx([0.3081], abs=2e-4)
     dev = data.split("dev")
     assert dev is not None
     assert dev.inputs.mean().item() == pytest.approx(0, abs=0.01)

@@ -1,5 +1,7 @@
 """Sequences held in memory: padding, standardisation, division, and the parts that a set comes with."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -48,14 +50,15 @@ def test_series_are_standardised_by_their_real_steps_alone() -> None:
 def test_a_checkpoints_mean_and_deviation_are_taken_for_series() -> None:
     stored = {"mean": torch.tensor([1.0, 2.0]).double(), "deviation": torch.tensor([2.0, 4.0]).double()}
     plain = InMemory(series, CPU, None, standardize=False)
-    data = InMemory(series, CPU, stored)
+    data = InMemory(series, CPU, replace(plain.learned, tensors=stored))
     expected = (real(plain.train.inputs) - torch.tensor([1.0, 2.0])) / torch.tensor([2.0, 4.0])
     torch.testing.assert_close(real(data.train.inputs), expected)
 
 
 def test_the_preparation_of_other_series_is_refused() -> None:
-    with pytest.raises(UnfitError, match="trained on other data"):
-        InMemory(series, CPU, {"mean": torch.zeros(3), "deviation": torch.ones(3)})
+    learned = InMemory(series, CPU, None).learned
+    with pytest.raises(UnfitError, match="trained on series of 5 steps, 3 features each"):
+        InMemory(series, CPU, replace(learned, inputs=Series(3, 5))).split("dev")
 
 
 def test_a_batch_is_cut_to_its_longest_sequence_and_so_are_its_tags() -> None:
@@ -71,7 +74,7 @@ def test_a_batch_is_cut_to_its_longest_sequence_and_so_are_its_tags() -> None:
 def test_tokens_stay_the_numbers_they_are() -> None:
     data = as_they_are(tagged, CPU, None)
     assert data.train.inputs.values.dtype == torch.long
-    assert data.prepared() == {}
+    assert data.learned.tensors == {}
 
 
 def test_sequences_of_one_length_have_no_mask() -> None:
@@ -111,6 +114,7 @@ def series_part() -> Examples:
 def test_a_set_with_dev_and_test_parts_of_its_own_keeps_them() -> None:
     data = InMemory(own_parts, CPU, None)
     assert [len(part) for name in ("train", "dev", "test") if (part := data.split(name)) is not None] == [40, 6, 6]
+    assert len(InMemory(own_parts, CPU, None, split=SplitSettings(train=7)).train) == 7
 
 
 def test_a_set_with_a_dev_part_of_its_own_is_not_divided_again() -> None:

@@ -1,0 +1,48 @@
+"""Files that need no more than the kind of inputs to be read: pictures for images, tables for vectors."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nntrain.batch import IGNORED, Sequences
+from nntrain.errors import UserError
+from nntrain.specs import Image, Inputs, LabelSet, Several, Targets, Transcripts, Values
+
+# What reads files for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
+READERS: dict[type, str] = {Image: "nntrain.data.image_files"}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some examples from files: inputs (n, ...) as ordinary numbers, None where there are none.
+
+    sources: where each comes from (file, row); failures: what could not be read, one sentence each
+    """
+
+    inputs: Any
+    sources: Sequence[dict[str, Any]]
+    failures: Sequence[str] = ()
+
+
+def read(inputs: Inputs, paths: Sequence[str]) -> Iterator[Piece]:
+    """The examples in files, piece by piece; UserError where no files hold such inputs."""
+    if type(inputs) not in READERS:
+        raise UserError(f"there is no way to read {inputs} from files; take --split")
+    module = import_module(READERS[type(inputs)])
+    yield from module.read(inputs, paths)
+
+
+def unknown(targets: Targets, inputs: Any) -> Tensor:
+    """Placeholders for the targets of examples that have none."""
+    first = inputs if isinstance(inputs, Tensor) else inputs[0]
+    if isinstance(targets, Values | Several):
+        return torch.zeros(len(first), targets.columns)
+    if isinstance(targets, LabelSet | Transcripts):
+        return torch.full((len(first), targets.columns), IGNORED)
+    if targets.per_position and isinstance(inputs, Sequences):
+        return torch.full(inputs.values.shape[:2], IGNORED)
+    return torch.zeros(len(first), dtype=torch.long)
