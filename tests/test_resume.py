@@ -176,7 +176,7 @@ trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
     "denoising autoencoder, tied weights": """
 data: {type: digits, batch_size: 300}
 model: {type: autoencoder, code: 4, tied: true, layers: {type: convolutional, channels: [2]}}
-task: {type: autoencoding, noise: 0.3, masked: 0.2, sparsity: 0.01}
+task: {type: denoising, noise: 0.3, masked: 0.2, sparsity: 0.01}
 trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
 """,
     "persistent chains": """
