@@ -85,9 +85,10 @@ class Reader:
         if data is None and type(None) in choices:
             return None, None
         nested = [option for option in choices if is_nested(option)]
+        plain = [o for o in choices if o not in nested and o is not type(None) and get_origin(o) is not Literal]
         if isinstance(data, str) and any(metadata(option, Place) for option in choices):
             data = str(self._absolute(path, data))
-        if not nested:
+        if not nested or (plain and not isinstance(data, str | list | dict)):
             return self._leaf(annotation, data, path), data
         if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
             return data, data

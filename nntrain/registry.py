@@ -52,6 +52,7 @@ scheduler = Kind("scheduler", "schedulers")
 regularizer = Kind("regularizer", "regularizers")
 metric = Kind("metric", "metrics")
 initializer = Kind("initializer", "initializers")
+scaling = Kind("scaling", "scalings")
 # Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan.
 block = Kind("block", "blocks")
 form = Kind("form", "forms")

@@ -11,6 +11,7 @@ from torch import Tensor
 from nntrain import specs
 from nntrain.batch import Batch, GraphBatch, each
 from nntrain.data import Given, Learned, check_alike
+from nntrain.data.division import Stratified
 from nntrain.data.in_memory import EVALUATION_BYTES
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.errors import UserError
@@ -160,7 +161,7 @@ class WholeGraphs:
     @cached_property
     def _splits(self) -> dict[str, GraphSplit]:
         found = self._found
-        parts = divide_all(self.targets.strata(found.labels), self._division)
+        parts = divide_all(Stratified(self.targets.strata(found.labels)), self._division)
         graphs, labels = each(lambda part: part.to(self._device), found.graphs), found.labels.to(self._device)
         size = 1 if self._batch_size == "all" else self._batch_size
         return {

@@ -1,7 +1,7 @@
 """Data that fits in memory: decoded once into tensors, prepared once, kept on the device, batched by index."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -9,12 +9,16 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import Batch, Sequences, each
-from nntrain.data import Given, Learned, check_alike, plain_files, standardization
+from nntrain.data import Given, Learned, check_alike, plain_files, preparation
+from nntrain.data.division import Stratified
 from nntrain.data.plain_files import Piece, unknown
-from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled
+from nntrain.data.split import SplitSettings, divide_all, sampled
+from nntrain.data.undivided import Parts, Undivided
 from nntrain.errors import UnfitError
-from nntrain.settings import Count
+from nntrain.schema import Component
+from nntrain.settings import Count, Scaling
 from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
+from nntrain.words import show
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
 
@@ -35,10 +39,9 @@ class Examples:
 
 @dataclass(frozen=True)
 class Source:
-    """A set as it comes: `scale` times the inputs are ordinary numbers (pixels from 0 to 1).
+    """A set whose examples are tensors as they come.
 
-    `dev` and `test` are there where the set comes with such a part; `facts` is what reading it learned from the
-    training set, such as the codes of categories, as JSON can say it.
+    `dev` and `test` are there where the set comes with such a part.
     """
 
     name: str
@@ -49,6 +52,21 @@ class Source:
     scale: float = 1.0
     dev: Callable[[], Examples] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def parts(self, split: SplitSettings) -> Parts:
+        strata = self.targets.strata(self.train.targets)
+        own = {name: part for name, part in (("dev", self.dev), ("test", self.test)) if part is not None}
+        train, dev, test = divide_all(Stratified(strata), split, self.name, own)
+        take = self.train.take
+        return Parts(lambda: take(train), own.get("dev", lambda: take(dev)), own.get("test", lambda: take(test)))
+
+    def learn(self, train: Examples) -> Learned:
+        return Learned(self.inputs, self.targets.learned_from(train.targets), facts=self.facts)
+
+    def examples(self, part: Examples, learned: Learned) -> Examples:
+        check_alike(self.name, learned, self.inputs, self.targets)
+        return part
 
 
 class TensorSplit:
@@ -108,24 +126,23 @@ def _without_needless_padding(batch: Batch) -> Batch:
 class InMemory:
     """A set held in memory, divided and prepared.
 
-    Standardisation is x' = (x - mean) / deviation with the mean and deviation of the training set, for each
-    feature of a vector or of a step in time, or each channel of an image (a deviation of 0 counts as 1); it
-    travels in the checkpoint.
+    What is learned of the training set, such as the mean and deviation of each feature of a vector or of a step in
+    time, or of each channel of an image, prepares the other parts as well, and travels in the checkpoint.
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
-        standardize: whether inputs are standardised
+        standardize: whether numbers are standardised, true for mean 0 and deviation 1; or another scaling
         split: how the set is divided where it does not come divided
     """
 
     def __init__(
         self,
-        source: Callable[[], Source],
+        source: Callable[[], Undivided],
         device: torch.device,
         stored: Learned | None,
         *,
         batch_size: Count | Literal["all"] = 32,
-        standardize: bool = True,
+        standardize: bool | Scaling = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
     ) -> None:
         self._source = source
@@ -133,20 +150,22 @@ class InMemory:
         self._batch_size = batch_size
         self._standardize = standardize
         self._division = split
-        self._stored = stored
-        if stored is not None and standardize != ("mean" in stored.tensors):
-            was = "not standardised" if standardize else "standardised"
-            raise UnfitError(f"the checkpoint's inputs were {was} in training; leave this setting out", "standardize")
-        self.learned = self._learn() if stored is None else stored
-        self.inputs, self.targets = self.learned.inputs, self.learned.targets
+        self._is_new = stored is None
+        self.learned = self._learn() if stored is None else _checked(stored, standardize)
+        self._scaling = preparation.scaling_of(standardize, self.learned.inputs)
+        self.inputs, self.targets = self._scaling.inputs(self.learned.tensors), self.learned.targets
 
     @cached_property
     def train(self) -> TensorSplit:
-        return self._ready(self._parts.train)
+        return self._ready(self._parts.train())
 
     @property
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._read.notes if self._is_new else ()
 
     def split(self, name: str) -> TensorSplit | None:
         if name == "train":
@@ -157,15 +176,14 @@ class InMemory:
         return self._ready(test) if len(test) else None
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
-        for piece in plain_files.read(self.inputs, paths):
+        for piece in plain_files.read(self.learned.inputs, paths):
             yield self.prepared(piece)
 
     def prepared(self, piece: Piece) -> Given:
         """Examples from files, which are ordinary numbers already, made ready like the training set."""
         if piece.inputs is None:
             return Given(None, piece.sources, piece.failures)
-        inputs = standardization.apply(piece.inputs, 1.0, self.learned.tensors)
-        inputs = each(lambda part: part.to(self._device), inputs)
+        inputs = self._scaled(piece.inputs, 1.0)
         targets = unknown(self.targets, inputs).to(self._device)
         return Given(TensorSplit(inputs, targets, len(targets)), piece.sources, piece.failures)
 
@@ -176,60 +194,52 @@ class InMemory:
 
     @cached_property
     def _dev(self) -> TensorSplit | None:
-        return self._ready(self._parts.dev) if len(self._parts.dev) else None
+        dev = self._parts.dev()
+        return self._ready(dev) if len(dev) else None
 
     @cached_property
-    def _read(self) -> Source:
-        """The set as it comes; UnfitError where it is not such as the checkpoint was trained on."""
-        source = self._source()
-        if self._stored is not None:
-            check_alike(source.name, self._stored, source.inputs, source.targets)
-        return source
+    def _read(self) -> Undivided:
+        return self._source()
 
     @cached_property
-    def _parts(self) -> "_Parts":
-        return _divided(self._read, self._division)
+    def _parts(self) -> Parts:
+        return self._read.parts(self._division)
 
     def _learn(self) -> Learned:
         """What is to be known of the training set, for it and for what comes later."""
-        source, train = self._read, self._parts.train
-        tensors = standardization.learn(train.inputs, source.scale) if self._standardize else {}
-        return Learned(source.inputs, source.targets.learned_from(train.targets), tensors, source.facts)
+        source, train = self._read, self._parts.train()
+        found = source.learn(train)
+        scaling = preparation.scaling_of(self._standardize, found.inputs)
+        inputs = source.examples(train, found).inputs
+        tensors = preparation.learn(scaling, inputs, found.inputs, source.scale)
+        return replace(found, tensors=tensors, facts={**found.facts, "standardize": _plain(self._standardize)})
 
-    def _ready(self, examples: Examples) -> TensorSplit:
-        inputs = standardization.apply(examples.inputs, self._read.scale, self.learned.tensors)
+    def _ready(self, part: Any) -> TensorSplit:
+        examples = self._read.examples(part, self.learned)
         targets = examples.targets
         if targets.is_floating_point():
             targets = targets.to(torch.get_default_dtype())
-        on_device = each(lambda part: part.to(self._device), inputs)
         size = 0 if self._batch_size == "all" else self._batch_size
-        return TensorSplit(on_device, targets.to(self._device), size)
+        return TensorSplit(self._scaled(examples.inputs, self._read.scale), targets.to(self._device), size)
+
+    def _scaled(self, inputs: Any, scale: float) -> Any:
+        """Inputs as the model gets them, on the device."""
+        scaled = preparation.apply(self._scaling, inputs, self.learned.inputs, scale, self.learned.tensors)
+        return each(lambda part: part.to(self._device), scaled)
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """Training, dev and test examples."""
-
-    train: Examples
-    dev: Examples
-    test: Callable[[], Examples]
+def _plain(standardize: bool | Component) -> Any:
+    """The setting as YAML would say it."""
+    return standardize.plain if isinstance(standardize, Component) else standardize
 
 
-def _divided(source: Source, split: SplitSettings) -> _Parts:
-    """The parts of a set; one with a test set of its own keeps it for testing."""
-    strata = source.targets.strata(source.train.targets)
-    if source.dev is not None and split.dev is not None:
-        raise UnfitError(f"{source.name} has a dev set of its own; leave this setting out", "split.dev")
-    if source.test is None:
-        train, dev, tested = divide_all(strata, split)
-        return _Parts(source.train.take(train), source.train.take(dev), lambda: source.train.take(tested))
-    for name in ("test", "folds", "fold"):
-        if getattr(split, name) is not None:
-            raise UnfitError(f"{source.name} has a test set of its own; leave this setting out", f"split.{name}")
-    if source.dev is not None:
-        return _Parts(source.train, source.dev(), source.test)
-    train, dev = divide_training(strata, 0.1 if split.dev is None else split.dev, split)
-    return _Parts(source.train.take(train), source.train.take(dev), source.test)
+def _checked(stored: Learned, standardize: bool | Component) -> Learned:
+    """What a checkpoint has learned; UnfitError where it was learned with another scaling."""
+    before = stored.facts.get("standardize")
+    if before != _plain(standardize):
+        name = before["type"] if isinstance(before, dict) else show(before)
+        raise UnfitError(f"the checkpoint was trained with {name}; leave this setting out", "standardize")
+    return stored
 
 
 def as_they_are(
