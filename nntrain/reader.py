@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -85,11 +85,13 @@ class Reader:
         if data is None and type(None) in choices:
             return None, None
         nested = [option for option in choices if is_nested(option)]
-        plain = [o for o in choices if o not in nested and o is not type(None) and get_origin(o) is not Literal]
+        plain = tuple(o for o in choices if o not in nested and o is not type(None) and get_origin(o) is not Literal)
         if isinstance(data, str) and any(metadata(option, Place) for option in choices):
             data = str(self._absolute(path, data))
-        if not nested or (plain and not isinstance(data, str | list | dict)):
+        if not nested:
             return self._leaf(annotation, data, path), data
+        if plain and not isinstance(data, str | list | dict):
+            return self._leaf(Union[plain], data, path), data  # noqa: UP007
         if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
             return data, data
         by_name = [option for option in nested if entry(option) is not None and _is_by_name(data)]

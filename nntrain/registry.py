@@ -60,6 +60,8 @@ position = Kind("position", "positions")
 graph_layer = Kind("graph_layer", "graph_layers")
 coder = Kind("coder", "coders")
 adversary = Kind("adversary", "adversaries")
+# Where pictures are kept.
+storage = Kind("storage", "storages")
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in tuple(globals().values()) if isinstance(kind, Kind)}
 

@@ -1,7 +1,7 @@
 """Data that fits in memory: decoded once into tensors, prepared once, kept on the device, batched by index."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,11 +14,8 @@ from nntrain.data.division import Stratified
 from nntrain.data.plain_files import Piece, unknown
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.data.undivided import Parts, Undivided
-from nntrain.errors import UnfitError
-from nntrain.schema import Component
 from nntrain.settings import Count, Scaling
 from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
-from nntrain.words import show
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
 
@@ -52,7 +49,6 @@ class Source:
     scale: float = 1.0
     dev: Callable[[], Examples] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    notes: Sequence[str] = ()
 
     def parts(self, split: SplitSettings) -> Parts:
         strata = self.targets.strata(self.train.targets)
@@ -150,8 +146,7 @@ class InMemory:
         self._batch_size = batch_size
         self._standardize = standardize
         self._division = split
-        self._is_new = stored is None
-        self.learned = self._learn() if stored is None else _checked(stored, standardize)
+        self.learned = self._learn() if stored is None else preparation.checked(stored, standardize)
         self._scaling = preparation.scaling_of(standardize, self.learned.inputs)
         self.inputs, self.targets = self._scaling.inputs(self.learned.tensors), self.learned.targets
 
@@ -162,10 +157,6 @@ class InMemory:
     @property
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
-
-    @property
-    def notes(self) -> Sequence[str]:
-        return self._read.notes if self._is_new else ()
 
     def split(self, name: str) -> TensorSplit | None:
         if name == "train":
@@ -209,10 +200,8 @@ class InMemory:
         """What is to be known of the training set, for it and for what comes later."""
         source, train = self._read, self._parts.train()
         found = source.learn(train)
-        scaling = preparation.scaling_of(self._standardize, found.inputs)
         inputs = source.examples(train, found).inputs
-        tensors = preparation.learn(scaling, inputs, found.inputs, source.scale)
-        return replace(found, tensors=tensors, facts={**found.facts, "standardize": _plain(self._standardize)})
+        return preparation.with_scaling(found, self._standardize, inputs, source.scale)
 
     def _ready(self, part: Any) -> TensorSplit:
         examples = self._read.examples(part, self.learned)
@@ -226,20 +215,6 @@ class InMemory:
         """Inputs as the model gets them, on the device."""
         scaled = preparation.apply(self._scaling, inputs, self.learned.inputs, scale, self.learned.tensors)
         return each(lambda part: part.to(self._device), scaled)
-
-
-def _plain(standardize: bool | Component) -> Any:
-    """The setting as YAML would say it."""
-    return standardize.plain if isinstance(standardize, Component) else standardize
-
-
-def _checked(stored: Learned, standardize: bool | Component) -> Learned:
-    """What a checkpoint has learned; UnfitError where it was learned with another scaling."""
-    before = stored.facts.get("standardize")
-    if before != _plain(standardize):
-        name = before["type"] if isinstance(before, dict) else show(before)
-        raise UnfitError(f"the checkpoint was trained with {name}; leave this setting out", "standardize")
-    return stored
 
 
 def as_they_are(

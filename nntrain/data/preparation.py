@@ -1,27 +1,47 @@
 """Preparing inputs of any kind with what a scaling learned: real numbers are scaled, tokens stay as they are."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from nntrain.batch import Pair, Sequences
+from nntrain.data import Learned
 from nntrain.errors import UnfitError
 from nntrain.scalings import Scaling
 from nntrain.scalings.standard import Standard
 from nntrain.scalings.unscaled import Unscaled
 from nntrain.schema import Component
 from nntrain.specs import Inputs, Vector
+from nntrain.words import show
+
+SETTING = "standardize"
 
 
 def scaling_of(setting: bool | Component, inputs: Inputs) -> Scaling:
     """The scaling that the setting `standardize` means: true is `standard`."""
     if isinstance(setting, Component):
         if isinstance(inputs, Vector) and inputs.numbers == 0:
-            raise UnfitError("all inputs are flags, which are not scaled; leave this setting out", "standardize")
+            raise UnfitError("all inputs are flags, which are not scaled; leave this setting out", SETTING)
         return setting(inputs)
     return Standard(inputs) if setting else Unscaled(inputs)  # type: ignore[arg-type]  # tokens have none to scale
+
+
+def checked(stored: Learned, setting: bool | Component) -> Learned:
+    """What a checkpoint has learned; UnfitError where it was learned with another scaling."""
+    before = stored.facts.get(SETTING)
+    if before != _plain(setting):
+        name = before["type"] if isinstance(before, dict) else show(before)
+        raise UnfitError(f"the checkpoint was trained with {name}; leave this setting out", SETTING)
+    return stored
+
+
+def with_scaling(found: Learned, setting: bool | Component, inputs: Any, scale: float) -> Learned:
+    """What was found of the training set, and what the scaling learns of its inputs."""
+    tensors = learn(scaling_of(setting, found.inputs), inputs, found.inputs, scale)
+    return replace(found, tensors=tensors, facts={**found.facts, SETTING: _plain(setting)})
 
 
 def learn(scaling: Scaling, inputs: Any, spec: Inputs, scale: float) -> dict[str, Tensor]:
@@ -34,7 +54,7 @@ def learn(scaling: Scaling, inputs: Any, spec: Inputs, scale: float) -> dict[str
     try:
         return scaling.learn(values, scale) if values.shape[1] else {}
     except UnfitError as error:
-        raise UnfitError(str(error), ".".join(("standardize", *map(str, error.path)))) from None
+        raise UnfitError(str(error), ".".join((SETTING, *map(str, error.path)))) from None
 
 
 def apply(scaling: Scaling, inputs: Any, spec: Inputs, scale: float, learned: Mapping[str, Tensor]) -> Any:
@@ -55,6 +75,11 @@ def _scaled(scaling: Scaling, values: Tensor, scale: float, learned: Mapping[str
     precise = torch.float64 if values.dtype == torch.float64 else torch.get_default_dtype()
     values = values.to(precise, copy=True).mul_(scale)
     return (scaling.apply(values, learned, axis) if learned else values).to(torch.get_default_dtype())
+
+
+def _plain(setting: bool | Component) -> Any:
+    """As YAML would say it."""
+    return setting.plain if isinstance(setting, Component) else setting
 
 
 def _are_tokens(inputs: Any) -> bool:

@@ -1,6 +1,6 @@
 """A set as it comes: to be divided, then learned from, then made into tensors, in this order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,18 +21,13 @@ class Parts:
 
 
 class Undivided(Protocol):
-    """`scale` times the inputs are ordinary numbers (pixels from 0 to 1); `notes` is what to tell the user of how the
-    set was read.
-    """
+    """A set; `scale` times its inputs are ordinary numbers (pixels from 0 to 1)."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def scale(self) -> float: ...
-
-    @property
-    def notes(self) -> Sequence[str]: ...
 
     def parts(self, split: SplitSettings) -> Parts: ...
 

@@ -169,7 +169,7 @@ def test_it_is_set_in_a_config_and_travels_in_the_checkpoint(
     [
         ("min_mx", "unknown scaling 'min_mx'; did you mean 'min_max'?"),
         ("{type: whitening, components: 0}", "expected a whole number at least 1 or null, found 0"),
-        ("3", "expected true or false"),
+        ("1.5", "expected true or false, found 1.5"),
     ],
 )
 def test_a_wrong_setting_is_pointed_at(
