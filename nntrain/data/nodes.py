@@ -57,7 +57,8 @@ class NodeSplit:
     def sample(self, examples: int, seed: int) -> "NodeSplit":
         if len(self) <= examples:
             return self
-        return NodeSplit(*self._batch(sampled(len(self), examples, seed).to(self.targets.device)))
+        batch = self._batch(sampled(len(self), examples, seed).to(self.targets.device))
+        return NodeSplit(batch.inputs, batch.targets)
 
     def _batch(self, numbers: Tensor) -> Batch:
         chosen = self.graph.chosen.index_select(0, numbers)
