@@ -40,7 +40,7 @@ class EntityEmbedding(nn.Module):
         self.features = self.body.features
 
     def forward(self, x: Tensor) -> Tensor:
-        numbers, *groups = x.split([self.numbers, *self.groups], dim=1)
+        numbers, *groups = torch.split(x, [self.numbers, *self.groups], dim=1)
         vectors = [embed(flags) for embed, flags in zip(self.embeddings, groups, strict=True)]
         return self.body(torch.cat((numbers, *vectors), dim=1))
 
