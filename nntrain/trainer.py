@@ -11,6 +11,7 @@ from nntrain.clock import Duration
 from nntrain.curves import Curves
 from nntrain.device import python_state, restore_python, seed_python
 from nntrain.evaluate import Numbers
+from nntrain.gallery import augmented_examples
 from nntrain.interruption import Interruption
 from nntrain.meter import Meter
 from nntrain.network import parameter_count
@@ -39,7 +40,7 @@ class Trainer:
         self.run = run
         self.step: int = facts.get("position", {"step": 0})["step"]
         self.update = parts.update()
-        self.meter = Meter([objective.name for objective in parts.task.objectives], parts.device.torch)
+        self.meter = Meter({name: norms.layers for name, norms in self.update.norms.items()}, parts.device.torch)
         seed_python(parts.seed)
         if stored is not None:
             state.restore(stored, parts, self.meter, run.checkpoints.last)
@@ -47,6 +48,7 @@ class Trainer:
         self.curves = Curves(parts, facts.get("curves"))
         self._saved_best = self._best()
         self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", 0.0))
+        self._parameters = parameter_count(parts.model)  # before any are frozen
         self._random = python_state()
 
     def train(self, display: Display, interruption: Interruption) -> str:
@@ -57,6 +59,7 @@ class Trainer:
         updates = parts.data.train.stream(parts.order.updates(self.step, parts.device.torch))
         parts.model.train()
         self.writers.open()
+        self._show_examples()
         restore_python(self._random)  # importing a library, such as rich, may have drawn numbers
         status = self.ended()
         while status is None:
@@ -87,7 +90,7 @@ class Trainer:
 
     def summary(self, status: str, reason: str | None) -> dict[str, Any]:
         """What summary.json says of the run."""
-        curves, model = self.curves, self.parts.model
+        curves = self.curves
         return {
             "run": str(self.run.path),
             "status": status,
@@ -96,7 +99,7 @@ class Trainer:
             "steps": self.step,
             "seconds": self.stopwatch.seconds(),
             "examples_per_second": self.stopwatch.examples_per_second(),
-            "model": {"type": self.parts.plain["model"]["type"], "parameters": parameter_count(model)},
+            "model": {"type": self.parts.plain["model"]["type"], "parameters": self._parameters},
             "train": curves.metrics_of(curves.last, "train"),
             "dev": curves.metrics_of(curves.last, "dev"),
             "best": self._saved_best,
@@ -107,6 +110,12 @@ class Trainer:
         if self.step >= self.parts.clock.total:
             return "finished"
         return "stopped_early" if self.curves.have_stalled() else None
+
+    def _show_examples(self) -> None:
+        """At the start of a run a picture of its first batch, where that is augmented images."""
+        picture = augmented_examples(self.parts, 1, state.STAGE, 0) if self.step == 0 else None
+        if picture is not None:
+            self.writers.examples(*picture, self.step)
 
     def _progress(self, factor: float) -> Numbers:
         """The means since the last time of objective and gradient norm, and the rate of this step."""

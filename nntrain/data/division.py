@@ -13,22 +13,22 @@ class Stratified:
     """At random, every stratum giving its share to within one example."""
 
     def __init__(self, strata: Tensor) -> None:
-        self._strata = strata
+        self.strata = strata
 
     def __len__(self) -> int:
-        return len(self._strata)
+        return len(self.strata)
 
     def part(self, numbers: Tensor) -> "Stratified":
-        return Stratified(self._strata[numbers])
+        return Stratified(self.strata[numbers])
 
     def divide(self, share: float, seed: int) -> tuple[Tensor, Tensor]:
-        return divide(self._strata, share, seed)
+        return divide(self.strata, share, seed)
 
     def fold(self, folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
         from sklearn.model_selection import StratifiedKFold
 
         dealt = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
-        rest, taken = list(dealt.split(self._strata, self._strata))[fold]
+        rest, taken = list(dealt.split(self.strata, self.strata))[fold]
         return torch.from_numpy(rest), torch.from_numpy(taken)
 
 
@@ -40,17 +40,17 @@ class Grouped:
 
     def __init__(self, groups: Tensor, strata: Tensor) -> None:
         _, self._groups = torch.unique(groups, return_inverse=True)
-        self._strata = strata
+        self.strata = strata
 
     def __len__(self) -> int:
         return len(self._groups)
 
     def part(self, numbers: Tensor) -> "Grouped":
-        return Grouped(self._groups[numbers], self._strata[numbers])
+        return Grouped(self._groups[numbers], self.strata[numbers])
 
     def divide(self, share: float, seed: int) -> tuple[Tensor, Tensor]:
-        counts = torch.zeros(int(self._groups.max()) + 1, int(self._strata.max()) + 1, dtype=torch.long)
-        counts.index_put_((self._groups, self._strata), torch.ones_like(self._groups), accumulate=True)
+        counts = torch.zeros(int(self._groups.max()) + 1, int(self.strata.max()) + 1, dtype=torch.long)
+        counts.index_put_((self._groups, self.strata), torch.ones_like(self._groups), accumulate=True)
         least = 1 / len(counts) if share > 0 else 0.0
         _, taken = divide(counts.argmax(dim=1), max(share, least), seed)
         is_taken = torch.isin(self._groups, taken)
@@ -63,7 +63,7 @@ class Grouped:
         if folds > there:
             raise UnfitError(f"{there} groups cannot be dealt out to {folds} folds", "split.folds")
         dealt = StratifiedGroupKFold(folds, shuffle=True, random_state=seed % 2**32)
-        rest, taken = list(dealt.split(self._strata, self._strata, self._groups))[fold]
+        rest, taken = list(dealt.split(self.strata, self.strata, self._groups))[fold]
         return torch.from_numpy(rest), torch.from_numpy(taken)
 
 
@@ -72,6 +72,7 @@ class Chronological:
 
     def __init__(self, times: Tensor) -> None:
         self._times = times
+        self.strata = torch.zeros(len(times), dtype=torch.long)
 
     def __len__(self) -> int:
         return len(self._times)

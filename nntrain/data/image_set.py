@@ -6,26 +6,28 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import tee
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from nntrain.batch import Batch
-from nntrain.data import Given, Learned, check_alike, plain_files, preparation
+from nntrain.data import Given, Learned, Split, check_alike, plain_files, preparation
+from nntrain.data.augmented import Changes
+from nntrain.data.class_folders import Part
 from nntrain.data.in_memory import Examples, Source, TensorSplit
 from nntrain.data.plain_files import unknown
+from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, sampled
 from nntrain.data.undivided import Parts
 from nntrain.errors import UnfitError
-from nntrain.settings import Count, Scaling, Share, Storage
+from nntrain.settings import Augmentation, Count, Mixture, Scaling, Share, Storage
 from nntrain.specs import Classes, Image
 from nntrain.storages import Kept, Pictures
 
 SAMPLE = 4096  # training pictures that mean and deviation are taken of
 EVALUATION_BYTES = 16 << 20  # of float32 pixels in a batch of evaluation
 NAMED = 5  # broken files that are named one by one
-Part = Literal["train", "dev", "test"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class FromPictures:
     """A set of picture files, each with a class.
 
     What prepares the pixels, numbers from 0 to 1, such as the mean and deviation of each channel, is learned of (at
-    most 4,096 of) the training set, and travels in the checkpoint.
+    most 4,096 of) the training set, and travels in the checkpoint. Pixels are augmented before they are prepared.
 
     Settings:
         batch_size: how many examples a batch has
@@ -94,6 +96,8 @@ class FromPictures:
         split: how the set is divided where it does not come divided
         keep: where the pictures are kept
         broken: the share of the files that may be no whole pictures; they are named and left out
+        augment: random changes of training pictures, one after the other
+        mix: how training examples are mixed with each other
     """
 
     def __init__(
@@ -107,6 +111,8 @@ class FromPictures:
         split: SplitSettings = SplitSettings(),  # noqa: B008
         keep: Storage = "auto",
         broken: Share = 0.01,
+        augment: list[Augmentation] = [],  # noqa: B006
+        mix: Mixture | None = None,
     ) -> None:
         self._pictures = pictures()
         self._device = device
@@ -117,23 +123,29 @@ class FromPictures:
         self._stored = stored
         self.batch_size = batch_size
         self.learned = self._learn() if stored is None else preparation.checked(stored, standardize)
-        self._scaling = preparation.scaling_of(standardize, self.learned.inputs)
+        self._prepare = Preparation.of(standardize, self.learned)
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
+        self._changes = Changes.of(augment, mix, self.inputs, self.targets) if stored is None else Changes()
 
     @property
-    def train(self) -> ImageSplit:
-        return self._split(self._parts.train())
+    def train(self) -> Split:
+        train, prepare = self._parts.train(), self._prepare
+        if not self._changes.augmentations:
+            return self._changes.around(self._split(train, prepare))
+        return self._changes.around(self._split(train, prepare.without_scaling()), prepare.on(self._device))
 
-    def split(self, name: str) -> ImageSplit | None:
-        examples = getattr(self._parts, name)()
-        return self._split(examples) if len(examples) else None
+    def split(self, name: str) -> Split | None:
+        if name == "train":
+            return self.train
+        examples = self._parts.dev() if name == "dev" else self._parts.test()
+        return self._split(examples, self._prepare) if len(examples) else None
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
         for piece in plain_files.read(self.inputs, paths):
             if piece.inputs is None:
                 yield Given(None, piece.sources, piece.failures)
                 continue
-            inputs = self._scaled(piece.inputs, 1.0)
+            inputs = self._prepare(piece.inputs).to(self._device)
             targets = unknown(self.targets, inputs).to(self._device)
             yield Given(TensorSplit(inputs, targets, len(targets)), piece.sources, piece.failures)
 
@@ -183,20 +195,17 @@ class FromPictures:
         pixels = torch.cat(list(self._kept.batches(torch.split(some, 256))))
         return preparation.with_scaling(found, self._standardize, pixels.cpu(), 1 / 255)
 
-    def _split(self, examples: Examples) -> ImageSplit:
+    def _split(self, examples: Examples, prepare: Preparation) -> ImageSplit:
+        """Examples on the device, prepared."""
         numbers, targets = examples.inputs.to(self._device), examples.targets.to(self._device)
         channels, height, width = self._listing.size.shape
         size = max(1, EVALUATION_BYTES // (4 * channels * height * width))
-        return ImageSplit(self._kept, numbers, targets, self._ready, size)
 
-    def _ready(self, pixels: Tensor) -> Tensor:
-        return self._scaled(pixels, 1 / 255)
+        def ready(pixels: Tensor) -> Tensor:
+            prepared: Tensor = prepare(pixels.to(self._device), 1 / 255)
+            return prepared
 
-    def _scaled(self, pixels: Tensor, scale: float) -> Tensor:
-        """Pixels as the model gets them, on the device."""
-        there = pixels.to(self._device)
-        scaled: Tensor = preparation.apply(self._scaling, there, self.inputs, scale, self.learned.tensors)
-        return scaled
+        return ImageSplit(self._kept, numbers, targets, ready, size)
 
 
 def complain(broken: Mapping[str, str], files: int, most: float) -> None:

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import Batch, Sequences, each
-from nntrain.data import Given, Learned, check_alike, plain_files, preparation
+from nntrain.data import Given, Learned, Split, check_alike, plain_files, preparation
+from nntrain.data.augmented import Changes
 from nntrain.data.division import Stratified
 from nntrain.data.plain_files import Piece, unknown
+from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.data.undivided import Parts, Undivided
-from nntrain.settings import Count, Scaling
+from nntrain.settings import Augmentation, Count, Mixture, Scaling
 from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
@@ -130,12 +132,15 @@ class InMemory:
     """A set held in memory, divided and prepared.
 
     What is learned of the training set, such as the mean and deviation of each feature of a vector or of a step in
-    time, or of each channel of an image, prepares the other parts as well, and travels in the checkpoint.
+    time, or of each channel of an image, prepares the other parts as well, and travels in the checkpoint. Images and
+    videos are augmented as pixels from 0 to 1, before they are prepared.
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
         standardize: whether numbers are standardised, true for mean 0 and deviation 1; or another scaling
         split: how the set is divided where it does not come divided
+        augment: random changes of training inputs, one after the other
+        mix: how training examples are mixed with each other
     """
 
     def __init__(
@@ -147,6 +152,8 @@ class InMemory:
         batch_size: Count | Literal["all"] = 32,
         standardize: bool | Scaling = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
+        augment: list[Augmentation] = [],  # noqa: B006
+        mix: Mixture | None = None,
     ) -> None:
         self._source = source
         self._device = device
@@ -154,24 +161,28 @@ class InMemory:
         self._standardize = standardize
         self._division = split
         self.learned = self._learn() if stored is None else preparation.checked(stored, standardize)
-        self._scaling = preparation.scaling_of(standardize, self.learned.inputs)
-        self.inputs, self.targets = self._scaling.inputs(self.learned.tensors), self.learned.targets
+        self._prepare = Preparation.of(standardize, self.learned)
+        self.inputs, self.targets = self._prepare.scaling.inputs(self.learned.tensors), self.learned.targets
+        self._changes = Changes.of(augment, mix, self.inputs, self.targets) if stored is None else Changes()
 
     @cached_property
-    def train(self) -> TensorSplit:
-        return self._ready(self._parts.train())
+    def train(self) -> Split:
+        train, prepare = self._parts.train(), self._prepare
+        if not (self._changes.augmentations and isinstance(self.inputs, Image | Video)):
+            return self._changes.around(self._ready(train, prepare))
+        return self._changes.around(self._ready(train, prepare.without_scaling()), prepare.on(self._device))
 
     @property
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
 
-    def split(self, name: str) -> TensorSplit | None:
+    def split(self, name: str) -> Split | None:
         if name == "train":
             return self.train
         if name == "dev":
             return self._dev
         test = self._parts.test()
-        return self._ready(test) if len(test) else None
+        return self._ready(test, self._prepare) if len(test) else None
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
         for piece in plain_files.read(self.learned.inputs, paths):
@@ -181,7 +192,7 @@ class InMemory:
         """Examples from files, which are ordinary numbers already, made ready like the training set."""
         if piece.inputs is None:
             return Given(None, piece.sources, piece.failures)
-        inputs = self._scaled(piece.inputs, 1.0)
+        inputs = each(lambda part: part.to(self._device), self._prepare(piece.inputs))
         targets = unknown(self.targets, inputs).to(self._device)
         return Given(TensorSplit(inputs, targets, len(targets)), piece.sources, piece.failures)
 
@@ -193,7 +204,7 @@ class InMemory:
     @cached_property
     def _dev(self) -> TensorSplit | None:
         dev = self._parts.dev()
-        return self._ready(dev) if len(dev) else None
+        return self._ready(dev, self._prepare) if len(dev) else None
 
     @cached_property
     def _read(self) -> Undivided:
@@ -210,20 +221,16 @@ class InMemory:
         inputs = source.examples(train, found).inputs
         return preparation.with_scaling(found, self._standardize, inputs, source.scale)
 
-    def _ready(self, part: Any) -> TensorSplit:
+    def _ready(self, part: Any, prepare: Preparation) -> TensorSplit:
+        """A part on the device, prepared."""
         examples = self._read.examples(part, self.learned)
+        inputs = each(lambda part: part.to(self._device), prepare(examples.inputs, self._read.scale))
+        weights = each(lambda part: part.to(self._device, torch.get_default_dtype()), examples.weights)
         targets = examples.targets
         if targets.is_floating_point():
             targets = targets.to(torch.get_default_dtype())
         size = 0 if self._batch_size == "all" else self._batch_size
-        weights = each(lambda part: part.to(self._device, torch.get_default_dtype()), examples.weights)
-        inputs = self._scaled(examples.inputs, self._read.scale)
         return TensorSplit(inputs, targets.to(self._device), size, weights)
-
-    def _scaled(self, inputs: Any, scale: float) -> Any:
-        """Inputs as the model gets them, on the device."""
-        scaled = preparation.apply(self._scaling, inputs, self.learned.inputs, scale, self.learned.tensors)
-        return each(lambda part: part.to(self._device), scaled)
 
 
 def as_they_are(
@@ -233,11 +240,17 @@ def as_they_are(
     *,
     batch_size: Count | Literal["all"] = 32,
     split: SplitSettings = SplitSettings(),  # noqa: B008
+    augment: list[Augmentation] = [],  # noqa: B006
+    mix: Mixture | None = None,
 ) -> InMemory:
     """A set held in memory and divided, whose inputs need no preparation: tokens, or numbers that mean themselves.
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
         split: how the set is divided where it does not come divided
+        augment: random changes of training inputs, one after the other
+        mix: how training examples are mixed with each other
     """
-    return InMemory(source, device, stored, batch_size=batch_size, standardize=False, split=split)
+    return InMemory(
+        source, device, stored, batch_size=batch_size, standardize=False, split=split, augment=augment, mix=mix
+    )

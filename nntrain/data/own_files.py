@@ -5,12 +5,12 @@ from typing import Any, Literal, Protocol
 
 import torch
 
-from nntrain.data import Given, Learned
-from nntrain.data.in_memory import InMemory, TensorSplit
+from nntrain.data import Given, Learned, Split
+from nntrain.data.in_memory import InMemory
 from nntrain.data.plain_files import Piece
 from nntrain.data.split import SplitSettings
 from nntrain.data.undivided import Undivided
-from nntrain.settings import Count, Scaling
+from nntrain.settings import Augmentation, Count, Mixture, Scaling
 
 
 class Files(Protocol):
@@ -30,6 +30,8 @@ class FromFiles:
         batch_size: how many examples a batch has; all for the whole training set
         standardize: whether numbers are standardised, true for mean 0 and deviation 1; or another scaling
         split: how the set is divided where it does not come divided
+        augment: random changes of training inputs, one after the other
+        mix: how training examples are mixed with each other
     """
 
     def __init__(
@@ -41,6 +43,8 @@ class FromFiles:
         batch_size: Count | Literal["all"] = 32,
         standardize: bool | Scaling = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
+        augment: list[Augmentation] = [],  # noqa: B006
+        mix: Mixture | None = None,
     ) -> None:
         self._files = files()
         self._set = InMemory(
@@ -50,19 +54,21 @@ class FromFiles:
             batch_size=batch_size,
             standardize=standardize,
             split=split,
+            augment=augment,
+            mix=mix,
         )
         self.learned = self._set.learned
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
 
     @property
-    def train(self) -> TensorSplit:
+    def train(self) -> Split:
         return self._set.train
 
     @property
     def batch_size(self) -> int:
         return self._set.batch_size
 
-    def split(self, name: str) -> TensorSplit | None:
+    def split(self, name: str) -> Split | None:
         return self._set.split(name)
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:

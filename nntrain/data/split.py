@@ -9,7 +9,7 @@ from annotated_types import Ge, Lt
 from torch import Tensor
 
 from nntrain.errors import UnfitError
-from nntrain.settings import Share, Whole, section
+from nntrain.settings import Count, Share, Whole, section
 
 Folds = Annotated[int, Ge(2)]
 NONE = torch.arange(0)  # of the examples
@@ -25,6 +25,8 @@ class SplitSettings:
         test: the share for the test set; left out, 0.15 where the set has none of its own
         folds: for cross-validation, how many test sets the examples are dealt out to, in place of a share
         fold: which of the folds is the test set, from 0 (left out) on
+        train: how many of the examples that are left for training are used, as if no more had been labelled; left
+            out, all
         seed: of the division; not the run's, so that runs with other seeds have the same dev set
     """
 
@@ -35,17 +37,23 @@ class SplitSettings:
         test: Share | None = None,
         folds: Folds | None = None,
         fold: Whole | None = None,
+        train: Count | None = None,
         seed: Whole = 0,
     ) -> None:
         self.dev = dev
         self.test = test
         self.folds = folds
         self.fold = fold
+        self.train = train
         self.seed = seed
 
 
 class Division(Protocol):
     """Examples that can be divided. Numbers of examples count from 0, within these, and come in order."""
+
+    @property
+    def strata(self) -> Tensor:
+        """The group of each that parts are to have their share of."""
 
     def __len__(self) -> int: ...
 
@@ -69,7 +77,7 @@ def divide_all(
                 raise UnfitError(f"{name} has a {part} set of its own; leave this setting out", f"split.{setting}")
     rest, tested = (torch.arange(len(division)), NONE) if "test" in own else _tested(division, split)
     if "dev" in own:
-        return rest, NONE, tested
+        return rest[thinned(division.part(rest), split)], NONE, tested
     default = 0.1 if "test" in own else 0.15
     dev_share = (default if split.dev is None else split.dev) * len(division) / len(rest)
     if dev_share >= 1:
@@ -84,7 +92,17 @@ def divide_training(division: Division, dev_share: float, split: SplitSettings) 
     if len(kept) == 0 or (len(dev) == 0 and dev_share > 0):
         sizes = f"{len(kept)} for training and {len(dev)} for the dev set"
         raise UnfitError(f"of {len(division)} examples this leaves {sizes}; dev: 0 goes without a dev set", "split")
-    return kept, dev
+    return kept[thinned(division.part(kept), split)], dev
+
+
+def thinned(division: Division, split: SplitSettings) -> Tensor:
+    """The numbers of the training examples that are used."""
+    found = len(division)
+    if split.train is None:
+        return torch.arange(found)
+    if split.train > found:
+        raise UnfitError(f"there are only {found} examples for training", "split.train")
+    return divide(division.strata, split.train / found, split.seed + 2)[1]
 
 
 def _tested(division: Division, split: SplitSettings) -> tuple[Tensor, Tensor]:
