@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.binding import bind
+from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
 from nntrain.config import Document
-from nntrain.data import Dataset, Learned
+from nntrain.data import Dataset, Learned, Split
 from nntrain.data.order import Order
 from nntrain.data.places import WithheldError, downloads
 from nntrain.device import Device, seed_python
@@ -50,6 +51,7 @@ class Parts:
     metrics: Mapping[str, Metric]
     regularizers: list[Regularizer]
     optimizers: Mapping[str, Optimizer]
+    clip: Clip
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
@@ -58,8 +60,8 @@ class Parts:
 
     def update(self) -> Update:
         """The update that trains these parts."""
-        objectives = self.task.objectives
-        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.settings.clip)
+        objectives, by_layer = self.task.objectives, self.settings.gradient_norms
+        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip, by_layer)
 
 
 @dataclass(frozen=True)
@@ -93,20 +95,22 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
     seed_python(seed)
     made = _made(attempt, given.get("optimizer"))
     source: Component | None = given.get("data") or reader.partly_right.get(("data",))
+    attempt.giver = source.name if source else ""
     with downloads(allowed=not reader.problems):
         data: Dataset | None = attempt.make(source, device.torch, None)
-    attempt.giver = source.name if source else ""
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
-    taken_over = [] if goes_on else _initialize(attempt, model, given.get("init", []))
+    taken_over: list[str] = []
+    if model and data and task and not goes_on:
+        taken_over = _initialize(attempt, model, given.get("init", []), task.targets, data.train)
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rules = _rules(attempt, made, task) if task else {}
-    attempt(("trainer", "clip"), _clipping, rules, settings.clip)
+    clip = _clip(attempt, settings.clip, rules, model)
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
@@ -119,8 +123,8 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
-        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, order, clock,
-        schedule, monitor, taken_over,
+        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip, order,
+        clock, schedule, monitor, taken_over,
     )  # fmt: skip
 
 
@@ -245,15 +249,17 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     return model.to(device.torch)
 
 
-def _initialize(attempt: _Attempts, model: nn.Module | None, rules: list[Component] | Component) -> list[str]:
+def _initialize(
+    attempt: _Attempts, model: nn.Module, rules: list[Component] | Component, targets: Outputs, train: Split
+) -> list[str]:
     """Lets the rules fill the parameters that they match, from the generator that the model was made with.
 
-    Returns what they took over from other networks.
+    A rule that takes `targets` looks at the training set. Returns what they took over from other networks.
     """
     taken_over: list[str] = []
     for rule in [rules] if isinstance(rules, Component) else rules:
-        fill = attempt.make(rule)
-        if fill is not None and model is not None:
+        fill = attempt.make(rule, targets, train) if rule.takes("targets") else attempt.make(rule)
+        if fill is not None:
             taken = attempt(rule.path, fill, model)
             taken_over += [f"{'.'.join(map(str, rule.path))}: {taken}"] if taken else []
     return taken_over
@@ -290,6 +296,7 @@ def _tried(
     The model's buffers are put back; the generators are seeded anew before the first step.
     """
     batch = first_batch(data, order, device)
+    seen = next(data.train.sample(len(batch.targets), 0).in_order())  # as evaluation sees them: never augmented
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
     check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
     try:
@@ -302,7 +309,7 @@ def _tried(
                     raise UnfitError(f"the loss of a batch is to be one number, not of shape {tuple(value.shape)}")
             for regularizer in regularizers:
                 regularizer.penalty()
-            outcome = task.evaluate(model.eval(), batch)
+            outcome = task.evaluate(model.eval(), seen)
             for metric in metrics.values():
                 metric.measure(outcome.predictions, outcome.targets)
     except UnfitError:
@@ -372,10 +379,21 @@ def _optimizers(
     return bind(attempt, right, paths, objectives, model, clock or Clock(1, steps_per_epoch=1))
 
 
-def _clipping(rules: Mapping[str, Grouped | None], clip: float | None) -> None:
-    """Refuses clipping where a rule looks for the length of its steps: it needs the gradient as it is."""
-    if clip is not None and any(getattr(made.rule, "sets_length", False) for made in rules.values() if made):
-        raise UnfitError("this optimizer finds the length of its steps itself; leave clip out")
+def _clip(
+    attempt: _Attempts, given: Component | float | None, rules: Mapping[str, Grouped | None], model: nn.Module | None
+) -> Clip:
+    """What clips gradients, refused where a rule looks for the length of its steps: it needs them as they are."""
+    path: Path = ("trainer", "clip")
+    is_short = isinstance(given, float)
+    chosen = attempt.reader.component("clip", {"type": "norm", "limit": given}, path) if is_short else given
+    if not isinstance(chosen, Component):
+        return unclipped
+    if any(getattr(made.rule, "sets_length", False) for made in rules.values() if made):
+        message = "this optimizer finds the length of its steps itself; leave clip out"
+        attempt.reader.problems.append(Problem(path, message))
+    elif model is not None:
+        attempt.make(chosen, model)
+    return chosen
 
 
 def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:

@@ -75,6 +75,8 @@ def _train(trainer: Trainer, display: Display, interruption: Interruption) -> tu
             trainer.close()
     except DivergedError as error:
         return "diverged", str(error)
+    except RunError as error:
+        return "failed", str(error)
     except Exception as error:
         if os.environ.get("NNTRAIN_DEBUG") == "1":
             raise

@@ -66,6 +66,10 @@ class Optimizer:
         if self._freezing.apply(step):
             self._choose(step)
 
+    def all_names(self) -> list[str]:
+        """Of the parameters that are trained at some step."""
+        return [member.name for share in self._shares for member in share.members]
+
     def freezes(self) -> bool:
         """Whether there are parameters that it does not train from the first step on."""
         return any(how.start != 0 for how in self.treatments.values())
@@ -100,6 +104,7 @@ class Optimizer:
         shares = [share.at(step) for share in self._shares]
         self._active = [(share, [m.memory for m in share.members]) for share in shares if share.members]
         self.parameters: list[Tensor] = [m.parameter for share in shares for m in share.members]
+        self.names = tuple(m.name for share in shares for m in share.members)
 
 
 class Member(NamedTuple):
