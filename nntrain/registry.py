@@ -58,6 +58,7 @@ regularizer = Kind("regularizer", "regularizers")
 metric = Kind("metric", "metrics")
 initializer = Kind("initializer", "initializers")
 clip = Kind("clip", "clips")
+average = Kind("average", "averages")
 augmentation = Kind("augmentation", "augmentations")
 mixture = Kind("mixture", "mixtures")
 # Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan, or after its layers.

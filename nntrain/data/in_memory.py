@@ -22,16 +22,21 @@ EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough t
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs (n, ...), a tensor of any number type, `Sequences` or a `Pair`, and targets (n, ...)."""
+    """Inputs (n, ...), a tensor of any number type, `Sequences` or a `Pair`, and targets (n, ...).
+
+    `weights` (n,) say how much each counts in losses, where they do not all count 1.
+    """
 
     inputs: Any
     targets: Tensor
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, numbers: Tensor) -> "Examples":
-        return Examples(each(lambda part: part[numbers], self.inputs), self.targets[numbers])
+        whole = (self.inputs, self.targets, self.weights)
+        return Examples(*(each(lambda part: part[numbers], parts) for parts in whole))
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,10 @@ class Source:
 class TensorSplit:
     """Examples as tensors on the device."""
 
-    def __init__(self, inputs: Any, targets: Tensor, batch_size: int) -> None:
+    def __init__(self, inputs: Any, targets: Tensor, batch_size: int, weights: Tensor | None = None) -> None:
         self.inputs = inputs
         self.targets = targets
+        self.weights = weights
         self.batch_size = batch_size
         self._finish = _without_needless_padding if _is_padded(inputs) else _as_it_is
 
@@ -72,18 +78,19 @@ class TensorSplit:
         size = max(self.batch_size, EVALUATION_BYTES // max(1, _first_tensor(self.inputs)[:1].nbytes))
         for start in range(0, len(self), size):
             part = slice(start, start + size)
-            yield self._finish(Batch(each(lambda tensor: tensor[part], self.inputs), self.targets[part]))  # noqa: B023
+            yield self._finish(self._taken(lambda tensor: tensor[part]))  # noqa: B023
 
     def sample(self, examples: int, seed: int) -> "TensorSplit":
         if len(self) <= examples:
             return self
         batch = self._batch(sampled(len(self), examples, seed).to(self.targets.device))
-        return TensorSplit(batch.inputs, batch.targets, self.batch_size)
+        return TensorSplit(batch.inputs, batch.targets, self.batch_size, batch.weights)
 
     def _batch(self, numbers: Tensor) -> Batch:
-        return Batch(
-            each(lambda part: part.index_select(0, numbers), self.inputs), self.targets.index_select(0, numbers)
-        )
+        return self._taken(lambda part: part.index_select(0, numbers))
+
+    def _taken(self, take: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(each(take, self.inputs), take(self.targets), None if self.weights is None else take(self.weights))
 
 
 def _first_tensor(inputs: Any) -> Tensor:
@@ -103,7 +110,7 @@ def _without_needless_padding(batch: Batch) -> Batch:
     values, lengths = batch.inputs
     whole, longest = values.shape[1], int(lengths.max())
     targets = batch.targets[:, :longest] if batch.targets.shape[1:2] == (whole,) else batch.targets
-    return Batch(Sequences(values[:, :longest], lengths), targets)
+    return Batch(Sequences(values[:, :longest], lengths), targets, batch.weights)
 
 
 class InMemory:
@@ -214,7 +221,8 @@ class InMemory:
             targets = targets.to(torch.get_default_dtype())
         on_device = each(lambda part: part.to(self._device), inputs)
         size = 0 if self._batch_size == "all" else self._batch_size
-        return TensorSplit(on_device, targets.to(self._device), size)
+        weights = each(lambda part: part.to(self._device, torch.get_default_dtype()), examples.weights)
+        return TensorSplit(on_device, targets.to(self._device), size, weights)
 
 
 @dataclass(frozen=True)
