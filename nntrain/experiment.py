@@ -123,7 +123,8 @@ class Experiment:
         plugins: Python files with the user's own components
         data: what is learned from
         model: the network
-        init: rules for the weights to start from, one after the other; what none matches starts as its layer does
+        init: rules for the weights to start from, one after the other, or one alone, such as {from: CHECKPOINT} for
+            those of a trained network; what none matches starts as its layer does
         task: what is learned; left out, inferred from the data's targets
         optimizer: how the weights change; for a task with several objectives also one for each, by its name
         scheduler: how the learning rate changes
