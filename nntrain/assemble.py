@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from nntrain.adoption import adopt
 from nntrain.batch import Batch
 from nntrain.clock import Clock
 from nntrain.config import Document
@@ -35,9 +36,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that a run needs, made from a config without mistakes."""
+    """Everything that a stage of a run needs, made from a config without mistakes."""
 
-    plain: dict[str, Any]  # the config with every default filled in
+    plain: dict[str, Any]  # the stage's config with every default filled in
     seed: int
     settings: TrainerSettings
     device: Device
@@ -52,6 +53,8 @@ class Parts:
     clock: Clock
     schedule: Callable[[float], float]
     monitor: str | None  # None without a dev set
+    stage: int  # its number, 0 where the run has only one
+    config: dict[str, Any]  # the whole run's
 
     def update(self) -> Update:
         """The update that trains these parts."""
@@ -71,11 +74,12 @@ class Trained:
     metrics: Mapping[str, Metric]
 
 
-def assemble(document: Document) -> Parts:
+def assemble(document: Document, stage: int = 0, before: Mapping[str, Tensor] | None = None) -> Parts:
     """Makes all parts, or raises one ConfigError with every mistake that was found.
 
     What can be made is made even where other sections are wrong, so that mistakes that show only with the data
-    are reported with the rest; but nothing is downloaded for a config that is wrong already.
+    are reported with the rest; but nothing is downloaded for a config that is wrong already. The config is that of
+    one stage, and `before` what the model of the stage before it has learned, by name.
     """
     reader = Reader(registry_of(document), document.absolute)
     attempt = _Attempts(reader)
@@ -98,12 +102,14 @@ def assemble(document: Document) -> Parts:
         chosen = None  # what it is to put out is not known
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
     _initialize(attempt, model, given.get("init", []))
+    if model and before is not None:
+        attempt(("model",), _go_on_from, model, before)
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rules = _rules(attempt, made, task) if task else {}
     attempt(("trainer", "clip"), _clipping, rules, settings.clip)
-    order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
+    order = Order(len(data.train), data.batch_size, settings.accumulate, seed, stage) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
@@ -116,7 +122,7 @@ def assemble(document: Document) -> Parts:
     optimizers = {o.name: Optimizer(rules[o.name], o.part_of(model)) for o in task.objectives}
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, order, clock,
-        schedule, monitor,
+        schedule, monitor, stage, plain,
     )  # fmt: skip
 
 
@@ -247,6 +253,14 @@ def _initialize(attempt: _Attempts, model: nn.Module | None, rules: list[Compone
         fill = attempt.make(rule)
         if fill is not None and model is not None:
             attempt(rule.path, fill, model)
+
+
+def _go_on_from(model: nn.Module, before: Mapping[str, Tensor]) -> None:
+    """Takes over what the stage before has learned, of the same name and shape."""
+    try:
+        adopt(model, before, strict=False)
+    except UnfitError as error:
+        raise UnfitError(f"of the stage before, {error}") from None
 
 
 def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:

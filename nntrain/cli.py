@@ -16,11 +16,10 @@ from nntrain.errors import RunError, UserError
 from nntrain.invocation import command
 
 if TYPE_CHECKING:
-    from nntrain.assemble import Parts
     from nntrain.fit import Request, Result
-    from nntrain.run import Run
     from nntrain.tables import Table
     from nntrain.terminal import ProgressBar
+    from nntrain.trainer import Trainer
 
 app = typer.Typer(
     help="Train neural networks from YAML configs.",
@@ -208,13 +207,13 @@ def show(
     from nntrain.registry import Registry, kind_named
 
     if kind in ("config", "configs"):
-        from nntrain.assemble import assemble
         from nntrain.fit import document
+        from nntrain.plan import plan
         from nntrain.provenance import annotated
 
         with _results_apart():
             written = document(name, overrides or [], _say)
-            plain = assemble(written).plain
+            plain = plan(written).plain
         if as_json:
             _print_json(plain)
         else:
@@ -356,8 +355,11 @@ def _print_study(summary: Mapping[str, Any]) -> None:
         print(f"the best     {command()} eval {shlex.quote(summary['best']['checkpoint'])} --split test")
 
 
-def _progress(parts: "Parts", run: "Run", step: int) -> "ProgressBar":
+def _progress(trainer: "Trainer") -> "ProgressBar":
     from nntrain.terminal import ProgressBar
 
-    _say(f"training in {run.path} on {parts.device.describe()}")
-    return ProgressBar(parts.clock, step)
+    parts = trainer.parts
+    several = len(parts.config["stages"])
+    stage = f" stage {parts.stage + 1} of {several} (stages.{parts.stage})" if several else ""
+    _say(f"training{stage} in {trainer.run.path} on {parts.device.describe()}")
+    return ProgressBar(parts.clock, trainer.step, trainer.past.steps)

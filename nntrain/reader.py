@@ -91,7 +91,7 @@ class Reader:
             return self._leaf(annotation, data, path), data
         if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
             return data, data
-        by_name = [option for option in nested if entry(option) is not None and _is_by_name(data)]
+        by_name = [option for option in nested if entry(option) is not None and is_by_name(data)]
         return self._nested((by_name or nested)[0], data, path)
 
     def _nested(self, option: Any, data: Any, path: Path) -> Read:
@@ -182,13 +182,13 @@ class Reader:
 def _with_default_type(given: Any, setting: Setting) -> Any:
     """Settings of a component without its type are those of the setting's default component."""
     is_component = any(metadata(option, Choice) for option in options(setting.annotation))
-    may_lack_type = isinstance(given, dict) and "type" not in given and not _is_by_name(given)
+    may_lack_type = isinstance(given, dict) and "type" not in given and not is_by_name(given)
     if is_component and may_lack_type and isinstance(setting.default, str):
         return {"type": setting.default, **given}
     return given
 
 
-def _is_by_name(data: Any) -> bool:
+def is_by_name(data: Any) -> bool:
     """Whether these are several components, each under a name, and not the settings of one."""
     if not isinstance(data, Mapping) or "type" in data:
         return False

@@ -125,7 +125,7 @@ def _undisturbed(parts: Parts) -> Iterator[None]:
     devices = [parts.device.torch] if parts.device.torch.type == "cuda" else []
     python = python_state()
     with torch.random.fork_rng(devices):
-        parts.device.seed(parts.seed, 1, 0, 0)
+        parts.device.seed(parts.seed, 1, parts.stage, 0)
         try:
             yield
         finally:
