@@ -45,7 +45,7 @@ def adopt(
     left = {name: why for name in wanted if (why := _unfit(own[name], given.get(name)))}
     taken = [name for name in wanted if name not in left]
     if left and strict:
-        raise UnfitError(f"of the tensors that it holds these do not fit: {_listed(left)}; {_remedy(taken)}", "match")
+        raise UnfitError(f"not all of it fits: {_listed(left)}; {_remedy(taken)}", "match")
     if not taken:
         raise UnfitError(f"nothing of it fits: {_listed(left)}; it holds {', '.join(given)}", "match")
     with torch.no_grad():

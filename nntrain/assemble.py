@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from nntrain.adoption import adopt
 from nntrain.batch import Batch
+from nntrain.binding import bind
 from nntrain.clock import Clock
 from nntrain.config import Document
 from nntrain.data import Dataset, Learned
@@ -18,10 +19,12 @@ from nntrain.data.places import WithheldError, downloads
 from nntrain.device import Device, seed_python
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.experiment import Experiment, TrainerSettings
+from nntrain.groups import Grouped
+from nntrain.initializers.previous_stage import FromPreviousStage
 from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
 from nntrain.network import Network, head_for
-from nntrain.optimizers import Optimizer, Rule
+from nntrain.optimizers import Optimizer
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
@@ -55,6 +58,7 @@ class Parts:
     monitor: str | None  # None without a dev set
     stage: int  # its number, 0 where the run has only one
     config: dict[str, Any]  # the whole run's
+    taken_over: list[str]  # what was taken from networks that were trained before, in words
 
     def update(self) -> Update:
         """The update that trains these parts."""
@@ -74,12 +78,15 @@ class Trained:
     metrics: Mapping[str, Metric]
 
 
-def assemble(document: Document, stage: int = 0, before: Mapping[str, Tensor] | None = None) -> Parts:
+def assemble(
+    document: Document, stage: int = 0, before: Mapping[str, Tensor] | None = None, goes_on: bool = False
+) -> Parts:
     """Makes all parts, or raises one ConfigError with every mistake that was found.
 
     What can be made is made even where other sections are wrong, so that mistakes that show only with the data
     are reported with the rest; but nothing is downloaded for a config that is wrong already. The config is that of
-    one stage, and `before` what the model of the stage before it has learned, by name.
+    one stage, and `before` what the model of the stage before it has learned, by name. For a run that `goes_on`,
+    whose weights come from its checkpoint, no rule fills them.
     """
     reader = Reader(registry_of(document), document.absolute)
     attempt = _Attempts(reader)
@@ -101,9 +108,7 @@ def assemble(document: Document, stage: int = 0, before: Mapping[str, Tensor] | 
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
-    _initialize(attempt, model, given.get("init", []))
-    if model and before is not None:
-        attempt(("model",), _go_on_from, model, before)
+    taken_over = [] if goes_on else _initialize(attempt, model, given.get("init", []), before)
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
@@ -113,16 +118,16 @@ def assemble(document: Document, stage: int = 0, before: Mapping[str, Tensor] | 
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
+    optimizers = _optimizers(attempt, rules, made, task, model, clock) if task and model else {}
 
     if model and data and task and order and not reader.problems:
         attempt(("model",), _tried, model, data, task, metrics, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
-    optimizers = {o.name: Optimizer(rules[o.name], o.part_of(model)) for o in task.objectives}
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, order, clock,
-        schedule, monitor, stage, plain,
+        schedule, monitor, stage, plain, taken_over,
     )  # fmt: skip
 
 
@@ -247,20 +252,36 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     return model.to(device.torch)
 
 
-def _initialize(attempt: _Attempts, model: nn.Module | None, rules: list[Component]) -> None:
-    """Lets the rules fill the parameters that they match, from the generator that the model was made with."""
-    for rule in rules:
-        fill = attempt.make(rule)
+def _initialize(
+    attempt: _Attempts,
+    model: nn.Module | None,
+    chosen: list[Component] | Component,
+    before: Mapping[str, Tensor] | None,
+) -> list[str]:
+    """Lets the rules fill the parameters that they match, from the generator that the model was made with.
+
+    What the stage before has learned comes last, where no rule says otherwise. Returns what was taken over from
+    other networks.
+    """
+    rules = [chosen] if isinstance(chosen, Component) else chosen
+    fills = [(rule.path, attempt.make(rule, *([before] if rule.takes("before") else []))) for rule in rules]
+    if before is not None and not any(rule.takes("before") for rule in rules):
+        fills.append((("model",), partial(_go_on_from, before)))
+    taken_over: list[str] = []
+    for path, fill in fills:
         if fill is not None and model is not None:
-            attempt(rule.path, fill, model)
+            taken = attempt(path, fill, model)
+            taken_over += [f"{'.'.join(map(str, path))}: {taken}"] if taken else []
+    return taken_over
 
 
-def _go_on_from(model: nn.Module, before: Mapping[str, Tensor]) -> None:
-    """Takes over what the stage before has learned, of the same name and shape."""
+def _go_on_from(before: Mapping[str, Tensor], model: nn.Module) -> str:
+    """Takes over all that fits; where nothing does, a rule is to say how the names are changed."""
     try:
-        adopt(model, before, strict=False)
+        return FromPreviousStage(before)(model)
     except UnfitError as error:
-        raise UnfitError(f"of the stage before, {error}") from None
+        rule = "init: [{type: previous_stage, rename: {PATTERN: NAME}}]"
+        raise UnfitError(f"{error}; where parts have other names now, write {rule}") from None
 
 
 def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
@@ -335,14 +356,18 @@ def _metrics(attempt: _Attempts, task: Task, extra: list[Component]) -> dict[str
     return {name: metric for name, metric in made.items() if metric is not None}
 
 
-def _made(attempt: _Attempts, chosen: Component | dict[str, Component] | None) -> Rule | dict[str, Rule] | None:
+def _made(
+    attempt: _Attempts, chosen: Component | dict[str, Component] | None
+) -> Grouped | dict[str, Grouped | None] | None:
     """The update rule that the config chooses, or several by the objective's name."""
     if isinstance(chosen, dict):
         return {name: attempt.make(component) for name, component in chosen.items()}
     return attempt.make(chosen)
 
 
-def _rules(attempt: _Attempts, made: Rule | dict[str, Rule] | None, task: Task) -> dict[str, Any]:
+def _rules(
+    attempt: _Attempts, made: Grouped | dict[str, Grouped | None] | None, task: Task
+) -> dict[str, Grouped | None]:
     """The update rule of each objective: one for all of them, or each its own."""
     names = [objective.name for objective in task.objectives]
     if not isinstance(made, dict):
@@ -357,9 +382,24 @@ def _rules(attempt: _Attempts, made: Rule | dict[str, Rule] | None, task: Task) 
     return {name: made.get(name) for name in names}
 
 
-def _clipping(rules: Mapping[str, Rule | None], clip: float | None) -> None:
+def _optimizers(
+    attempt: _Attempts,
+    rules: dict[str, Grouped | None],
+    made: Grouped | dict[str, Grouped | None] | None,
+    task: Task,
+    model: nn.Module,
+    clock: Clock | None,
+) -> dict[str, Optimizer]:
+    """The rules bound to the model; without a clock, the length being wrong, only to find what else is."""
+    right = {name: rule for name, rule in rules.items() if rule is not None}
+    paths: dict[str, Path] = {name: ("optimizer", name) if isinstance(made, dict) else ("optimizer",) for name in right}
+    objectives = [objective for objective in task.objectives if objective.name in right]
+    return bind(attempt, right, paths, objectives, model, clock or Clock(1, steps_per_epoch=1))
+
+
+def _clipping(rules: Mapping[str, Grouped | None], clip: float | None) -> None:
     """Refuses clipping where a rule looks for the length of its steps: it needs the gradient as it is."""
-    if clip is not None and any(getattr(rule, "sets_length", False) for rule in rules.values()):
+    if clip is not None and any(getattr(made.rule, "sets_length", False) for made in rules.values() if made):
         raise UnfitError("this optimizer finds the length of its steps itself; leave clip out")
 
 

@@ -10,6 +10,7 @@ import torch
 from nntrain.assemble import Parts, first_batch
 from nntrain.batch import Batch
 from nntrain.config import Document
+from nntrain.group_table import group_tables, groups_of
 from nntrain.layers import Layer, multiply_adds, outputs
 from nntrain.network import parameter_count
 from nntrain.plan import plan
@@ -61,6 +62,7 @@ class StageReport:
         columns = ("layer", "type", "output", "parameters", "multiply-adds")
         return [
             Table("layers (for one example)", columns, rows),
+            *group_tables(self.facts["groups"]),
             Table(self.title, ("", "found"), self._found()),
         ]
 
@@ -73,7 +75,8 @@ class StageReport:
         return (
             ("data", f"{data['type']}: {data['inputs']}, {data['targets']}; {sizes}"),
             ("task", facts["task"]),
-            ("model", f"{facts['model']['type']}, {facts['model']['parameters']:,} parameters"),
+            *(("init", taken) for taken in facts["taken_over"]),
+            ("model", f"{facts['model']['type']}, {self._parameters()}"),
             (
                 "length",
                 f"{facts['steps']:,} steps of {facts['batch_size']:,} examples, {facts['steps_per_epoch']:,} an epoch",
@@ -83,6 +86,12 @@ class StageReport:
             ("first gradient", f"norm {_norms(facts['first_grad_norm'])}"),
             ("device", facts["device"]),
         )
+
+    def _parameters(self) -> str:
+        model = self.facts["model"]
+        frozen = model["parameters"] - model["trained"]
+        rest = f", {model['trained']:,} of them trained and {frozen:,} frozen at the first step" if frozen else ""
+        return f"{model['parameters']:,} parameters{rest}"
 
 
 def check(document: Document, config: str, overrides: Sequence[str]) -> Report:
@@ -101,6 +110,7 @@ def _checked(parts: Parts, is_one_of_several: bool, config: str, overrides: Sequ
     findings = preflight(parts, with_fitting=True)
     batch = first_batch(parts.data, parts.order, parts.device)
     first_loss = _first_loss(parts, batch)
+    parameters = parameter_count(parts.model)  # before any are frozen
     began = time.monotonic()
     measures = parts.update()(0, [batch], parts.schedule(0.0))
     norms = {name: float(m.grad_norm) for name, m in measures.items()}
@@ -109,16 +119,19 @@ def _checked(parts: Parts, is_one_of_several: bool, config: str, overrides: Sequ
         "data": {"type": parts.plain["data"]["type"], **parts.data.describe()},
         "model": {
             "type": parts.plain["model"]["type"],
-            "parameters": parameter_count(parts.model),
+            "parameters": parameters,
+            "trained": sum(p.numel() for optimizer in parts.optimizers.values() for p in optimizer.parameters),
             "multiply_adds": multiply_adds(parts.layers),
         },
+        "taken_over": parts.taken_over,
+        "groups": groups_of(parts.model, parts.task.objectives, parts.optimizers),
         "task": parts.plain["task"]["type"],
         "batch_size": len(batch.targets),
         "steps": parts.clock.total,
         "steps_per_epoch": parts.clock.steps_per_epoch,
         "memory_bytes": _memory(parts, batch),
         "first_loss": first_loss,
-        "expected_first_loss": parts.task.untrained_loss(),
+        "expected_first_loss": None if parts.taken_over else parts.task.untrained_loss(),
         "first_grad_norm": norms["model"] if list(norms) == ["model"] else norms,
         "first_step_seconds": time.monotonic() - began,
         "device": parts.device.describe(),
@@ -140,7 +153,8 @@ def _first_loss(parts: Parts, batch: Batch) -> float | None:
 def _memory(parts: Parts, batch: Batch) -> int:
     """An estimate in bytes: parameters with gradients and optimizer state, and what a batch's layers put out."""
     put_out = outputs(parts.layers, len(batch.targets))
-    numbers = 2 * parameter_count(parts.model) + 2 * put_out
+    gradients = sum(p.numel() for optimizer in parts.optimizers.values() for p in optimizer.parameters)
+    numbers = sum(p.numel() for p in parts.model.parameters()) + gradients + 2 * put_out
     states = sum(tensor.nbytes for optimizer in parts.optimizers.values() for tensor in optimizer.state().values())
     return torch.get_default_dtype().itemsize * numbers + states
 

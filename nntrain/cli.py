@@ -16,6 +16,7 @@ from nntrain.errors import RunError, UserError
 from nntrain.invocation import command
 
 if TYPE_CHECKING:
+    from nntrain.assemble import Parts
     from nntrain.fit import Request, Result
     from nntrain.tables import Table
     from nntrain.terminal import ProgressBar
@@ -208,16 +209,26 @@ def show(
 
     if kind in ("config", "configs"):
         from nntrain.fit import document
+        from nntrain.group_table import group_lines, groups_of
         from nntrain.plan import plan
         from nntrain.provenance import annotated
 
         with _results_apart():
             written = document(name, overrides or [], _say)
-            plain = plan(written).plain
+            groups: list[list[str]] = []
+
+            def note(parts: "Parts") -> None:
+                groups.append(group_lines(groups_of(parts.model, parts.task.objectives, parts.optimizers)))
+
+            plain = plan(written, note).plain
         if as_json:
             _print_json(plain)
         else:
             print(annotated(written, plain), end="")
+            for stage, lines in enumerate(groups):
+                where = f"stages.{stage}, " if len(groups) > 1 else ""
+                for line in lines:
+                    print(f"# {where}{line}")
         return
     if overrides:
         raise UserError(f"'{overrides[0]}': only a config can be shown with other settings")
@@ -361,5 +372,7 @@ def _progress(trainer: "Trainer") -> "ProgressBar":
     parts = trainer.parts
     several = len(parts.config["stages"])
     stage = f" stage {parts.stage + 1} of {several} (stages.{parts.stage})" if several else ""
+    for note in parts.taken_over:
+        _say(note)
     _say(f"training{stage} in {trainer.run.path} on {parts.device.describe()}")
     return ProgressBar(parts.clock, trainer.step, trainer.past.steps)

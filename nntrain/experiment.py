@@ -134,7 +134,7 @@ class Experiment:
     plugins: list[str] = field(default_factory=list)
     data: Data
     model: Model
-    init: list[Initializer] = field(default_factory=list)
+    init: list[Initializer] | Initializer = field(default_factory=list)
     task: Task | None = None
     optimizer: Optimizer | dict[str, Optimizer] = "adam"
     scheduler: Scheduler = "constant"

@@ -17,7 +17,7 @@ from nntrain.course import Course, Show, say_failure
 from nntrain.errors import RunError, UnfitError, UserError
 from nntrain.interruption import Interruption
 from nntrain.invocation import command_line
-from nntrain.plan import Plan, plan
+from nntrain.plan import ALL, Plan, plan
 from nntrain.preflight.finding import alarms, remarks
 from nntrain.preflight.run import preflight
 from nntrain.reader import Reader
@@ -72,14 +72,14 @@ def _prepare(request: Request, say: Say) -> Course:
         return _resumed(Run.open(Path(request.resume)), request, say)
     if request.config is None:
         raise UserError("fit needs a config, such as configs/mlp_digits.yaml, or --resume RUN")
-    found: list[str] = []
-    config = document(request.config, request.overrides, say)
-    stages = plan(config, lambda parts: found.extend(_preflight(parts, request)))
+    wanted = document(request.config, request.overrides, say)
     if request.resume == "auto":
-        run = _unfinished(request.out / stages.plain["name"], stages.plain)
+        run = _unfinished(request.out / str(wanted.data["name"]), wanted)
         if run is not None:
             return _resumed(run, Request(None, (), request.out), say)
         say("no unfinished run of this config; starting one")
+    found: list[str] = []
+    stages = plan(wanted, lambda parts: found.extend(_preflight(parts, request)))
     for message in found:
         say(message)
     parts = stages.parts(0)
@@ -115,9 +115,10 @@ def _resumed(run: Run, request: Request, say: Say) -> Course:
     changed = override(load(run.config), request.overrides)
     for note in changed.notes:
         say(note)
-    stages = plan(changed)
+    reached = run.checkpoints.stage()
+    stages = plan(changed, reached=reached)
     if request.config is not None:
-        asked = plan(document(request.config, request.overrides, lambda note: None)).plain
+        asked = plan(document(request.config, request.overrides, lambda note: None), reached=ALL).plain
         others = differences(stages.plain, asked)
         if others:
             raise UserError(
@@ -127,7 +128,10 @@ def _resumed(run: Run, request: Request, say: Say) -> Course:
     stored, complaints = run.checkpoints.newest()
     for complaint in complaints:
         say(complaint)
-    trainer = Trainer(stages.parts(_stage_of(stored, stages, run)), run, stored)
+    stage = _stage_of(stored, stages, run)
+    if stage != reached:
+        stages = plan(changed, reached=stage)
+    trainer = Trainer(stages.parts(stage or 0), run, stored)
     parts, is_last = trainer.parts, trainer.parts.stage + 1 == len(stages)
     if run.is_finished() and stored is None:
         raise UserError(f"{run.path} is finished, but its last checkpoint is gone or damaged; start a new run instead")
@@ -153,10 +157,10 @@ def _resumed(run: Run, request: Request, say: Say) -> Course:
     return Course(stages, trainer)
 
 
-def _stage_of(stored: Checkpoint | None, stages: Plan, run: Run) -> int:
+def _stage_of(stored: Checkpoint | None, stages: Plan, run: Run) -> int | None:
     """The stage that a state is of; UserError where the config no longer has it."""
-    number = 0 if stored is None else position_of(stored, run.checkpoints.last)["stage"]
-    if number >= len(stages):
+    number = None if stored is None else position_of(stored, run.checkpoints.last)["stage"]
+    if number is not None and number >= len(stages):
         raise UserError(f"{run.path} is in stages.{number} already; the config may have more stages, but not fewer")
     return number
 
@@ -194,16 +198,17 @@ def _rate(parts: Parts, step: int) -> float:
     return optimizer.rule.lr * parts.schedule(min(1.0, step / parts.clock.total))
 
 
-def _unfinished(folder: Path, plain: dict[str, Any]) -> Run | None:
+def _unfinished(folder: Path, wanted: Document) -> Run | None:
     """The newest run of this config that has not ended."""
     paths = sorted((p.parent for p in folder.glob("*/config.yaml")), key=_started, reverse=True)
-    for path in paths:
-        run = Run.open(path)
+    runs = [run for path in paths if not (run := Run.open(path)).is_finished()]
+    plain = plan(wanted, reached=ALL).plain if runs else {}
+    for run in runs:
         try:
             is_same = not differences(load(run.config).data, plain)
         except UserError:  # killed while it was written
             continue
-        if is_same and not run.is_finished():
+        if is_same:
             return run
     return None
 

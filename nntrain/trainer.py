@@ -53,6 +53,7 @@ class Trainer:
         self.curves = Curves(parts, facts.get("curves"), self.past)
         self._saved_best = self._best()
         self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", self.past.seconds))
+        self._parameters = parameter_count(parts.model)  # before any are frozen
         self._random = python_state()
 
     def train(self, display: Display, interruption: Interruption) -> str:
@@ -164,7 +165,7 @@ class Trainer:
         """The model, and what the last evaluation measured."""
         curves = self.curves
         return {
-            "model": {"type": self.parts.plain["model"]["type"], "parameters": parameter_count(self.parts.model)},
+            "model": {"type": self.parts.plain["model"]["type"], "parameters": self._parameters},
             "train": curves.metrics_of(curves.last, "train"),
             "dev": curves.metrics_of(curves.last, "dev"),
         }

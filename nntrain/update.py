@@ -45,6 +45,8 @@ class Update:
 
     def __call__(self, step: int, batches: Sequence[Batch], factor: float) -> dict[str, Measures]:
         """Update number `step`, with `factor` times the learning rates."""
+        for optimizer in self.optimizers.values():
+            optimizer.thaw(step)
         return {
             objective.name: self._minimise(objective, batches, factor)
             for objective in self.objectives

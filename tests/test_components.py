@@ -12,7 +12,7 @@ from nntrain.settings import Place
 
 COMPONENTS = [(kind, name) for kind in KINDS for name in Registry().names(kind)]
 COMPUTED = ("model", "loss", "optimizer", "scheduler", "regularizer", "initializer", "metric")  # by a formula
-PLACES = ("root", "path", "file", "folder")  # settings that name a place on disk
+PLACES = ("root", "path", "file", "folder", "from")  # settings that name a place on disk
 each_component = pytest.mark.parametrize(("kind", "name"), COMPONENTS)
 
 

@@ -192,11 +192,43 @@ def test_each_stage_draws_noise_of_its_own(command: Command, write: Write) -> No
 
 
 def test_a_stage_that_can_take_nothing_over_is_refused(command: Command, write: Write, tmp_path: Path) -> None:
-    path = write("data: iris\nmodel: {type: mlp, hidden: []}\nstages: [{}, {model: {type: rnn}, data: digits_rows}]\n")
-    refused = command("check", path, "stages=[{}, {data: digits, model: {type: cnn, readout: average}}]")
+    stages = "[{task: autoencoding, model: autoencoder}, {task: classification, model: {type: mlp}}]"
+    path = write(f"data: digits\nstages: {stages}\n")
+    refused = command("fit", path)
     assert refused.status == 2
-    assert "stages.1.model: of the stage before, nothing of it fits: " in refused.err
-    assert not (tmp_path / "runs").exists()
+    assert ":2:82: stages.1.model: the stage before: nothing of it fits: body.layers.0" in refused.err
+    assert "init: [{type: previous_stage, rename: {PATTERN: NAME}}]" in refused.err
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_parts_may_have_other_names_in_the_next_stage(command: Command, write: Write) -> None:
+    text = """
+data: digits
+model: {type: autoencoder, code: 8, layers: {type: dense, hidden: [16]}}
+task: autoencoding
+trainer: {length: 4 steps}
+stages:
+  - {}
+  - task: classification
+    model: {type: mlp, hidden: [16, 8]}
+    init: [{type: previous_stage, match: ^body, strict: true, rename: {'^encoder.1': body.layers.0.linear,
+            '^encoder.3': body.layers.1.linear}}]
+    optimizer: {type: sgd, lr: 1e-30}
+"""
+    called = command("fit", write(text), "--json")
+    assert called.status == 0, called.err
+    assert "init.0: 4 of 4 tensors taken from the stage before" in called.err
+    tuned = last(Path(called.json["run"])).part("model")
+    coder = last(Path(command("fit", write(text), "stages=[{}]", "--json").json["run"])).part("model")
+    for ours, theirs in (("body.layers.0.linear", "encoder.1"), ("body.layers.1.linear", "encoder.3")):
+        assert all(torch.equal(tuned[f"{ours}.{kind}"], coder[f"{theirs}.{kind}"]) for kind in ("weight", "bias"))
+
+
+def test_the_first_stage_has_none_before_it(command: Command, write: Write) -> None:
+    write("data: iris\nmodel: mlp\ninit: [previous_stage]\nstages: [{}, {}]\n")
+    refused = command("fit", "my.yaml")
+    assert refused.status == 2
+    assert refused.err.startswith("my.yaml:3:8: init.0: there is no stage before this one")
 
 
 def test_at_any_time_the_parts_of_one_stage_are_in_memory(write: Write, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from nntrain.batch import Batch, Sequences, each
 from nntrain.data import Given, Learned, check_alike, plain_files, standardization
 from nntrain.data.plain_files import Piece, unknown
-from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled
+from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled, thinned
 from nntrain.errors import UnfitError
 from nntrain.settings import Count
 from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
@@ -227,7 +227,8 @@ def _divided(source: Source, split: SplitSettings) -> _Parts:
         if getattr(split, name) is not None:
             raise UnfitError(f"{source.name} has a test set of its own; leave this setting out", f"split.{name}")
     if source.dev is not None:
-        return _Parts(source.train, source.dev(), source.test)
+        examples = source.train if split.train is None else source.train.take(thinned(strata, split))
+        return _Parts(examples, source.dev(), source.test)
     train, dev = divide_training(strata, 0.1 if split.dev is None else split.dev, split)
     return _Parts(source.train.take(train), source.train.take(dev), source.test)
 
