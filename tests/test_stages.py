@@ -217,7 +217,7 @@ stages:
 """
     called = command("fit", write(text), "--json")
     assert called.status == 0, called.err
-    assert "init.0: 4 of 4 tensors taken from the stage before" in called.err
+    assert "init.0: from the stage before 4 of 4 tensors taken" in called.err
     tuned = last(Path(called.json["run"])).part("model")
     coder = last(Path(command("fit", write(text), "stages=[{}]", "--json").json["run"])).part("model")
     for ours, theirs in (("body.layers.0.linear", "encoder.1"), ("body.layers.1.linear", "encoder.3")):

@@ -45,7 +45,7 @@ class FromPreviousStage:
     def __call__(self, model: nn.Module) -> str:
         """Fills the model, and says what was taken."""
         try:
-            return f"{adopt(model, self._tensors, self._match, self._strict, self._rename)} from the stage before"
+            return f"from the stage before {adopt(model, self._tensors, self._match, self._strict, self._rename)}"
         except UnfitError as error:
             error.args = (f"the stage before: {error}",)
             raise

@@ -16,10 +16,11 @@ from nntrain.tasks import Detail, Outcome
 
 
 class Coded(NamedTuple):
-    """What an autoencoder makes of a batch: codes (batch, code) and outputs of the inputs' shape."""
+    """What an autoencoder makes of a batch: codes (batch, code), outputs, and what these are to be, of one shape."""
 
     code: Tensor
     reconstruction: Tensor
+    original: Tensor
 
 
 @task("autoencoding")
@@ -29,7 +30,8 @@ class Autoencoding:
     L = sum_i loss(decoder(c_i), x_i) + sparsity |c_i|_1,  c_i = encoder(noisy x_i)
 
     Noise is put on the encoder's inputs in training only, and the clean ones are to be found again (denoising);
-    the penalty draws codes towards few numbers that are not 0 (sparse). The inputs are the prepared ones.
+    the penalty draws codes towards few numbers that are not 0 (sparse). The inputs are the prepared ones. Where a
+    model has a part `below`, x_i is what that makes of the inputs: the layers below those that are trained.
 
     Source: Hinton, Salakhutdinov 2006; denoising: Vincent et al., Extracting and composing robust features with
     denoising autoencoders, 2008; sparse: Goodfellow, Bengio, Courville, Deep Learning, section 14.2.1.
@@ -61,20 +63,20 @@ class Autoencoding:
         self.details: dict[str, Detail] = {}
 
     def outputs(self, model: nn.Module, batch: Batch) -> Coded:
-        return _coded(model, self._noisy(batch.inputs))
+        seen = _seen(model, batch.inputs)
+        return _coded(model, self._noisy(seen), seen)
 
     def loss(self, outputs: Coded, batch: Batch) -> Loss:
-        error = Term(self._loss(outputs.reconstruction, batch.inputs))
+        error = Term(self._loss(outputs.reconstruction, outputs.original))
         return Loss(error=error, sparsity=Term(at_least_single(outputs.code).abs().sum(), self.sparsity))
 
     def counts(self, batch: Batch) -> Counts:
         return dict.fromkeys(("error", "sparsity"), len(batch.inputs))
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
-        outputs = _coded(model, batch.inputs)
-        return Outcome(
-            at_least_single(outputs.reconstruction), batch.inputs, self.loss(outputs, batch), self.counts(batch)
-        )
+        seen = _seen(model, batch.inputs)
+        outputs = _coded(model, seen, seen)
+        return Outcome(at_least_single(outputs.reconstruction), seen, self.loss(outputs, batch), self.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The reconstruction of each example, flat."""
@@ -90,6 +92,11 @@ class Autoencoding:
         return inputs * (torch.rand_like(inputs) >= self.masked) if self.masked else inputs
 
 
-def _coded(model: Any, inputs: Tensor) -> Coded:
+def _seen(model: Any, inputs: Tensor) -> Tensor:
+    below = getattr(model, "below", None)
+    return inputs if below is None else below(inputs)
+
+
+def _coded(model: Any, inputs: Tensor, original: Tensor) -> Coded:
     code = model.encoder(inputs)
-    return Coded(code, model.decoder(code))
+    return Coded(code, model.decoder(code), original)
