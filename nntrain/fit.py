@@ -186,10 +186,10 @@ def _rate_before(before: Document, parts: Parts) -> Callable[[int], float] | Non
         given, _, _ = read(Reader(registry_of(config), config.absolute), config)
         clock = Clock.of(given["trainer"].length, parts.clock.steps_per_epoch)
         chosen, schedule = given["optimizer"], given["scheduler"](clock)
-        rule = (chosen[next(iter(parts.optimizers))] if isinstance(chosen, dict) else chosen)()
+        made = (chosen[next(iter(parts.optimizers))] if isinstance(chosen, dict) else chosen)()
     except (UserError, UnfitError, KeyError):
         return None
-    return lambda step: rule.lr * schedule(min(1.0, step / clock.total))
+    return lambda step: made.rule.lr * schedule(min(1.0, step / clock.total))
 
 
 def _rate(parts: Parts, step: int) -> float:
