@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.binding import bind
+from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
 from nntrain.config import Document
-from nntrain.data import Dataset, Learned
+from nntrain.data import Dataset, Learned, Split
 from nntrain.data.order import Order
 from nntrain.data.places import WithheldError, downloads
 from nntrain.device import Device, seed_python
@@ -52,6 +53,7 @@ class Parts:
     metrics: Mapping[str, Metric]
     regularizers: list[Regularizer]
     optimizers: Mapping[str, Optimizer]
+    clip: Clip
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
@@ -62,8 +64,8 @@ class Parts:
 
     def update(self) -> Update:
         """The update that trains these parts."""
-        objectives = self.task.objectives
-        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.settings.clip)
+        objectives, by_layer = self.task.objectives, self.settings.gradient_norms
+        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip, by_layer)
 
 
 @dataclass(frozen=True)
@@ -100,20 +102,22 @@ def assemble(
     seed_python(seed)
     made = _made(attempt, given.get("optimizer"))
     source: Component | None = given.get("data") or reader.partly_right.get(("data",))
+    attempt.giver = source.name if source else ""
     with downloads(allowed=not reader.problems):
         data: Dataset | None = attempt.make(source, device.torch, None)
-    attempt.giver = source.name if source else ""
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
-    taken_over = [] if goes_on else _initialize(attempt, model, given.get("init", []), before)
+    taken_over: list[str] = []
+    if model and data and task and not goes_on:
+        taken_over = _initialize(attempt, model, given.get("init", []), task.targets, data.train, before)
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rules = _rules(attempt, made, task) if task else {}
-    attempt(("trainer", "clip"), _clipping, rules, settings.clip)
+    clip = _clip(attempt, settings.clip, rules, model)
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed, stage) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
@@ -126,8 +130,8 @@ def assemble(
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
-        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, order, clock,
-        schedule, monitor, stage, plain, taken_over,
+        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip, order,
+        clock, schedule, monitor, stage, plain, taken_over,
     )  # fmt: skip
 
 
@@ -254,24 +258,29 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
 
 def _initialize(
     attempt: _Attempts,
-    model: nn.Module | None,
+    model: nn.Module,
     chosen: list[Component] | Component,
+    targets: Outputs,
+    train: Split,
     before: Mapping[str, Tensor] | None,
 ) -> list[str]:
     """Lets the rules fill the parameters that they match, from the generator that the model was made with.
 
-    What the stage before has learned comes last, where no rule says otherwise. Returns what was taken over from
-    other networks.
+    A rule that takes `targets` looks at the training set, one that takes `before` at what the stage before has
+    learned; that comes last where no rule takes it. Returns what was taken over from other networks.
     """
+
+    def looked_at(rule: Component) -> tuple[Any, ...]:
+        return (before,) if rule.takes("before") else (targets, train) if rule.takes("targets") else ()
+
     rules = [chosen] if isinstance(chosen, Component) else chosen
-    fills = [(rule.path, attempt.make(rule, *([before] if rule.takes("before") else []))) for rule in rules]
+    fills = [(rule.path, attempt.make(rule, *looked_at(rule))) for rule in rules]
     if before is not None and not any(rule.takes("before") for rule in rules):
         fills.append((("model",), partial(_go_on_from, before)))
     taken_over: list[str] = []
     for path, fill in fills:
-        if fill is not None and model is not None:
-            taken = attempt(path, fill, model)
-            taken_over += [f"{'.'.join(map(str, path))}: {taken}"] if taken else []
+        taken = attempt(path, fill, model) if fill is not None else None
+        taken_over += [f"{'.'.join(map(str, path))}: {taken}"] if taken else []
     return taken_over
 
 
@@ -315,6 +324,7 @@ def _tried(
     The model's buffers are put back; the generators are seeded anew before the first step.
     """
     batch = first_batch(data, order, device)
+    seen = next(data.train.sample(len(batch.targets), 0).in_order())  # as evaluation sees them: never augmented
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
     check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
     try:
@@ -327,7 +337,7 @@ def _tried(
                     raise UnfitError(f"the loss of a batch is to be one number, not of shape {tuple(value.shape)}")
             for regularizer in regularizers:
                 regularizer.penalty()
-            outcome = task.evaluate(model.eval(), batch)
+            outcome = task.evaluate(model.eval(), seen)
             for metric in metrics.values():
                 metric.measure(outcome.predictions, outcome.targets)
     except UnfitError:
@@ -397,10 +407,21 @@ def _optimizers(
     return bind(attempt, right, paths, objectives, model, clock or Clock(1, steps_per_epoch=1))
 
 
-def _clipping(rules: Mapping[str, Grouped | None], clip: float | None) -> None:
-    """Refuses clipping where a rule looks for the length of its steps: it needs the gradient as it is."""
-    if clip is not None and any(getattr(made.rule, "sets_length", False) for made in rules.values() if made):
-        raise UnfitError("this optimizer finds the length of its steps itself; leave clip out")
+def _clip(
+    attempt: _Attempts, given: Component | float | None, rules: Mapping[str, Grouped | None], model: nn.Module | None
+) -> Clip:
+    """What clips gradients, refused where a rule looks for the length of its steps: it needs them as they are."""
+    path: Path = ("trainer", "clip")
+    is_short = isinstance(given, float)
+    chosen = attempt.reader.component("clip", {"type": "norm", "limit": given}, path) if is_short else given
+    if not isinstance(chosen, Component):
+        return unclipped
+    if any(getattr(made.rule, "sets_length", False) for made in rules.values() if made):
+        message = "this optimizer finds the length of its steps itself; leave clip out"
+        attempt.reader.problems.append(Problem(path, message))
+    elif model is not None:
+        attempt.make(chosen, model)
+    return chosen
 
 
 def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:

@@ -179,6 +179,31 @@ def check(
         raise typer.Exit(UserError.exit_status)
 
 
+@app.command(name="data")
+def look_at_data(
+    data: Annotated[str, typer.Argument(help="A config file, the name of a shipped one, or a data set's name.")],
+    overrides: Overrides = None,
+    pictures: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw some of its images.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look into a data set: sizes, classes, ranges, lengths, examples."""
+    from nntrain.look.pictures import write_grid
+    from nntrain.look.report import look
+    from nntrain.look.source import data_of
+
+    with _results_apart():
+        name, made = data_of(data, overrides or [], _say)
+        report = look(name, made)
+        if pictures is not None:
+            write_grid(made, pictures)
+    if as_json:
+        _print_json(report.facts)
+        return
+    _print_tables(report.tables())
+    if pictures is not None:
+        print(f"images       {pictures}")
+
+
 @app.command(name="list")
 def list_components(
     kind: Annotated[str | None, typer.Argument(help="models, data, optimizers ...; all without it.")] = None,
@@ -243,6 +268,27 @@ def show(
     if drawn:
         print(f"\n{drawn}")
     print(f"\nin {found['file']}")
+
+
+@app.command(name="verify-resume")
+def verify_resume(
+    config: Annotated[str, typer.Argument(help="A config file, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    kills: Annotated[int, typer.Option(min=1, max=1000, help="How often the run is killed.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the moments at which it is killed.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that a killed run of CONFIG ends bit for bit like one that was not."""
+    from nntrain.verify_resume import verify
+
+    verdict = verify(config, overrides or [], kills, seed, _say)
+    if as_json:
+        _print_json(verdict.as_json())
+    else:
+        _print_tables([verdict.table()])
+        print("the same, bit for bit" if verdict.difference is None else f"they differ in {verdict.difference}")
+    if verdict.difference is not None:
+        raise typer.Exit(RunError.exit_status)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from nntrain.errors import RunError
 from nntrain.interruption import Interruption
 from nntrain.meter import DivergedError
 from nntrain.plan import Plan
@@ -67,6 +68,8 @@ def _trained(trainer: Trainer, show: Show, interruption: Interruption) -> tuple[
                 trainer.close()
     except DivergedError as error:
         return "diverged", str(error)
+    except RunError as error:
+        return "failed", str(error)
     except Exception as error:
         if os.environ.get("NNTRAIN_DEBUG") == "1":
             raise

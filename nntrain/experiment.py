@@ -9,6 +9,7 @@ from nntrain.clock import Duration
 from nntrain.preflight.finding import Rule
 from nntrain.settings import (
     Auto,
+    Clip,
     Count,
     Data,
     Factor,
@@ -77,13 +78,14 @@ class TrainerSettings:
             once a second (by the network's arithmetic, so that it is the same in every run), and at the end
         save: how often the state is saved; auto is every 10 seconds, or less often where saving is slow
         log: how often objective, rate and gradient norm are logged; auto is 200 times a run
+        gradient_norms: whether the norm of each layer's gradient, before clipping, is logged too, as grad_norm/LAYER
         monitor: the metric that says which checkpoint is best, such as dev/error_rate; auto is the task's first
         device: auto, cpu, cuda or cuda:N
         precision: fp32, bf16 for forward passes in bfloat16 where it is safe, or fp64 for weights, data and losses
             in float64
         threads: how many CPU threads torch uses; auto is torch's choice, but one for a network so small that
             several would slow it down
-        clip: the norm that a longer gradient is scaled down to
+        clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
@@ -95,11 +97,12 @@ class TrainerSettings:
     evaluate: Length | Auto = "auto"
     save: Interval | Auto = "auto"
     log: Length | Auto = "auto"
+    gradient_norms: bool = False
     monitor: str = "auto"
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
-    clip: Positive | None = None
+    clip: Positive | Clip | None = None
     accumulate: Count = 1
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None

@@ -24,7 +24,8 @@ def head_for(targets: Targets, body: nn.Module) -> nn.Module:
     """The head z = W h + b by what the targets are, or the one that a body has of its own (tied weights).
 
     One output for each class or value; at every position where the targets are tags or tokens: the features
-    are then (batch, time, features).
+    are then (batch, time, features). The weights start as torch's do, evenly spread with variance 1 / (3 n_in), a
+    third of what would keep the features' size, so that the first loss is nearly that of guessing; b = 0.
     """
     own: Any = getattr(body, "head_for", None)
     if own is not None:
@@ -35,7 +36,9 @@ def head_for(targets: Targets, body: nn.Module) -> nn.Module:
             f"the class {type(body).__name__} must set self.features, the number of features that its forward pass "
             "returns for each example; or take `outputs` and return these itself"
         )
-    return nn.Linear(width, len(targets))
+    linear = nn.Linear(width, len(targets))
+    nn.init.zeros_(linear.bias)
+    return linear
 
 
 def keep(module: nn.Module) -> nn.Module:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -90,8 +90,10 @@ class Reader:
         plain = [o for o in choices if o not in nested and o is not type(None) and get_origin(o) is not Literal]
         if isinstance(data, str) and any(metadata(option, Place) for option in choices):
             data = str(self._absolute(path, data))
-        if not nested or (plain and not isinstance(data, str | list | dict)):
+        if not nested:
             return self._leaf(annotation, data, path), data
+        if plain and not isinstance(data, str | list | dict):  # the short form of a component, or a duration in steps
+            return self._leaf(Union[tuple(plain)], data, path), data  # noqa: UP007
         if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
             return data, data
         option = _of_such_form(nested, data)

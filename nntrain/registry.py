@@ -57,13 +57,19 @@ scheduler = Kind("scheduler", "schedulers")
 regularizer = Kind("regularizer", "regularizers")
 metric = Kind("metric", "metrics")
 initializer = Kind("initializer", "initializers")
-# Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan.
+clip = Kind("clip", "clips")
+augmentation = Kind("augmentation", "augmentations")
+mixture = Kind("mixture", "mixtures")
+# Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan, or after its layers.
 block = Kind("block", "blocks")
+normalization = Kind("normalization", "normalizations")
 form = Kind("form", "forms")
 position = Kind("position", "positions")
 graph_layer = Kind("graph_layer", "graph_layers")
 coder = Kind("coder", "coders")
 adversary = Kind("adversary", "adversaries")
+# Where pictures are kept.
+storage = Kind("storage", "storages")
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in tuple(globals().values()) if isinstance(kind, Kind)}
 

@@ -11,6 +11,7 @@ from nntrain.clock import Duration
 from nntrain.curves import Curves
 from nntrain.device import python_state, restore_python, seed_python
 from nntrain.evaluate import Numbers
+from nntrain.gallery import augmented_examples
 from nntrain.interruption import Interruption
 from nntrain.meter import Meter
 from nntrain.network import parameter_count
@@ -44,7 +45,7 @@ class Trainer:
         self.past = past or Past.stored(facts)
         self.step: int = facts.get("position", {"step": 0})["step"]
         self.update = parts.update()
-        self.meter = Meter([objective.name for objective in parts.task.objectives], parts.device.torch)
+        self.meter = Meter({name: norms.layers for name, norms in self.update.norms.items()}, parts.device.torch)
         seed_python(parts.seed + parts.stage)
         if stored is not None:
             state.restore(stored, parts, self.meter, run.checkpoints.last)
@@ -64,6 +65,7 @@ class Trainer:
         updates = parts.data.train.stream(parts.order.updates(self.step, parts.device.torch))
         parts.model.train()
         self.writers.open()
+        self._show_examples()
         restore_python(self._random)  # importing a library, such as rich, may have drawn numbers
         status = self.ended()
         while status is None:
@@ -127,6 +129,12 @@ class Trainer:
         if self.step >= self.parts.clock.total:
             return "finished"
         return "stopped_early" if self.curves.have_stalled() else None
+
+    def _show_examples(self) -> None:
+        """At the start of a stage a picture of its first batch, where that is augmented images."""
+        picture = augmented_examples(self.parts, 1, self.parts.stage, 0) if self.step == 0 else None
+        if picture is not None:
+            self.writers.examples(*picture, self.past.steps)
 
     def _progress(self, factor: float) -> Numbers:
         """The means since the last time of objective and gradient norm, and the rate of this step."""

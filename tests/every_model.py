@@ -42,27 +42,62 @@ TARGETS: dict[type, Any] = {
 }
 # What is tested of a type: its defaults, where nothing else is said; settings that make it small, or another network.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
-    "alexnet": [{"small": True}],
+    "alexnet": [{"small": True}, {"small": True, "spatial_dropout": 0.2}],
     "autoencoder": [{"layers": {"type": "dense", "hidden": [5]}, "code": 3}, {"layers": "convolutional", "tied": True}],
+    "cnn": [
+        {},
+        {"blocks": [
+            {"type": "convolution", "channels": 4, "norm": "rms"},
+            {"type": "spatial_dropout"},
+            {"type": "convolution", "channels": 4, "norm": "weight"},
+        ], "readout": "average"},
+        {"blocks": [
+            {"type": "convolution", "channels": 4, "norm": {"type": "group", "groups": 2}},
+            {"type": "convolution", "channels": 4, "norm": "instance"},
+        ]},
+    ],
     "fsmn": [{"look_ahead": 0}, {"layers": 1}],
     "gan": [{"networks": "dense"}, {"networks": "dcgan"}],
-    "gnn": [{"layer": layer} for layer in ("graph_conv", "gcn", "sage", "gat", "gin")],
-    "higher_order_rnn": [{"hidden": 5, "order": 3}],
-    "lstm": [{"hidden": 5}, {"hidden": 5, "cell": "squashed", "layers": 2, "bidirectional": True}],
-    "mlp": [{"norm": norm, "hidden": [6, 5], "bottleneck": 2} for norm in ("none", "batch", "layer", "weight")],
-    "resnet": [{"depth": 18, "width": 8}, {"depth": 8, "stem": "cifar", "width": 4, "shortcut": False}],
-    "tdnn": [{"look_ahead": 0}, {"hidden": 6}],
+    "gnn": [
+        *({"layer": layer} for layer in ("graph_conv", "gcn", "sage", "gat", "gin")),
+        {"layer": {"type": "gin", "norm": "rms"}, "norm": "layer"},
+    ],
+    "gru": [{"hidden": 5}, {"hidden": 5, "variational": {"inputs": 0.2, "states": 0.3, "outputs": 0.2}}],
+    "higher_order_rnn": [{"hidden": 5, "order": 3}, {"hidden": 5, "order": 2, "variational": {"states": 0.3}}],
+    "lenet": [{}, {"activation": "selu", "spatial_dropout": 0.2}],
+    "lstm": [
+        {"hidden": 5},
+        {"hidden": 5, "cell": "squashed", "layers": 2, "bidirectional": True},
+        {"hidden": 5, "layers": 2, "bidirectional": True, "variational": {"inputs": 0.2, "states": 0.3}},
+        {"hidden": 5, "cell": "squashed", "variational": {"states": 0.3}},
+    ],
+    "mlp": [
+        *({"norm": norm, "hidden": [6, 5], "bottleneck": 2} for norm in ("none", "batch", "layer", "weight", "rms")),
+        {"norm": {"type": "group", "groups": 2}, "hidden": [8, 6], "activation": "silu", "dropout": 0.2},
+    ],
+    "resnet": [
+        {"depth": 18, "width": 8},
+        {"depth": 8, "stem": "cifar", "width": 4, "shortcut": False},
+        {"depth": 8, "stem": "cifar", "width": 4, "norm": "weight", "spatial_dropout": 0.2, "stochastic_depth": 0.3},
+        {"depth": 8, "stem": "cifar", "width": 4, "norm": "instance"},
+    ],
+    "rnn": [{"hidden": 5}, {"hidden": 5, "activation": "relu", "variational": {"states": 0.3, "outputs": 0.2}}],
+    "tdnn": [{"look_ahead": 0}, {"hidden": 6, "spatial_dropout": 0.2}],
     "torchvision": [{"name": "mobilenet_v3_small"}],
     "transformer": [
-        {"width": 8, "heads": 2, "layers": 2, "form": form, "positions": positions}
-        for form, positions in (
-            ("encoder", "sinusoidal"),
-            ("decoder", "rotary"),
-            ("encoder_decoder", "learned"),
-            ({"type": "lecture"}, "none"),
+        {"width": 8, "heads": 2, "layers": 2, "form": form, "positions": positions, "normalization": normalization}
+        for form, positions, normalization in (
+            ("encoder", "sinusoidal", "layer"),
+            ("decoder", "rotary", "layer"),
+            ("encoder_decoder", "learned", "layer"),
+            ({"type": "lecture"}, "none", "layer"),
+            ({"type": "encoder", "stochastic_depth": 0.3}, "sinusoidal", "rms"),
+            ({"type": "decoder", "stochastic_depth": 0.3}, "rotary", "rms"),
+            ({"type": "encoder_decoder", "stochastic_depth": 0.3}, "learned", "rms"),
+            ({"type": "lecture"}, "none", "rms"),
         )
     ],
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

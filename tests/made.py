@@ -9,12 +9,17 @@ from nntrain.registry import Registry
 REGISTRY = Registry()
 
 
+def component(kind: str, settings: Any) -> Any:
+    """The component that YAML would describe so, as another component's setting."""
+    reader = Reader(REGISTRY)
+    found = reader.component(kind, settings, (kind,))
+    assert found is not None and not reader.problems, reader.problems
+    return found
+
+
 def made(kind: str, settings: Any, *arguments: Any) -> Any:
     """The component that YAML would describe so, for these arguments."""
-    reader = Reader(REGISTRY)
-    component = reader.component(kind, settings, (kind,))
-    assert component is not None and not reader.problems, reader.problems
-    return component(*arguments)
+    return component(kind, settings)(*arguments)
 
 
 def transformer(inputs: Any, targets: Any, form: Any, **settings: Any) -> Network:

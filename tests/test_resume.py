@@ -94,6 +94,17 @@ model: {type: mlp, hidden: [10, 6], norm: batch, dropout: 0.1}
 optimizer: {type: sgd, lr: 0.05, momentum: 0.8}
 trainer: {length: 30 steps, evaluate: 6 steps, save: 5 steps, log: 4 steps}
 """,
+    "groups, one of them frozen for a while": """
+data: {type: wine, batch_size: 25}
+model: {type: mlp, hidden: [10, 6], norm: batch, dropout: 0.1}
+optimizer:
+  type: adamw
+  lr: 0.02
+  groups:
+    - {match: "layers.0", frozen: 13 steps, lr: 0.3x}
+    - {match: "bias$|norm", weight_decay: 0, betas: [0.5, 0.9]}
+trainer: {length: 30 steps, evaluate: 6 steps, save: 4 steps, log: 3 steps}
+""",
     "bf16": """
 data: {type: iris, batch_size: 16}
 model: {type: mlp, hidden: [8], dropout: 0.3}
@@ -112,6 +123,29 @@ model: {type: mlp, hidden: [6], activation: gelu}
 task: {type: classification, label_smoothing: 0.1}
 optimizer: {type: sgd, lr: 0.5, momentum: 0.9}
 trainer: {length: 26 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, clip: 0.1}
+""",
+    "augmented and mixed images": """
+data:
+  type: digits
+  batch_size: 32
+  augment: [{type: shift, pixels: 1}, rotate, {type: elastic, sigma: 2}, erase, rand_augment, noise]
+  mix: either
+model: {type: mlp, hidden: [8], dropout: 0.2}
+trainer: {length: 24 steps, evaluate: 5 steps, save: 5 steps, log: 3 steps, accumulate: 2}
+""",
+    "masked series, mixed": """
+data:
+  type: sequential_digits
+  batch_size: 64
+  augment: [time_masking, {type: frequency_masking, widest: 3}]
+  mix: mixup
+model: {type: gru, hidden: 6}
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
+""",
+    "tokens replaced": """
+data: {type: reversal, length: 4, symbols: 3, examples: 300, batch_size: 64, augment: [replace_tokens]}
+model: {type: gru, hidden: 6}
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
 """,
     "stops early": """
 data: {type: iris, batch_size: 16}
@@ -169,6 +203,41 @@ model: {type: gan, noise: 2, networks: {type: dense, hidden: [8]}}
 task: {type: gan, discriminator_every: 2}
 optimizer: {discriminator: {type: adam, lr: 0.01}, generator: {type: sgd, lr: 0.05, momentum: 0.5}}
 trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
+""",
+    "weight noise, layers' gradient norms, class frequencies": """
+data: {type: iris, batch_size: 9}
+model: {type: mlp, hidden: [8, 6], norm: rms}
+init: [class_frequencies]
+regularizers: [{type: weight_noise, deviation: 0.1}, {type: l2, weight: 0.001}]
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, gradient_norms: true, accumulate: 2}
+""",
+    "stochastic depth, spatial dropout, group normalisation": """
+data: {type: digits, batch_size: 16}
+model:
+  type: resnet
+  stem: cifar
+  depth: 8
+  width: 4
+  norm: {type: group, groups: 2}
+  spatial_dropout: 0.2
+  stochastic_depth: 0.5
+trainer: {length: 12 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, preflight: false}
+""",
+    "variational dropout": """
+data: {type: sequential_digits, read: rows, batch_size: 16}
+model: {type: lstm, hidden: 6, layers: 2, variational: {inputs: 0.2, states: 0.3, outputs: 0.4}}
+trainer: {length: 12 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, preflight: false}
+""",
+    "a transformer of stochastic depth": """
+data: {type: reversal, length: 4, symbols: 5, examples: 300, batch_size: 16}
+model:
+  type: transformer
+  form: {type: encoder, stochastic_depth: 0.5}
+  width: 8
+  heads: 2
+  layers: 3
+  normalization: rms
+trainer: {length: 12 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, preflight: false}
 """,
     "no dev set": """
 data: {type: iris, batch_size: 16, split: {dev: 0}}

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.clips import unclipped
+from nntrain.clips.norm import norm as clip_norm
 from nntrain.device import Device, Precision
 from nntrain.loss import Loss, Objective, Term
 from nntrain.losses.cross_entropy import CrossEntropy
@@ -73,7 +75,8 @@ def update(
     factor: float = 1.0,
 ) -> Mapping[str, Measures]:
     device = Device("cpu", precision)
-    return Update(model, [objective], {"model": Optimizer(rule, model)}, regularizers, device, clip)(
+    clipping = unclipped if clip is None else partial(clip_norm, limit=clip)
+    return Update(model, [objective], {"model": Optimizer(rule, model)}, regularizers, device, clipping)(
         step, batches, factor
     )
 
@@ -311,7 +314,7 @@ def test_an_objective_can_take_part_in_some_updates_only() -> None:
     assert ran == [True, False, False, True, False, False, True]
 
 
-class NonNegative:
+class NonNegative(Regularizer):
     """A constraint: no parameter below zero."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -319,9 +322,6 @@ class NonNegative:
 
     def bind(self, model: nn.Module) -> None:
         self.parameters = list(model.parameters())
-
-    def penalty(self) -> None:
-        return None
 
     def project(self) -> None:
         for p in self.parameters:

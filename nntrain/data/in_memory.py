@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import Batch, Sequences, each
-from nntrain.data import Given, Learned, check_alike, plain_files, standardization
+from nntrain.data import Given, Learned, Split, check_alike, plain_files, standardization
+from nntrain.data.augmented import Changes
 from nntrain.data.plain_files import Piece, unknown
 from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled, thinned
 from nntrain.errors import UnfitError
-from nntrain.settings import Count
+from nntrain.settings import Augmentation, Count, Mixture
 from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
@@ -110,12 +111,14 @@ class InMemory:
 
     Standardisation is x' = (x - mean) / deviation with the mean and deviation of the training set, for each
     feature of a vector or of a step in time, or each channel of an image (a deviation of 0 counts as 1); it
-    travels in the checkpoint.
+    travels in the checkpoint. Images and videos are augmented as pixels from 0 to 1, before they are standardised.
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
         standardize: whether inputs are standardised
         split: how the set is divided where it does not come divided
+        augment: random changes of training inputs, one after the other
+        mix: how training examples are mixed with each other
     """
 
     def __init__(
@@ -127,6 +130,8 @@ class InMemory:
         batch_size: Count | Literal["all"] = 32,
         standardize: bool = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
+        augment: list[Augmentation] = [],  # noqa: B006
+        mix: Mixture | None = None,
     ) -> None:
         self._source = source
         self._device = device
@@ -139,16 +144,20 @@ class InMemory:
             raise UnfitError(f"the checkpoint's inputs were {was} in training; leave this setting out", "standardize")
         self.learned = self._learn() if stored is None else stored
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
+        self._changes = Changes.of(augment, mix, self.inputs, self.targets) if stored is None else Changes()
 
     @cached_property
-    def train(self) -> TensorSplit:
-        return self._ready(self._parts.train)
+    def train(self) -> Split:
+        train = self._parts.train
+        if not (self._changes.augmentations and isinstance(self.inputs, Image | Video)):
+            return self._changes.around(self._ready(train))
+        return self._changes.around(self._ready(train, {}), standardization.on(self._device, self.learned.tensors))
 
     @property
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
 
-    def split(self, name: str) -> TensorSplit | None:
+    def split(self, name: str) -> Split | None:
         if name == "train":
             return self.train
         if name == "dev":
@@ -187,8 +196,8 @@ class InMemory:
         return source
 
     @cached_property
-    def _parts(self) -> "_Parts":
-        return _divided(self._read, self._division)
+    def _parts(self) -> "Parts":
+        return divided(self._read, self._division)
 
     def _learn(self) -> Learned:
         """What is to be known of the training set, for it and for what comes later."""
@@ -196,8 +205,10 @@ class InMemory:
         tensors = standardization.learn(train.inputs, source.scale) if self._standardize else {}
         return Learned(source.inputs, source.targets.learned_from(train.targets), tensors, source.facts)
 
-    def _ready(self, examples: Examples) -> TensorSplit:
-        inputs = standardization.apply(examples.inputs, self._read.scale, self.learned.tensors)
+    def _ready(self, examples: Examples, learned: Mapping[str, Tensor] | None = None) -> TensorSplit:
+        """Examples on the device, prepared by what was learned of the training set, or by something else."""
+        prepared = self.learned.tensors if learned is None else learned
+        inputs = standardization.apply(examples.inputs, self._read.scale, prepared)
         targets = examples.targets
         if targets.is_floating_point():
             targets = targets.to(torch.get_default_dtype())
@@ -207,7 +218,7 @@ class InMemory:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
     """Training, dev and test examples."""
 
     train: Examples
@@ -215,22 +226,22 @@ class _Parts:
     test: Callable[[], Examples]
 
 
-def _divided(source: Source, split: SplitSettings) -> _Parts:
+def divided(source: Source, split: SplitSettings) -> Parts:
     """The parts of a set; one with a test set of its own keeps it for testing."""
     strata = source.targets.strata(source.train.targets)
     if source.dev is not None and split.dev is not None:
         raise UnfitError(f"{source.name} has a dev set of its own; leave this setting out", "split.dev")
     if source.test is None:
         train, dev, tested = divide_all(strata, split)
-        return _Parts(source.train.take(train), source.train.take(dev), lambda: source.train.take(tested))
+        return Parts(source.train.take(train), source.train.take(dev), lambda: source.train.take(tested))
     for name in ("test", "folds", "fold"):
         if getattr(split, name) is not None:
             raise UnfitError(f"{source.name} has a test set of its own; leave this setting out", f"split.{name}")
     if source.dev is not None:
         examples = source.train if split.train is None else source.train.take(thinned(strata, split))
-        return _Parts(examples, source.dev(), source.test)
+        return Parts(examples, source.dev(), source.test)
     train, dev = divide_training(strata, 0.1 if split.dev is None else split.dev, split)
-    return _Parts(source.train.take(train), source.train.take(dev), source.test)
+    return Parts(source.train.take(train), source.train.take(dev), source.test)
 
 
 def as_they_are(
@@ -240,11 +251,17 @@ def as_they_are(
     *,
     batch_size: Count | Literal["all"] = 32,
     split: SplitSettings = SplitSettings(),  # noqa: B008
+    augment: list[Augmentation] = [],  # noqa: B006
+    mix: Mixture | None = None,
 ) -> InMemory:
     """A set held in memory and divided, whose inputs need no preparation: tokens, or numbers that mean themselves.
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
         split: how the set is divided where it does not come divided
+        augment: random changes of training inputs, one after the other
+        mix: how training examples are mixed with each other
     """
-    return InMemory(source, device, stored, batch_size=batch_size, standardize=False, split=split)
+    return InMemory(
+        source, device, stored, batch_size=batch_size, standardize=False, split=split, augment=augment, mix=mix
+    )

@@ -5,11 +5,11 @@ from typing import Any, Literal, Protocol
 
 import torch
 
-from nntrain.data import Given, Learned
-from nntrain.data.in_memory import InMemory, Source, TensorSplit
+from nntrain.data import Given, Learned, Split
+from nntrain.data.in_memory import InMemory, Source
 from nntrain.data.plain_files import Piece
 from nntrain.data.split import SplitSettings
-from nntrain.settings import Count
+from nntrain.settings import Augmentation, Count, Mixture
 
 
 class Files(Protocol):
@@ -29,6 +29,8 @@ class FromFiles:
         batch_size: how many examples a batch has; all for the whole training set
         standardize: whether numbers are standardised with the mean and deviation of the training set
         split: how the set is divided where it does not come divided
+        augment: random changes of training inputs, one after the other
+        mix: how training examples are mixed with each other
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class FromFiles:
         batch_size: Count | Literal["all"] = 32,
         standardize: bool = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
+        augment: list[Augmentation] = [],  # noqa: B006
+        mix: Mixture | None = None,
     ) -> None:
         self._files = files()
         self._set = InMemory(
@@ -49,19 +53,21 @@ class FromFiles:
             batch_size=batch_size,
             standardize=standardize,
             split=split,
+            augment=augment,
+            mix=mix,
         )
         self.learned = self._set.learned
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
 
     @property
-    def train(self) -> TensorSplit:
+    def train(self) -> Split:
         return self._set.train
 
     @property
     def batch_size(self) -> int:
         return self._set.batch_size
 
-    def split(self, name: str) -> TensorSplit | None:
+    def split(self, name: str) -> Split | None:
         return self._set.split(name)
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:

@@ -1,6 +1,6 @@
 """Standardisation: x' = (x - mean) / deviation, with mean and deviation of the training set."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -29,6 +29,12 @@ def apply(inputs: Any, scale: float, learned: Mapping[str, Tensor]) -> Any:
         values, mask = _standardized(inputs.values, scale, learned, axis=2), inputs.mask()
         return Sequences(values if mask is None else values * mask.unsqueeze(-1), inputs.lengths)
     return _standardized(inputs, scale, learned, axis=1)
+
+
+def on(device: torch.device, learned: Mapping[str, Tensor]) -> Callable[[Any], Any]:
+    """What standardises ordinary numbers that lie on a device."""
+    there = {name: tensor.to(device) for name, tensor in learned.items()}
+    return lambda inputs: apply(inputs, 1.0, there)
 
 
 def size_of(inputs: Inputs) -> int:

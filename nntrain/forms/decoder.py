@@ -14,6 +14,7 @@ from nntrain.forms.head import head
 from nntrain.forms.readout import last
 from nntrain.forms.stack import Norm, Stack, start_small
 from nntrain.registry import form
+from nntrain.settings import Probability
 from nntrain.specs import Classes, Series, Tags, Targets, Tokens, Values
 
 
@@ -34,6 +35,8 @@ class Decoder(nn.Module):
         scale: whether queries times keys are divided by sqrt(d); false as some text books write it
         tied: whether a token's weights in the head are its embedding; left out, yes in a language model; other
             targets have none
+        stochastic_depth: how often the last layer leaves out what a part of it adds to an example, in training; the
+            others proportionally less, the lower they are (Huang et al. 2016, arXiv:1603.09382)
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Decoder(nn.Module):
         norm: Norm = "before",
         scale: bool = True,
         tied: bool | None = None,
+        stochastic_depth: Probability = 0.0,
     ) -> None:
         super().__init__()
         predicts_inputs = isinstance(inputs, Tokens) and isinstance(targets, Tokens)
@@ -55,7 +59,7 @@ class Decoder(nn.Module):
         self.is_tied = predicts_inputs and tied is not False
         self.context = inputs.length
         self.embedding = Embedding(inputs, architecture)
-        self.stack = Stack(architecture, norm=norm, scale=scale)
+        self.stack = Stack(architecture, norm=norm, scale=scale, stochastic_depth=stochastic_depth)
         start_small(self.embedding)
 
     def forward(self, x: Sequences, caches: Sequence[Cache] | None = None) -> Tensor:

@@ -5,6 +5,7 @@ from functools import partial
 from torch import nn
 
 from nntrain.models.recurrent import Recurrent
+from nntrain.models.variational import VariationalDropout
 from nntrain.registry import model
 from nntrain.settings import Count, Probability
 from nntrain.specs import Series, Targets, Tokens, Vector
@@ -19,6 +20,7 @@ def gru(
     layers: Count = 1,
     bidirectional: bool = False,
     dropout: Probability = 0.0,
+    variational: VariationalDropout | None = None,
     embedding: Count | None = None,
 ) -> Recurrent:
     """Gated recurrent units, which mix their old state and a new one: fewer parameters than an LSTM.
@@ -36,7 +38,8 @@ def gru(
         hidden: the number of units of each layer, in each direction
         layers: the number of layers; each sees the states of the one below
         bidirectional: whether every layer also reads backwards, its states beside the others
-        dropout: the share of every layer's states that is set to zero in training
+        dropout: the share of every layer's states that is set to zero in training, drawn anew at every step in time
+        variational: dropout that is the same at all steps; left out, there is none
         embedding: the size of the vector that stands for a token; left out, `hidden`; only for tokens
     """
     return Recurrent(
@@ -47,5 +50,6 @@ def gru(
         layers=layers,
         bidirectional=bidirectional,
         dropout=dropout,
+        variational=variational,
         embedding=embedding,
     )

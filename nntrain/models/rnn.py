@@ -6,6 +6,7 @@ from typing import Literal
 from torch import nn
 
 from nntrain.models.recurrent import Recurrent
+from nntrain.models.variational import VariationalDropout
 from nntrain.registry import model
 from nntrain.settings import Count, Probability
 from nntrain.specs import Series, Targets, Tokens, Vector
@@ -20,6 +21,7 @@ def rnn(
     layers: Count = 1,
     bidirectional: bool = False,
     dropout: Probability = 0.0,
+    variational: VariationalDropout | None = None,
     embedding: Count | None = None,
     activation: Literal["tanh", "relu"] = "tanh",
 ) -> Recurrent:
@@ -37,7 +39,8 @@ def rnn(
         hidden: the number of units of each layer, in each direction
         layers: the number of layers; each sees the states of the one below
         bidirectional: whether every layer also reads backwards, its states beside the others
-        dropout: the share of every layer's states that is set to zero in training
+        dropout: the share of every layer's states that is set to zero in training, drawn anew at every step in time
+        variational: dropout that is the same at all steps; left out, there is none
         embedding: the size of the vector that stands for a token; left out, `hidden`; only for tokens
         activation: f
     """
@@ -49,5 +52,6 @@ def rnn(
         layers=layers,
         bidirectional=bidirectional,
         dropout=dropout,
+        variational=variational,
         embedding=embedding,
     )

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from nntrain.batch import IGNORED, Batch
+from nntrain.clips import Clip, unclipped
 from nntrain.device import Device
 from nntrain.layers import multiply_adds, trace
 from nntrain.loss import Objective
@@ -48,7 +49,7 @@ class Trial:
     objective: Objective
     optimizer: Optimizer
     device: Device
-    clip: float | None
+    clip: Clip = unclipped
 
     def steps(self, batch: Batch) -> int:
         """How many steps the arithmetic of the network allows, at most STEPS."""

@@ -103,7 +103,7 @@ def _on_fitting(parts: Parts) -> Iterator[Finding]:
     if len(parts.task.objectives) == 1 and parts.task.untrained_loss() is not None:
         (objective,), (optimizer,) = parts.task.objectives, parts.optimizers.values()
         batches = [next(parts.data.train.sample(examples, 0).in_order()) for examples in EXAMPLES]
-        trial = Trial(parts.model, objective, optimizer, parts.device, parts.settings.clip)
+        trial = Trial(parts.model, objective, optimizer, parts.device, parts.clip)
         yield from one_batch(trial, batches, parts.data.targets, parts.plain, _other_network(parts))
 
 

@@ -72,7 +72,9 @@ class Classification:
         return float(self._loss(torch.zeros(1, len(self.targets)), torch.zeros(1, dtype=torch.long)))
 
     def _smoothed(self, targets: Tensor) -> Tensor:
+        """Class numbers, or distributions where examples are mixed, as smoothed distributions."""
         if self.label_smoothing == 0:
             return targets
-        one_hot = F.one_hot(targets, len(self.targets)).to(torch.get_default_dtype())
-        return one_hot * (1 - self.label_smoothing) + self.label_smoothing / len(self.targets)
+        if not targets.is_floating_point():
+            targets = F.one_hot(targets, len(self.targets)).to(torch.get_default_dtype())
+        return targets * (1 - self.label_smoothing) + self.label_smoothing / len(self.targets)

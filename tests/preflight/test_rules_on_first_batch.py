@@ -207,7 +207,7 @@ def fit(
     few: Batch | None = None,
 ) -> list[Finding]:
     optimizer = Optimizer(rule or Adam(lr=0.01), model)
-    trial = fitting.Trial(model, (task or classify()).objectives[0], optimizer, DEVICE, None)
+    trial = fitting.Trial(model, (task or classify()).objectives[0], optimizer, DEVICE)
     return list(fitting.one_batch(trial, [given or batch(), few or batch()], targets, PLAIN, "model=linear"))
 
 

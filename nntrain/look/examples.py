@@ -1,0 +1,74 @@
+"""A few examples of a split, as rows of text."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nntrain.batch import IGNORED, Batch, GraphBatch, GraphNodes, Pair, Sequences, each
+from nntrain.specs import Classes, Inputs, Pairs, Tags, Targets, Tokens, Values
+
+SHOWN = 8  # numbers, or tokens, of an example's inputs
+
+
+def rows(batch: Batch, inputs: Inputs, targets: Targets, examples: int) -> list[tuple[str, str]]:
+    """What each of the first examples is, and its target, in words."""
+    count = min(examples, len(batch.targets))
+    return [(_input(batch.inputs, inputs, i), _target(batch.targets[i], targets)) for i in range(count)]
+
+
+def _input(given: Any, spec: Inputs, i: int) -> str:
+    if isinstance(given, GraphNodes):
+        return f"node {int(given.chosen[i])}"
+    if isinstance(given, GraphBatch):
+        return f"a graph of {int(given.sizes[i])} nodes"
+    if isinstance(given, Pair) and isinstance(spec, Pairs):
+        source = _said(_steps(given.source, i), spec.source, spec.unit)
+        return f"{source} -> {_said(_steps(given.target, i), spec.target, spec.unit)}"
+    one = _steps(given, i) if isinstance(given, Sequences) else given[i]
+    return _said(one, spec.vocabulary, spec.unit) if isinstance(spec, Tokens) else _numbers(one)
+
+
+def _steps(given: Sequences, i: int) -> Tensor:
+    """The steps of one sequence, without padding."""
+    return given.values[i] if given.lengths is None else given.values[i, : int(given.lengths[i])]
+
+
+def _target(target: Tensor, spec: Targets) -> str:
+    if isinstance(spec, Classes):
+        return spec.names[int(target)]
+    if isinstance(spec, Values):
+        return " ".join(f"{value:.4g}" for value in target.flatten().tolist())
+    if isinstance(spec, Tags | Tokens):
+        return _said(target[target != IGNORED], spec.names, getattr(spec, "unit", "tag"))
+    return _numbers(target)
+
+
+def _said(numbers: Tensor, names: tuple[str, ...], unit: str) -> str:
+    """Tokens as text; letters stand side by side."""
+    joined = ("" if unit in ("character", "byte") else " ").join(names[int(n)] for n in numbers[: 20 * SHOWN])
+    return repr(joined) if unit in ("character", "byte") else joined
+
+
+def _numbers(values: Tensor) -> str:
+    """The first few numbers; the shape where there is more than a row of them."""
+    if values.dim() > 1:
+        shape = " x ".join(map(str, values.shape))
+        return f"{shape} numbers from {float(values.min()):.4g} to {float(values.max()):.4g}"
+    more = " ..." if len(values) > SHOWN else ""
+    return " ".join(f"{float(value):.4g}" for value in values[:SHOWN]) + more
+
+
+def first(batch: Batch, examples: int) -> Any:
+    """The inputs of the first examples."""
+    return each(lambda part: part[:examples], batch.inputs)
+
+
+def lengths(inputs: Any) -> Tensor | None:
+    """How long each sequence of a batch is, or how many nodes each graph has; None for what has no length."""
+    if isinstance(inputs, Pair):
+        return lengths(inputs.source)
+    if isinstance(inputs, Sequences):
+        whole = torch.full((len(inputs.values),), inputs.values.shape[1])
+        return whole if inputs.lengths is None else inputs.lengths.cpu()
+    return inputs.sizes.cpu() if isinstance(inputs, GraphBatch) else None
