@@ -26,6 +26,7 @@ from nntrain.settings import (
     Regularizer,
     Scheduler,
     Share,
+    Stage,
     Task,
     section,
 )
@@ -131,6 +132,8 @@ class Experiment:
         regularizers: penalties and constraints
         metrics: what is measured beside the task's own
         trainer: how long, how often, where
+        stages: parts of a training, one after the other: what changes from the stage before, merged over it key by
+            key; weights pass on by name and shape, while optimizer, schedule and early stopping begin anew
     """
 
     name: Name
@@ -145,3 +148,4 @@ class Experiment:
     regularizers: list[Regularizer] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    stages: list[Stage] = field(default_factory=list)
