@@ -18,10 +18,11 @@ from nntrain.tasks.corruption import Corruption
 
 
 class Coded(NamedTuple):
-    """What an autoencoder makes of a batch: codes (batch, code) and outputs of the inputs' shape."""
+    """What an autoencoder makes of a batch: codes (batch, code), outputs, and what these are to be, of one shape."""
 
     code: Tensor
     reconstruction: Tensor
+    original: Tensor
 
 
 @task("autoencoding")
@@ -30,7 +31,8 @@ class Autoencoding:
 
     L = sum_i loss(decoder(c_i), x_i) + sparsity |c_i|_1,  c_i = encoder(x_i)
 
-    The penalty draws codes towards few numbers that are not 0 (sparse). The inputs are the prepared ones.
+    The penalty draws codes towards few numbers that are not 0 (sparse). The inputs are the prepared ones. Where a
+    model has a part `below`, x_i is what that makes of the inputs: the layers below those that are trained.
 
     Source: Hinton, Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006; sparse:
     Goodfellow, Bengio, Courville, Deep Learning, section 14.2.1.
@@ -58,10 +60,11 @@ class Autoencoding:
         self.details: dict[str, Detail] = {}
 
     def outputs(self, model: nn.Module, batch: Batch) -> Coded:
-        return _coded(model, self._corruption(batch.inputs) if self._corruption else batch.inputs)
+        seen = _seen(model, batch.inputs)
+        return _coded(model, self._corruption(seen) if self._corruption else seen, seen)
 
     def loss(self, outputs: Coded, batch: Batch) -> Loss:
-        error = weighted(self._loss(outputs.reconstruction, batch.inputs), batch.weights)
+        error = weighted(self._loss(outputs.reconstruction, outputs.original), batch.weights)
         size = weighted(at_least_single(outputs.code).abs(), batch.weights)
         return Loss(error=Term(error), sparsity=Term(size, self.sparsity))
 
@@ -69,9 +72,10 @@ class Autoencoding:
         return dict.fromkeys(("error", "sparsity"), examples_of(batch))
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
-        outputs = _coded(model, self._given(batch.inputs))
+        seen = _seen(model, batch.inputs)
+        outputs = _coded(model, self._given(seen), seen)
         predictions = self._predicted(at_least_single(outputs.reconstruction))
-        return Outcome(predictions, batch.inputs, self.loss(outputs, batch), self.counts(batch))
+        return Outcome(predictions, seen, self.loss(outputs, batch), self.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The reconstruction of each example, flat."""
@@ -128,6 +132,11 @@ def denoising(
     return Autoencoding(inputs, Corruption(noise, masked), loss=loss, sparsity=sparsity)
 
 
-def _coded(model: Any, inputs: Tensor) -> Coded:
+def _seen(model: Any, inputs: Tensor) -> Tensor:
+    below = getattr(model, "below", None)
+    return inputs if below is None else below(inputs)
+
+
+def _coded(model: Any, inputs: Tensor, original: Tensor) -> Coded:
     code = model.encoder(inputs)
-    return Coded(code, model.decoder(code))
+    return Coded(code, model.decoder(code), original)

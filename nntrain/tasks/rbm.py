@@ -23,6 +23,8 @@ class Energies(NamedTuple):
 class ContrastiveDivergence:
     """The distribution of the inputs, for a model with a free energy F; labels are not looked at.
 
+    Of a stack of such models the top one learns the distribution of what those below make of the inputs.
+
     L = mean F(data) - mean F(samples), samples = so many steps of Gibbs sampling, taken as constants
 
     Its gradient is that of contrastive divergence, CD-k, or of persistent chains where the model has them. The
@@ -45,7 +47,7 @@ class ContrastiveDivergence:
         self.details: dict[str, Detail] = {}
 
     def outputs(self, model: Any, batch: Batch) -> Energies:
-        data = batch.inputs.flatten(1)
+        data = model.below(batch.inputs)
         return Energies(model.free_energy(data), model.free_energy(model.fantasies(data, self.steps)))
 
     def loss(self, outputs: Energies, batch: Batch) -> Loss:
@@ -61,9 +63,8 @@ class ContrastiveDivergence:
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The free energy of each example: the lower, the likelier."""
-        return [
-            {"free_energy": energy} for energy in outcome.predictions.free_energy(outcome.targets.flatten(1)).tolist()
-        ]
+        model: Any = outcome.predictions
+        return [{"free_energy": energy} for energy in model.free_energy(model.below(outcome.targets)).tolist()]
 
     def untrained_loss(self) -> float | None:
         """Nothing is known of it."""
