@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nntrain.assemble import Parts, Trained, load_state, recall
-from nntrain.checkpoint import find_checkpoint, load
+from nntrain.checkpoint import find_checkpoint, learned_of, load
 from nntrain.config import Document, override
 from nntrain.data import Split
 from nntrain.errors import UnfitError, UserError
 from nntrain.evaluate import Measured, evaluate
-from nntrain.state import learned_of
 
 
 def trained(

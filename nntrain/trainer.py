@@ -11,6 +11,7 @@ from nntrain.clock import Duration
 from nntrain.curves import Curves
 from nntrain.device import python_state, restore_python, seed_python
 from nntrain.evaluate import Numbers
+from nntrain.exhibition import Exhibition
 from nntrain.interruption import Interruption
 from nntrain.meter import Meter
 from nntrain.network import parameter_count
@@ -45,6 +46,7 @@ class Trainer:
             state.restore(stored, parts, self.meter, run.checkpoints.last)
         self.writers = Writers(run.path, facts.get("lengths"))
         self.curves = Curves(parts, facts.get("curves"))
+        self.exhibition = Exhibition(parts)
         self._saved_best = self._best()
         self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", 0.0))
         self._parameters = parameter_count(parts.model)  # before any are frozen
@@ -76,6 +78,8 @@ class Trainer:
                 saving.done(self._save())
             self.stopwatch.step(self.step)
             display.step(self.step)
+        if self.ended():
+            self.writers.projection(self.exhibition.part, self.exhibition.projection())
         return status
 
     def close(self) -> None:
@@ -120,6 +124,7 @@ class Trainer:
         is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), self._progress(factor))
         assert self.curves.last is not None
         self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
+        self.writers.samples(self.exhibition.part, self.exhibition.samples(), self.step)
         if is_best:
             self.run.checkpoints.set_aside_best(state.trained(self.parts, self.step))
         display.evaluation(self.curves.last, is_best)

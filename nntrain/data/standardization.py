@@ -31,6 +31,17 @@ def apply(inputs: Any, scale: float, learned: Mapping[str, Tensor]) -> Any:
     return _standardized(inputs, scale, learned, axis=1)
 
 
+def translation(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What `apply` needs to turn inputs that were prepared by the first into such as the second would have made."""
+    if not first and not second:
+        return {}
+    zeros = torch.zeros_like((first or second)["mean"])
+    (mean, deviation), (other_mean, other_deviation) = (
+        (learned.get("mean", zeros), learned.get("deviation", zeros + 1)) for learned in (first, second)
+    )
+    return {"mean": (other_mean - mean) / deviation, "deviation": other_deviation / deviation}
+
+
 def size_of(inputs: Inputs) -> int:
     """How many features or channels have a mean and a deviation of their own."""
     return inputs.features if isinstance(inputs, Series) else inputs.shape[0]

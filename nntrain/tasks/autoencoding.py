@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
@@ -9,10 +10,12 @@ from nntrain.device import at_least_single
 from nntrain.errors import UnfitError
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.losses import LossFunction
+from nntrain.pictures import COLUMNS, grid, images_of, visible
 from nntrain.registry import task
+from nntrain.samples import Picture, Projection, Sample
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import NonNegative, Probability
-from nntrain.specs import Image, Reconstruction, Vector
+from nntrain.specs import Image, Inputs, Reconstruction, Vector
 from nntrain.tasks import Detail, Outcome
 from nntrain.tasks.corruption import Corruption
 
@@ -80,6 +83,23 @@ class Autoencoding:
     def untrained_loss(self) -> float | None:
         """Nothing is known of it: inputs have any size."""
         return None
+
+    def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """Images above what the model makes of them, and between them the noisy ones that it is given."""
+        images = images_of(batch.inputs[:COLUMNS], inputs)
+        if images is None:
+            return []
+        given = self._given(batch.inputs[:COLUMNS])
+        made = self._predicted(at_least_single(_coded(model, given).reconstruction))
+        shown = [given, made] if self._corruption else [made]
+        others = [part for part in (images_of(each, inputs) for each in shown) if part is not None]
+        return [Picture("reconstructions", grid(torch.cat(visible(images, *others)), columns=len(images)))]
+
+    def projection(self, model: nn.Module, batch: Batch, inputs: Inputs) -> Projection:
+        """The codes, each with its example's label."""
+        codes = at_least_single(_coded(model, batch.inputs).code).flatten(1)
+        labels = batch.targets.reshape(len(codes), -1)[:, 0].tolist()
+        return Projection(codes, [f"{label:g}" for label in labels], images_of(batch.inputs, inputs))
 
     def check(self, batch: Batch) -> None:
         """UnfitError where the loss takes probabilities and the inputs are none."""

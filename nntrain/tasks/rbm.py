@@ -6,10 +6,15 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
+from nntrain.pictures import grid, images_of, visible
 from nntrain.registry import task
+from nntrain.samples import Picture, Sample
 from nntrain.settings import Count
-from nntrain.specs import Density, Image, Vector
+from nntrain.specs import Density, Image, Inputs, Vector
 from nntrain.tasks import Detail, Outcome
+
+SHOWN = 64
+GIBBS_STEPS = 100
 
 
 class Energies(NamedTuple):
@@ -64,6 +69,12 @@ class ContrastiveDivergence:
         return [
             {"free_energy": energy} for energy in outcome.predictions.free_energy(outcome.targets.flatten(1)).tolist()
         ]
+
+    def samples(self, model: Any, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """The hidden units' weights as images, and what the model makes in some steps of Gibbs sampling."""
+        made = model.fantasies(batch.inputs.flatten(1), GIBBS_STEPS)
+        shown = {"weights": images_of(model.weight[:SHOWN], inputs), "samples": images_of(made[:SHOWN], inputs)}
+        return [Picture(name, grid(visible(images)[0])) for name, images in shown.items() if images is not None]
 
     def untrained_loss(self) -> float | None:
         """Nothing is known of it."""
