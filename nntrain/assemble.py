@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from nntrain.averages import Average, NoAverage
 from nntrain.batch import Batch
+from nntrain.batch_statistics import BatchStatistics
 from nntrain.binding import bind
 from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
@@ -53,6 +55,7 @@ class Parts:
     regularizers: list[Regularizer]
     optimizers: Mapping[str, Optimizer]
     clip: Clip
+    average: Average
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
@@ -96,9 +99,9 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
     seed_python(seed)
     made = _made(attempt, given.get("optimizer"))
     source: Component | None = given.get("data") or reader.partly_right.get(("data",))
+    attempt.giver = source.name if source else ""
     with downloads(allowed=not reader.problems):
         data: Dataset | None = attempt.make(source, device.torch, None)
-    attempt.giver = source.name if source else ""
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
@@ -115,6 +118,10 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
+    average: Average = NoAverage()
+    if settings.average and model and data and task and order and clock:
+        statistics = BatchStatistics(model, task.objectives, data.train, order, device, seed)
+        average = attempt.make(settings.average, clock, statistics)
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
     optimizers = _optimizers(attempt, rules, made, task, model, clock) if task and model else {}
 
@@ -126,8 +133,8 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
-        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip, order,
-        clock, schedule, monitor, taken_over,
+        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
+        average, order, clock, schedule, monitor, taken_over,
     )  # fmt: skip
 
 
@@ -303,6 +310,7 @@ def _tried(
     The model's buffers are put back; the generators are seeded anew before the first step.
     """
     batch = first_batch(data, order, device)
+    seen = next(data.train.sample(len(batch.targets), 0).in_order())  # as evaluation sees them: never augmented
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
     check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
     try:
@@ -315,7 +323,7 @@ def _tried(
                     raise UnfitError(f"the loss of a batch is to be one number, not of shape {tuple(value.shape)}")
             for regularizer in regularizers:
                 regularizer.penalty()
-            outcome = task.evaluate(model.eval(), batch)
+            outcome = task.evaluate(model.eval(), seen)
             for metric in metrics.values():
                 metric.measure(outcome.predictions, outcome.targets)
     except UnfitError:

@@ -1,6 +1,7 @@
 """What a trained model is worth: a checkpoint measured on a split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from nntrain.assemble import Parts, Trained, load_state, recall
@@ -33,16 +34,23 @@ def trained(
     for note in document.notes:
         say(note)
     parts = recall(document, learned_of(stored), stored.facts.get("multiply_adds", 0))
-    load_state(parts.model, stored.part("model"), path)
+    load_state(parts.model, stored.model, path)
     return path, parts
+
+
+@contextmanager
+def refusals_of_data() -> Iterator[None]:
+    """Within it, a setting of the data that does not fit is a UserError."""
+    try:
+        yield
+    except UnfitError as error:
+        raise UserError(f"{'.'.join(map(str, ('data', *error.path)))}: {error}") from None
 
 
 def examples_of(parts: Parts | Trained, split: str) -> Split:
     """A split by name; UserError where the data has none."""
-    try:
+    with refusals_of_data():
         examples = parts.data.split(split)
-    except UnfitError as error:
-        raise UserError(f"{'.'.join(map(str, ('data', *error.path)))}: {error}") from None
     if examples is None:
         name = parts.plain["data"]["type"]
         raise UserError(f"{name} has no {split} set; set data.split.{split}, or take --split train")

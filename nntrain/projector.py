@@ -6,7 +6,8 @@ from pathlib import Path
 from torch import Tensor
 
 from nntrain.checkpoint import write_durably
-from nntrain.pictures import png, tiled, visible
+from nntrain.grid import drawn
+from nntrain.pictures import tiled, visible
 from nntrain.samples import Projection
 
 FOLDER = "projection"
@@ -32,7 +33,7 @@ def write(folder: Path, projection: Projection) -> None:
     files = {"points.tsv": _lines(points), "labels.tsv": _lines(labels)}
     sprite = ""
     if projection.pictures is not None:
-        files["pictures.png"] = png(_sprite(projection.pictures))
+        files["pictures.png"] = drawn(_sprite(projection.pictures)).png
         height, width = projection.pictures.shape[2:]
         sprite = SPRITE.format(folder=FOLDER, width=width, height=height)
     for name, content in files.items():

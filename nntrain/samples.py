@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from nntrain.grid import Drawn
+
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, (1 or 3, height, width), from 0 to 1."""
+    """A PNG file."""
 
     name: str
-    pixels: Tensor
+    drawn: Drawn
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from nntrain.curves import Curves
 from nntrain.device import python_state, restore_python, seed_python
 from nntrain.evaluate import Numbers
 from nntrain.exhibition import Exhibition
+from nntrain.gallery import augmented_examples
 from nntrain.interruption import Interruption
 from nntrain.meter import Meter
 from nntrain.network import parameter_count
@@ -60,6 +61,7 @@ class Trainer:
         updates = parts.data.train.stream(parts.order.updates(self.step, parts.device.torch))
         parts.model.train()
         self.writers.open()
+        self._show_examples()
         restore_python(self._random)  # importing a library, such as rich, may have drawn numbers
         status = self.ended()
         while status is None:
@@ -68,6 +70,7 @@ class Trainer:
             factor = parts.schedule(self.step / clock.total) * self.curves.rate
             self.meter.add(self.update(self.step, batches, factor))
             self.step += 1
+            parts.average.follow(self.step)
 
             if clock.due(self.step, self.curves.interval):
                 self._evaluate(factor, display)
@@ -79,7 +82,8 @@ class Trainer:
             self.stopwatch.step(self.step)
             display.step(self.step)
         if self.ended():
-            self.writers.projection(self.exhibition.part, self.exhibition.projection())
+            with parts.average.in_place():
+                self.writers.projection(self.exhibition.part, self.exhibition.projection())
         return status
 
     def close(self) -> None:
@@ -113,6 +117,12 @@ class Trainer:
             return "finished"
         return "stopped_early" if self.curves.have_stalled() else None
 
+    def _show_examples(self) -> None:
+        """At the start of a run a picture of its first batch, where that is augmented images."""
+        picture = augmented_examples(self.parts, 1, state.STAGE, 0) if self.step == 0 else None
+        if picture is not None:
+            self.writers.samples("train", [picture], self.step)
+
     def _progress(self, factor: float) -> Numbers:
         """The means since the last time of objective and gradient norm, and the rate of this step."""
         numbers = self.meter.read(self.step)
@@ -121,12 +131,13 @@ class Trainer:
         return numbers
 
     def _evaluate(self, factor: float, display: Display) -> None:
-        is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), self._progress(factor))
-        assert self.curves.last is not None
-        self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
-        self.writers.samples(self.exhibition.part, self.exhibition.samples(), self.step)
-        if is_best:
-            self.run.checkpoints.set_aside_best(state.trained(self.parts, self.step))
+        with self.parts.average.in_place():
+            is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), self._progress(factor))
+            assert self.curves.last is not None
+            self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
+            self.writers.samples(self.exhibition.part, self.exhibition.samples(), self.step)
+            if is_best:
+                self.run.checkpoints.set_aside_best(state.trained(self.parts, self.step))
         display.evaluation(self.curves.last, is_best)
 
     def _save(self) -> float:

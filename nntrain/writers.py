@@ -68,7 +68,7 @@ class JsonLines:
 
 
 class EventFile:
-    """TensorBoard scalars, written record by record in TensorBoard's own format."""
+    """TensorBoard scalars and pictures, written record by record in TensorBoard's own format."""
 
     def __init__(self, journal: Journal) -> None:
         from tensorboard.summary.writer.record_writer import RecordWriter
@@ -106,12 +106,11 @@ def _value(sample: "Sample") -> Any:
     from tensorboard.plugins.text.metadata import create_summary_metadata
     from tensorboard.util.tensor_util import make_tensor_proto
 
-    from nntrain.pictures import png
     from nntrain.samples import Picture
 
     if isinstance(sample, Picture):
-        colours, height, width = sample.pixels.shape
-        image = Summary.Image(height=height, width=width, colorspace=colours, encoded_image_string=png(sample.pixels))
+        png, width, height = sample.drawn
+        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
         return Summary.Value(tag=sample.name, image=image)
     metadata = create_summary_metadata(display_name=sample.name, description="")
     tensor = make_tensor_proto([sample.markdown.encode()], dtype=object)

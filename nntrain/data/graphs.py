@@ -11,6 +11,7 @@ from torch import Tensor
 from nntrain import specs
 from nntrain.batch import Batch, GraphBatch, each
 from nntrain.data import Given, Learned, check_alike
+from nntrain.data.division import Stratified
 from nntrain.data.in_memory import EVALUATION_BYTES
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.errors import UserError
@@ -155,7 +156,7 @@ class WholeGraphs:
     @cached_property
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
         """The numbers of the graphs of training, dev and test set."""
-        return divide_all(self._found.classes.strata(self._found.labels), self._division)
+        return divide_all(Stratified(self._found.classes.strata(self._found.labels)), self._division)
 
     @cached_property
     def _found(self) -> LabelledGraphs:

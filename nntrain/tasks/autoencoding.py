@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from nntrain.batch import Batch
 from nntrain.device import at_least_single
 from nntrain.errors import UnfitError
+from nntrain.grid import COLUMNS, sheet
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.losses import LossFunction
-from nntrain.pictures import COLUMNS, grid, images_of, visible
+from nntrain.pictures import images_of, visible
 from nntrain.registry import task
 from nntrain.samples import Picture, Projection, Sample
 from nntrain.settings import Loss as LossSetting
@@ -93,7 +94,7 @@ class Autoencoding:
         made = self._predicted(at_least_single(_coded(model, given).reconstruction))
         shown = [given, made] if self._corruption else [made]
         others = [part for part in (images_of(each, inputs) for each in shown) if part is not None]
-        return [Picture("reconstructions", grid(torch.cat(visible(images, *others)), columns=len(images)))]
+        return [Picture("reconstructions", sheet(torch.cat(visible(images, *others)), columns=len(images)))]
 
     def projection(self, model: nn.Module, batch: Batch, inputs: Inputs) -> Projection:
         """The codes, each with its example's label."""

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from nntrain.batch import Batch
 from nntrain.device import at_least_single
+from nntrain.grid import drawn, sheet
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
-from nntrain.pictures import grid, images_of, scatter, visible
+from nntrain.pictures import images_of, scatter, visible
 from nntrain.registry import task
 from nntrain.samples import Picture, Sample
 from nntrain.settings import Count
@@ -81,10 +82,10 @@ class AdversarialGame:
         made = at_least_single(model.make(MADE))
         images = images_of(made[:SHOWN], inputs)
         if images is not None:
-            return [Picture("samples", grid(visible(images)[0]))]
+            return [Picture("samples", sheet(visible(images)[0]))]
         if inputs.shape != (2,):
             return []
-        return [Picture("samples", scatter((batch.inputs, (0.7, 0.7, 0.7)), (made, (0.1, 0.3, 0.8))))]
+        return [Picture("samples", drawn(scatter((batch.inputs, (0.7, 0.7, 0.7)), (made, (0.1, 0.3, 0.8)))))]
 
     def untrained_loss(self) -> float | None:
         """3 ln 2, the logits of an untrained discriminator being near 0."""

@@ -4,8 +4,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nntrain.batch import Batch, Sequences
+from nntrain.grid import sheet
 from nntrain.look.examples import text_of
-from nntrain.pictures import BAD, GOOD, captioned, images_of, visible
+from nntrain.pictures import images_of, visible
 from nntrain.samples import Picture, Sample, Text, table
 from nntrain.specs import Classes, Inputs, Tokens
 
@@ -21,9 +22,10 @@ def hardest(logits: Tensor, batch: Batch, inputs: Inputs, targets: Classes) -> l
     right = [targets.names[c] for c in batch.targets[order].tolist()]
     shares = [f"{p:.0%}" for p in probabilities.tolist()]
     if images is not None:
-        words = [f"{a} {p}" if a == r else f"{a}, not {r}" for a, r, p in zip(answers, right, shares, strict=True)]
-        colours = [GOOD if a == r else BAD for a, r in zip(answers, right, strict=True)]
-        return [Picture("hardest", captioned(visible(images)[0], words, colours))]
+        both = list(zip(answers, right, shares, strict=True))
+        words = [[f"{answer} {share}", "" if answer == name else f"not {name}"] for answer, name, share in both]
+        colours = ["darkgreen" if answer == name else "red" for answer, name, _ in both]
+        return [Picture("hardest", sheet(visible(images)[0], words, colours))]
     if isinstance(inputs, Tokens) and isinstance(batch.inputs, Sequences):
         texts = [text_of(batch.inputs, inputs, i) for i in order.tolist()]
         rows = list(zip(texts, right, answers, shares, strict=True))

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.grid import sheet
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
-from nntrain.pictures import grid, images_of, visible
+from nntrain.pictures import images_of, visible
 from nntrain.registry import task
 from nntrain.samples import Picture, Sample
 from nntrain.settings import Count
@@ -74,7 +75,7 @@ class ContrastiveDivergence:
         """The hidden units' weights as images, and what the model makes in some steps of Gibbs sampling."""
         made = model.fantasies(batch.inputs.flatten(1), GIBBS_STEPS)
         shown = {"weights": images_of(model.weight[:SHOWN], inputs), "samples": images_of(made[:SHOWN], inputs)}
-        return [Picture(name, grid(visible(images)[0])) for name, images in shown.items() if images is not None]
+        return [Picture(name, sheet(visible(images)[0])) for name, images in shown.items() if images is not None]
 
     def untrained_loss(self) -> float | None:
         """Nothing is known of it."""

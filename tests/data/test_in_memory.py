@@ -255,7 +255,7 @@ def test_preparing_leaves_the_source_as_it_is() -> None:
 def test_a_stored_preparation_is_used_instead_of_a_new_one() -> None:
     plain = raw(numbered())
     stored = {"mean": torch.tensor([10.0, 20.0]), "deviation": torch.tensor([2.0, 4.0])}
-    data = made(numbered(), replace(plain.learned, tensors=stored))
+    data = made(numbered(), replace(plain.learned, tensors=stored, facts={"standardize": True}))
     for name in PARTS:
         expected = (part(plain, name).inputs - stored["mean"]) / stored["deviation"]
         torch.testing.assert_close(part(data, name).inputs, expected)
@@ -265,8 +265,9 @@ def test_a_stored_preparation_is_used_instead_of_a_new_one() -> None:
 def test_a_stored_preparation_of_other_data_is_refused() -> None:
     """Which a user gets by `eval CHECKPOINT data.standardize=true` or `data=wine`."""
     learned = made(numbered()).learned
-    with pytest.raises(UnfitError, match="inputs were not standardised"):
-        made(numbered(), replace(learned, tensors={}))
+    with pytest.raises(UnfitError, match="trained with true; leave this setting out") as error:
+        raw(numbered(), stored=learned)
+    assert error.value.path == ("standardize",)
     with pytest.raises(UnfitError, match="trained on vectors of 7 features"):
         made(numbered(), replace(learned, inputs=Vector(7))).split("dev")
 
