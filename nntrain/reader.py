@@ -89,7 +89,7 @@ class Reader:
             data = str(self._absolute(path, data))
         if not nested:
             return self._leaf(annotation, data, path), data
-        if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
+        if _is_word(data, choices):
             return data, data
         by_name = [option for option in nested if entry(option) is not None and _is_by_name(data)]
         return self._nested((by_name or nested)[0], data, path)
@@ -179,9 +179,15 @@ class Reader:
         self.problems.append(Problem(path, message, on_key))
 
 
+def _is_word(data: Any, choices: tuple[Any, ...]) -> bool:
+    """Whether these choices have it as a word that is no component's name, such as none."""
+    return isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal)
+
+
 def _with_default_type(given: Any, setting: Setting) -> Any:
     """Settings of a component without its type are those of the setting's default component."""
-    is_component = any(metadata(option, Choice) for option in options(setting.annotation))
+    choices = options(setting.annotation)
+    is_component = any(metadata(option, Choice) for option in choices) and not _is_word(setting.default, choices)
     may_lack_type = isinstance(given, dict) and "type" not in given and not _is_by_name(given)
     if is_component and may_lack_type and isinstance(setting.default, str):
         return {"type": setting.default, **given}
