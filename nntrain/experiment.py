@@ -9,6 +9,8 @@ from nntrain.clock import Duration
 from nntrain.preflight.finding import Rule
 from nntrain.settings import (
     Auto,
+    Average,
+    Clip,
     Count,
     Data,
     Factor,
@@ -24,6 +26,7 @@ from nntrain.settings import (
     Regularizer,
     Scheduler,
     Share,
+    Stage,
     Task,
     section,
 )
@@ -83,8 +86,9 @@ class TrainerSettings:
             in float64
         threads: how many CPU threads torch uses; auto is torch's choice, but one for a network so small that
             several would slow it down
-        clip: the norm that a longer gradient is scaled down to
+        clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
+        average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
         preflight: whether data and first batch are looked at for faults before the first step
@@ -100,8 +104,9 @@ class TrainerSettings:
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
-    clip: Positive | None = None
+    clip: Positive | Clip | None = None
     accumulate: Count = 1
+    average: Average | None = None
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None
     preflight: bool = True
@@ -119,13 +124,16 @@ class Experiment:
         plugins: Python files with the user's own components
         data: what is learned from
         model: the network
-        init: rules for the weights to start from, one after the other; what none matches starts as its layer does
+        init: rules for the weights to start from, one after the other, or one alone, such as {from: CHECKPOINT} for
+            those of a trained network; what none matches starts as its layer does
         task: what is learned; left out, inferred from the data's targets
         optimizer: how the weights change; for a task with several objectives also one for each, by its name
         scheduler: how the learning rate changes
         regularizers: penalties and constraints
         metrics: what is measured beside the task's own
         trainer: how long, how often, where
+        stages: parts of a training, one after the other: what changes from the stage before, merged over it key by
+            key; weights pass on by name and shape, while optimizer, schedule and early stopping begin anew
     """
 
     name: Name
@@ -133,10 +141,11 @@ class Experiment:
     plugins: list[str] = field(default_factory=list)
     data: Data
     model: Model
-    init: list[Initializer] = field(default_factory=list)
+    init: list[Initializer] | Initializer = field(default_factory=list)
     task: Task | None = None
     optimizer: Optimizer | dict[str, Optimizer] = "adam"
     scheduler: Scheduler = "constant"
     regularizers: list[Regularizer] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    stages: list[Stage] = field(default_factory=list)

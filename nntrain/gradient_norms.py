@@ -15,16 +15,18 @@ class GradientNorms:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        """`names` are those of the parameters, in the order of the gradients."""
-        owners = [_layer_of(name) for name in names]
-        self.layers = list(dict.fromkeys(owners))
-        self._members = torch.tensor([[layer == owner for owner in owners] for layer in self.layers])
+        """`names` are those of all parameters that are ever trained."""
+        self.layers = list(dict.fromkeys(map(_layer_of, names)))
+        self._members: dict[tuple[str, ...], Tensor] = {}
 
-    def __call__(self, gradients: list[Tensor]) -> Tensor:
-        """The norms, (layers,)."""
+    def __call__(self, names: tuple[str, ...], gradients: list[Tensor]) -> Tensor:
+        """The norms, (layers,), of the gradients of the parameters of these names; 0 for a layer that is frozen."""
         squares = torch.stack(torch._foreach_norm(gradients)).square()
-        self._members = self._members.to(squares)
-        return (self._members @ squares).sqrt()
+        if names not in self._members:
+            owners = [_layer_of(name) for name in names]
+            members = torch.tensor([[layer == owner for owner in owners] for layer in self.layers])
+            self._members[names] = members.to(squares)
+        return (self._members[names] @ squares).sqrt()
 
 
 class NoGradientNorms:
@@ -33,7 +35,7 @@ class NoGradientNorms:
     def __init__(self, names: Sequence[str]) -> None:
         self.layers: list[str] = []
 
-    def __call__(self, gradients: list[Tensor]) -> Tensor:
+    def __call__(self, names: tuple[str, ...], gradients: list[Tensor]) -> Tensor:
         return gradients[0].new_zeros(0)
 
 

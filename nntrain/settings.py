@@ -11,9 +11,13 @@ from nntrain.clock import PATTERN, Duration, parse_duration, parse_interval
 
 @dataclass(frozen=True)
 class Choice:
-    """Metadata of a setting that is a component of this kind: `{type: NAME, ...}` or just `NAME`."""
+    """Metadata of a setting that is a component of this kind: `{type: NAME, ...}` or just `NAME`.
+
+    `implied` are types that may be left out, by the setting that tells them: `{from: ...}` is a checkpoint.
+    """
 
     kind: str
+    implied: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Place:
     """
 
 
+@dataclass(frozen=True)
+class Partial:
+    """Metadata of a setting that is a part of the whole config, to be merged over it."""
+
+
 Section = TypeVar("Section", bound=type)
 
 
@@ -45,6 +54,15 @@ def section(cls: Section) -> Section:
     """Marks a class whose keyword settings form a section of fixed type, without `type:`."""
     cls.is_section = True  # type: ignore[attr-defined]
     return cls
+
+
+def varying(cls: Section) -> Section:
+    """Marks a section that takes any settings of the component that it is for, beside its own.
+
+    They need not be given; those that are come before the others, as a mapping.
+    """
+    cls.varies = True  # type: ignore[attr-defined]
+    return section(cls)
 
 
 def _parse_name(value: object) -> str:
@@ -72,6 +90,7 @@ Interval = Annotated[
 Name = Annotated[str, Parsed(_parse_name, "the name of a folder, without slashes")]
 PathText = Annotated[str, Place()]
 Auto = Literal["auto"]
+Stage = Annotated[dict[str, Any], Partial()]
 
 Model = Annotated[Any, Choice("model")]
 Data = Annotated[Any, Choice("data")]
@@ -81,7 +100,12 @@ Optimizer = Annotated[Any, Choice("optimizer")]
 Scheduler = Annotated[Any, Choice("scheduler")]
 Regularizer = Annotated[Any, Choice("regularizer")]
 Metric = Annotated[Any, Choice("metric")]
-Initializer = Annotated[Any, Choice("initializer")]
+Initializer = Annotated[Any, Choice("initializer", implied=(("from", "checkpoint"),))]
+Scaling = Annotated[Any, Choice("scaling")]
+Clip = Annotated[Any, Choice("clip")]
+Average = Annotated[Any, Choice("average")]
+Augmentation = Annotated[Any, Choice("augmentation")]
+Mixture = Annotated[Any, Choice("mixture")]
 Block = Annotated[Any, Choice("block")]
 Normalization = Annotated[Any, Choice("normalization")]
 Form = Annotated[Any, Choice("form")]
@@ -89,3 +113,4 @@ Position = Annotated[Any, Choice("position")]
 GraphLayer = Annotated[Any, Choice("graph_layer")]
 Coder = Annotated[Any, Choice("coder")]
 Adversary = Annotated[Any, Choice("adversary")]
+Storage = Annotated[Any, Choice("storage")]

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device
 from nntrain.gradient_norms import GradientNorms, NoGradientNorms
@@ -24,10 +24,7 @@ class Measures(NamedTuple):
 
 
 class Update:
-    """Knows no task: for each objective it takes the gradient over the micro-batches, clips it and steps.
-
-    Clipping scales the gradient to norm `clip` where it is longer (Pascanu et al. 2013, arXiv:1211.5063).
-    """
+    """Knows no task: for each objective it takes the gradient over the micro-batches, clips it and steps."""
 
     def __init__(
         self,
@@ -36,7 +33,7 @@ class Update:
         optimizers: Mapping[str, Optimizer],
         regularizers: Sequence[Regularizer],
         device: Device,
-        clip: float | None,
+        clip: Clip = unclipped,
         by_layer: bool = False,
     ) -> None:
         self.model = model
@@ -44,12 +41,14 @@ class Update:
         self.optimizers = optimizers
         self.regularizers = regularizers
         self.device = device
-        self.clip = clip
+        self.clip = clip(model)
         kind = GradientNorms if by_layer else NoGradientNorms
-        self.norms = {name: kind(optimizer.names) for name, optimizer in optimizers.items()}
+        self.norms = {name: kind(optimizer.all_names()) for name, optimizer in optimizers.items()}
 
     def __call__(self, step: int, batches: Sequence[Batch], factor: float) -> dict[str, Measures]:
         """Update number `step`, with `factor` times the learning rates."""
+        for optimizer in self.optimizers.values():
+            optimizer.thaw(step)
         return {
             objective.name: self._minimise(objective, batches, factor)
             for objective in self.objectives
@@ -59,10 +58,9 @@ class Update:
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         optimizer = self.optimizers[objective.name]
         closure = Closure(self.model, objective, optimizer.parameters, batches, self.regularizers, self.device)
-        gradients, norm = closure.gradients, nn.utils.get_total_norm(closure.gradients)
-        layer_norms = self.norms[objective.name](gradients)
-        if self.clip is not None:
-            gradients = list(torch._foreach_mul(gradients, self.clip / norm.clamp(min=self.clip)))
+        norm = nn.utils.get_total_norm(closure.gradients)
+        layer_norms = self.norms[objective.name](optimizer.names, closure.gradients)
+        gradients = self.clip(optimizer.parameters, closure.gradients, norm)
         optimizer.step(gradients, factor, closure)
         for regularizer in self.regularizers:
             regularizer.project()

@@ -36,7 +36,7 @@ def test_a_layer_is_a_module_with_what_computes_its_weights() -> None:
         math.sqrt(sum(float(of[n].square().sum()) for n in names if n.startswith(start)))
         for start in ("scale", "first", "last")
     ]
-    assert norms(gradients).tolist() == pytest.approx(expected)
+    assert norms(tuple(names), gradients).tolist() == pytest.approx(expected)
 
 
 CONFIG = """

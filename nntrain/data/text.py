@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import Batch, Sequences
-from nntrain.data import Given, Learned
+from nntrain.data import Given, Learned, Split
+from nntrain.data.augmented import Changes
 from nntrain.data.split import sampled
 from nntrain.errors import UnfitError, UserError
-from nntrain.settings import Count
+from nntrain.settings import Augmentation, Count
 from nntrain.specs import Tokens
 
 Unit = Literal["character", "byte"]
@@ -94,6 +95,7 @@ class Blocks:
         batch_size: how many blocks a batch has
         block: how many tokens a block has
         unit: what a token is, a character or a byte of the UTF-8 text
+        augment: random changes of training inputs, one after the other
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Blocks:
         batch_size: Count = 32,
         block: Count = 128,
         unit: Unit = "character",
+        augment: list[Augmentation] = [],  # noqa: B006
     ) -> None:
         self._corpus = corpus
         self._device = device
@@ -114,15 +117,16 @@ class Blocks:
         self.batch_size = batch_size
         self.learned = self._learn() if stored is None else stored
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
+        self._changes = Changes.of(augment, None, self.inputs, self.targets) if stored is None else Changes()
         if stored is None:
             self.split("train")  # what cannot be divided is refused before anything starts
 
     @property
-    def train(self) -> TextSplit:
-        return self._splits["train"]
+    def train(self) -> Split:
+        return self._changes.around(self._splits["train"])
 
-    def split(self, name: str) -> TextSplit | None:
-        return self._splits["train" if name == "train" else "dev"]
+    def split(self, name: str) -> Split | None:
+        return self.train if name == "train" else self._splits["dev"]
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
         raise UserError(f"there is no way to read {self.inputs} from files; take --split")

@@ -10,13 +10,13 @@ from nntrain.models.recurrent import Recurrent
 from nntrain.models.variational import VariationalDropout
 from nntrain.registry import model
 from nntrain.settings import Count, Probability
-from nntrain.specs import Series, Targets, Tokens, Vector
+from nntrain.specs import Headed, Series, Tokens, Vector
 
 
 @model("higher_order_rnn")
 def higher_order_rnn(
     inputs: Series | Tokens | Vector,
-    targets: Targets,
+    targets: Headed,
     *,
     order: Count = 3,
     hidden: Count = 128,

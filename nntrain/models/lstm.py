@@ -10,13 +10,13 @@ from nntrain.models.recurrent import Layer, Recurrent
 from nntrain.models.variational import VariationalDropout
 from nntrain.registry import model
 from nntrain.settings import Count, Probability
-from nntrain.specs import Series, Targets, Tokens, Vector
+from nntrain.specs import Headed, Series, Tokens, Vector
 
 
 @model("lstm")
 def lstm(
     inputs: Series | Tokens | Vector,
-    targets: Targets,
+    targets: Headed,
     *,
     hidden: Count = 128,
     layers: Count = 1,

@@ -37,7 +37,8 @@ def preflight(parts: Parts, with_fitting: bool) -> list[Finding]:
         found = list(_on_data(parts, scans))
         if not any(finding.rule in UNUSABLE for finding in found):
             found += _on_first_batches(parts, scans["train"])
-            found += _on_fitting(parts) if with_fitting else ()
+            # A later stage will not start from the weights that it has now.
+            found += _on_fitting(parts) if with_fitting and parts.stage == 0 else ()
     heard = [finding for finding in found if finding.rule not in parts.settings.silence]
     return sorted(heard, key=lambda finding: finding.level != "alarm")
 
@@ -75,7 +76,8 @@ def _on_first_batches(parts: Parts, train: Scan) -> Iterator[Finding]:
         if parts.task.untrained_loss() is not None:
             yield from first_batch.outputs_fit_loss(found, targets, parts.plain, other)
             yield from first_batch.input_dependence(found, model, other)
-            yield from _on_first_loss(parts, model, objective, batches[0], found, prior)
+            if not parts.taken_over:
+                yield from _on_first_loss(parts, model, objective, batches[0], found, prior)
 
 
 def _on_first_loss(
@@ -101,7 +103,7 @@ def _on_fitting(parts: Parts) -> Iterator[Finding]:
     if len(parts.task.objectives) == 1 and parts.task.untrained_loss() is not None:
         (objective,), (optimizer,) = parts.task.objectives, parts.optimizers.values()
         batches = [next(parts.data.train.sample(examples, 0).in_order()) for examples in EXAMPLES]
-        trial = Trial(parts.model, objective, optimizer.rule, parts.device, parts.settings.clip)
+        trial = Trial(parts.model, objective, optimizer, parts.device, parts.clip)
         yield from one_batch(trial, batches, parts.data.targets, parts.plain, _other_network(parts))
 
 
@@ -125,7 +127,7 @@ def _undisturbed(parts: Parts) -> Iterator[None]:
     devices = [parts.device.torch] if parts.device.torch.type == "cuda" else []
     python = python_state()
     with torch.random.fork_rng(devices):
-        parts.device.seed(parts.seed, 1, 0, 0)
+        parts.device.seed(parts.seed, 1, parts.stage, 0)
         try:
             yield
         finally:

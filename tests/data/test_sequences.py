@@ -50,7 +50,7 @@ def test_series_are_standardised_by_their_real_steps_alone() -> None:
 def test_a_checkpoints_mean_and_deviation_are_taken_for_series() -> None:
     stored = {"mean": torch.tensor([1.0, 2.0]).double(), "deviation": torch.tensor([2.0, 4.0]).double()}
     plain = InMemory(series, CPU, None, standardize=False)
-    data = InMemory(series, CPU, replace(plain.learned, tensors=stored))
+    data = InMemory(series, CPU, replace(plain.learned, tensors=stored, facts={"standardize": True}))
     expected = (real(plain.train.inputs) - torch.tensor([1.0, 2.0])) / torch.tensor([2.0, 4.0])
     torch.testing.assert_close(real(data.train.inputs), expected)
 
@@ -114,6 +114,7 @@ def series_part() -> Examples:
 def test_a_set_with_dev_and_test_parts_of_its_own_keeps_them() -> None:
     data = InMemory(own_parts, CPU, None)
     assert [len(part) for name in ("train", "dev", "test") if (part := data.split(name)) is not None] == [40, 6, 6]
+    assert len(InMemory(own_parts, CPU, None, split=SplitSettings(train=7)).train) == 7
 
 
 def test_a_set_with_a_dev_part_of_its_own_is_not_divided_again() -> None:

@@ -1,0 +1,92 @@
+"""The user's own pictures: a folder for each class, or a table of labels."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Len
+
+from nntrain.data import Learned
+from nntrain.data.class_folders import classes_of, labelled_files, numbers_of
+from nntrain.data.image_files import SUFFIXES, THREADS, BrokenImageError, measure
+from nntrain.data.image_set import FromPictures, Listing
+from nntrain.registry import data
+from nntrain.settings import Auto, PathText
+from nntrain.specs import Classes, Image
+
+LARGEST = 224  # pixels of a side that is not given
+Side = Annotated[int, Ge(1)]
+Size = Annotated[list[Side], Len(2, 2)]
+
+
+@data("image_folder", within=FromPictures)
+class ImageFolder:
+    """Your own pictures: a folder for each class (cat/1.png, dog/7.jpg ...), or a table of labels.
+
+    Folders train, dev (or val, valid) and test above those of the classes make official parts. PNG, JPEG, WebP and
+    what else Pillow reads; 16 bits a channel become 8, what is transparent becomes white. A picture of another size
+    is scaled until it covers the size, and its middle is cut out. Classes are those of the training part.
+
+    Source: the layout of torchvision.datasets.ImageFolder.
+
+    Settings:
+        path: the folder
+        labels: a CSV file with the columns file (relative to path) and label, in place of a folder for each class;
+            a third column part says train, dev or test
+        size: height and width; auto is the pictures' own where all are alike, else a square whose side is the
+            median of their shorter sides, at most 224
+        channels: 1 for grey, 3 for colours; auto is 3 where any picture has colours
+    """
+
+    def __init__(
+        self,
+        *,
+        path: PathText,
+        labels: PathText | None = None,
+        size: Size | Auto = "auto",
+        channels: Literal[1, 3] | Auto = "auto",
+    ) -> None:
+        self._path = Path(path)
+        self._labels = Path(labels) if labels else None
+        self._size = size
+        self._channels = channels
+
+    def listing(self, stored: Learned | None) -> Listing:
+        listed = labelled_files(self._path, self._labels, SUFFIXES, "pictures")
+        measured = _measured([file for file, _, _ in listed])
+        found = [labelled for labelled, size in zip(listed, measured, strict=True) if isinstance(size, Image)]
+        classes = classes_of(found, self._path) if stored is None else stored.targets
+        assert isinstance(classes, Classes)
+        size = self._common(measured) if stored is None else stored.inputs
+        assert isinstance(size, Image)
+        numbers = torch.tensor(numbers_of(found, classes))
+        files, parts = [file for file, _, _ in found], [part for _, _, part in found]
+        broken = {str(f): size for (f, _, _), size in zip(listed, measured, strict=True) if isinstance(size, str)}
+        return Listing("image_folder", files, numbers, classes, parts, size, broken)
+
+    def _common(self, measured: Sequence[Image | str]) -> Image:
+        """One size for all pictures."""
+        sizes = [size for size in measured if isinstance(size, Image)]
+        channels = max(size.channels for size in sizes) if self._channels == "auto" else self._channels
+        if self._size != "auto":
+            return Image(channels, *self._size)
+        if len({(size.height, size.width) for size in sizes}) == 1:
+            return Image(channels, sizes[0].height, sizes[0].width)
+        side = min(LARGEST, round(median(min(size.height, size.width) for size in sizes)))
+        return Image(channels, side, side)
+
+
+def _measured(files: Sequence[Path]) -> list[Image | str]:
+    """The size of each picture, or why it has none."""
+
+    def one(path: Path) -> Image | str:
+        try:
+            return measure(path)
+        except BrokenImageError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(one, files))
