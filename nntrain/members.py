@@ -13,10 +13,9 @@ from nntrain.config import differences
 from nntrain.data import Learned
 from nntrain.errors import UserError
 from nntrain.measure import trained
-from nntrain.run import Run
+from nntrain.run import ENDED_WELL, Run
 
 Say = Callable[[str], None]
-ENDED_WELL = ("finished", "stopped_early")
 ONLY_IN_TRAINING = ("batch_size", "augment", "mix", "keep", "root")  # what evaluated examples do not depend on
 
 

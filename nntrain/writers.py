@@ -4,7 +4,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -94,6 +94,14 @@ class EventFile:
         image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
         summary = Summary(value=[Summary.Value(tag=tag, image=image)])
         self._write(Event(wall_time=time.time(), step=step, summary=summary))
+
+    def bands(self, charts: Mapping[str, Sequence[str]]) -> None:
+        """Lets TensorBoard's custom scalars draw bands: by name the tags of a line, of its lower and its upper end."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from torch.utils.tensorboard.summary import custom_scalars
+
+        layout = {"mean and 95 % interval": {name: ["Margin", list(tags)] for name, tags in charts.items()}}
+        self._write(Event(wall_time=time.time(), summary=custom_scalars(layout)))  # type: ignore[no-untyped-call]
 
     def _write(self, event: Any) -> None:
         self._records.write(event.SerializeToString())
