@@ -18,9 +18,9 @@ from nntrain.invocation import command
 if TYPE_CHECKING:
     from nntrain.assemble import Parts
     from nntrain.fit import Request, Result
-    from nntrain.run import Run
     from nntrain.tables import Table
     from nntrain.terminal import ProgressBar
+    from nntrain.trainer import Trainer
 
 app = typer.Typer(
     help="Train neural networks from YAML configs.",
@@ -254,20 +254,27 @@ def show(
     from nntrain.registry import Registry, kind_named
 
     if kind in ("config", "configs"):
-        from nntrain.assemble import assemble
         from nntrain.fit import document
         from nntrain.group_table import group_lines, groups_of
+        from nntrain.plan import plan
         from nntrain.provenance import annotated
 
         with _results_apart():
             written = document(name, overrides or [], _say)
-            parts = assemble(written)
+            groups: list[list[str]] = []
+
+            def note(parts: "Parts") -> None:
+                groups.append(group_lines(groups_of(parts.model, parts.task.objectives, parts.optimizers)))
+
+            plain = plan(written, note).plain
         if as_json:
-            _print_json(parts.plain)
+            _print_json(plain)
         else:
-            print(annotated(written, parts.plain), end="")
-            for line in group_lines(groups_of(parts.model, parts.task.objectives, parts.optimizers)):
-                print(f"# {line}")
+            print(annotated(written, plain), end="")
+            for stage, lines in enumerate(groups):
+                where = f"stages.{stage}, " if len(groups) > 1 else ""
+                for line in lines:
+                    print(f"# {where}{line}")
         return
     if overrides:
         raise UserError(f"'{overrides[0]}': only a config can be shown with other settings")
@@ -436,8 +443,13 @@ def _print_study(summary: Mapping[str, Any]) -> None:
         print(f"the best     {command()} eval {shlex.quote(summary['best']['checkpoint'])} --split test")
 
 
-def _progress(parts: "Parts", run: "Run", step: int) -> "ProgressBar":
+def _progress(trainer: "Trainer") -> "ProgressBar":
     from nntrain.terminal import ProgressBar
 
-    _say(f"training in {run.path} on {parts.device.describe()}")
-    return ProgressBar(parts.clock, step)
+    parts = trainer.parts
+    several = len(parts.config["stages"])
+    stage = f" stage {parts.stage + 1} of {several} (stages.{parts.stage})" if several else ""
+    for note in parts.taken_over:
+        _say(note)
+    _say(f"training{stage} in {trainer.run.path} on {parts.device.describe()}")
+    return ProgressBar(parts.clock, trainer.step, trainer.past.steps)

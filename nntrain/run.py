@@ -18,7 +18,7 @@ from nntrain.checkpoint import Checkpoints, write_durably
 from nntrain.errors import UserError
 from nntrain.writers import finite
 
-ENDED_WELL = ("finished", "stopped_early")
+ENDED = ("finished", "stopped_early")
 
 
 def now() -> str:
@@ -58,7 +58,7 @@ class Run:
         return run
 
     def is_finished(self) -> bool:
-        return self.summary_status() in ENDED_WELL
+        return self.summary_status() in ENDED
 
     def summary_status(self) -> str | None:
         try:

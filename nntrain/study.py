@@ -10,9 +10,10 @@ from typing import Any
 from nntrain.band_pictures import write_pictures
 from nntrain.bands import bands_of
 from nntrain.checkpoint import write_durably
+from nntrain.course import Show
 from nntrain.errors import UserError
-from nntrain.fit import Request, Result, Say, Show, fit
-from nntrain.run import ENDED_WELL, now
+from nntrain.fit import Request, Result, Say, fit
+from nntrain.run import ENDED, now
 from nntrain.spread import deviation, interval
 from nntrain.tables import Table
 from nntrain.writers import finite
@@ -52,7 +53,7 @@ def study(request: Request, variants: Variants, kind: str, say: Say, show: Show)
 
 def _draw(summaries: Sequence[Mapping[str, Any]], folder: Path) -> None:
     """Draws the curves of the runs that ended well as bands, where there are several."""
-    well = [summary for summary in summaries if summary["status"] in ENDED_WELL]
+    well = [summary for summary in summaries if summary["status"] in ENDED]
     if len(well) > 1:
         metrics = {part: list(well[0][part]) for part in ("train", "dev")}
         bands = bands_of([Path(summary["run"]) for summary in well], metrics)
@@ -67,7 +68,7 @@ def together(summaries: Sequence[Mapping[str, Any]], folder: Path, better: str) 
     """
     parts = {part: [_metrics(summary, part) for summary in summaries] for part in ("train", "dev", "best")}
     last = summaries[-1]
-    unwell = [s for s in summaries if s["status"] not in ENDED_WELL]
+    unwell = [s for s in summaries if s["status"] not in ENDED]
     return {
         "run": str(folder.resolve()),
         "status": unwell[0]["status"] if unwell else "finished",
