@@ -103,7 +103,7 @@ def assemble(document: Document) -> Parts:
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rules = _rules(attempt, made, task) if task else {}
     attempt(("trainer", "clip"), _clipping, rules, settings.clip)
-    order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
+    order = attempt(("data",), _order, data, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
@@ -259,6 +259,10 @@ def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
         raise UnfitError(f"the model fails on {data.inputs}: {_reason(error)}") from error
     device.use_threads(multiply_adds(layers, data.batch_size))
     return layers
+
+
+def _order(data: Dataset, accumulate: int, seed: int) -> Order:
+    return Order(len(data.train), data.batch_size, accumulate, seed, data.sampler)
 
 
 def first_batch(data: Dataset, order: Order, device: Device) -> Batch:

@@ -24,7 +24,10 @@ from nntrain.run import Run, describe_environment
 from nntrain.trainer import Display, Trainer
 
 # What the position in a run, and what its dev set has not seen, depend on.
-FIXED = ("data.type", "data.split", "data.batch_size", "data.standardize", "trainer.accumulate")
+FIXED = (
+    *("data.type", "data.split", "data.batch_size", "data.standardize", "data.sampler", "data.tokenizer"),
+    "trainer.accumulate",
+)
 Say = Callable[[str], None]
 Show = Callable[[Parts, Run, int], AbstractContextManager[Display]]
 

@@ -8,13 +8,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from nntrain.batch import Batch, Sequences, each
+from nntrain.batch import Batch, Sequences, each, lengths_of
 from nntrain.data import Given, Learned, check_alike, plain_files, standardization
 from nntrain.data.plain_files import Piece, unknown
 from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled
 from nntrain.errors import UnfitError
+from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Count
-from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
+from nntrain.settings import Sampler as SamplerSetting
+from nntrain.specs import Classes, Image, Pairs, Series, Targets, Tokens, Vector, Video
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
 
@@ -116,6 +118,7 @@ class InMemory:
         batch_size: how many examples a batch has; all for the whole training set
         standardize: whether inputs are standardised
         split: how the set is divided where it does not come divided
+        sampler: in which order examples are seen
     """
 
     def __init__(
@@ -127,8 +130,10 @@ class InMemory:
         batch_size: Count | Literal["all"] = 32,
         standardize: bool = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
+        sampler: SamplerSetting = "shuffled",
     ) -> None:
         self._source = source
+        self._sampler = sampler
         self._device = device
         self._batch_size = batch_size
         self._standardize = standardize
@@ -147,6 +152,12 @@ class InMemory:
     @property
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        train = self.train
+        labels = train.targets if isinstance(self.targets, Classes) else None
+        return self._sampler(TrainingSet(len(train), self.batch_size, labels, lengths_of(train.inputs)))
 
     def split(self, name: str) -> TensorSplit | None:
         if name == "train":
@@ -239,11 +250,13 @@ def as_they_are(
     *,
     batch_size: Count | Literal["all"] = 32,
     split: SplitSettings = SplitSettings(),  # noqa: B008
+    sampler: SamplerSetting = "shuffled",
 ) -> InMemory:
     """A set held in memory and divided, whose inputs need no preparation: tokens, or numbers that mean themselves.
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
         split: how the set is divided where it does not come divided
+        sampler: in which order examples are seen
     """
-    return InMemory(source, device, stored, batch_size=batch_size, standardize=False, split=split)
+    return InMemory(source, device, stored, batch_size=batch_size, standardize=False, split=split, sampler=sampler)

@@ -9,7 +9,9 @@ from nntrain.data import Given, Learned
 from nntrain.data.in_memory import InMemory, Source, TensorSplit
 from nntrain.data.plain_files import Piece
 from nntrain.data.split import SplitSettings
+from nntrain.samplers import Sampler
 from nntrain.settings import Count
+from nntrain.settings import Sampler as SamplerSetting
 
 
 class Files(Protocol):
@@ -29,6 +31,7 @@ class FromFiles:
         batch_size: how many examples a batch has; all for the whole training set
         standardize: whether numbers are standardised with the mean and deviation of the training set
         split: how the set is divided where it does not come divided
+        sampler: in which order examples are seen
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class FromFiles:
         batch_size: Count | Literal["all"] = 32,
         standardize: bool = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
+        sampler: SamplerSetting = "shuffled",
     ) -> None:
         self._files = files()
         self._set = InMemory(
@@ -49,6 +53,7 @@ class FromFiles:
             batch_size=batch_size,
             standardize=standardize,
             split=split,
+            sampler=sampler,
         )
         self.learned = self._set.learned
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
@@ -60,6 +65,10 @@ class FromFiles:
     @property
     def batch_size(self) -> int:
         return self._set.batch_size
+
+    @property
+    def sampler(self) -> Sampler:
+        return self._set.sampler
 
     def split(self, name: str) -> TensorSplit | None:
         return self._set.split(name)

@@ -14,6 +14,8 @@ from nntrain.batch import Batch, Sequences
 from nntrain.data import Given, Learned
 from nntrain.data.split import sampled
 from nntrain.errors import UnfitError, UserError
+from nntrain.samplers import Sampler, TrainingSet
+from nntrain.samplers.shuffled import Shuffled
 from nntrain.settings import Count
 from nntrain.specs import Tokens
 
@@ -120,6 +122,10 @@ class Blocks:
     @property
     def train(self) -> TextSplit:
         return self._splits["train"]
+
+    @property
+    def sampler(self) -> Sampler:
+        return Shuffled(TrainingSet(len(self.train), self.batch_size))
 
     def split(self, name: str) -> TextSplit | None:
         return self._splits["train" if name == "train" else "dev"]
