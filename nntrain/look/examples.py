@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED, Batch, GraphBatch, GraphNodes, Pair, Sequences, each
 from nntrain.specs import Classes, Inputs, Pairs, Tags, Targets, Tokens, Values
+from nntrain.tokenizers import text_of
 
 SHOWN = 8  # numbers, or tokens, of an example's inputs
 
@@ -46,8 +47,8 @@ def _target(target: Tensor, spec: Targets) -> str:
 
 def _said(numbers: Tensor, names: tuple[str, ...], unit: str) -> str:
     """Tokens as text; letters stand side by side."""
-    joined = ("" if unit in ("character", "byte") else " ").join(names[int(n)] for n in numbers[: 20 * SHOWN])
-    return repr(joined) if unit in ("character", "byte") else joined
+    said = text_of([names[int(n)] for n in numbers[: 20 * SHOWN]], unit)
+    return repr(said) if unit in ("character", "byte", "piece") else said
 
 
 def _numbers(values: Tensor) -> str:
