@@ -1,5 +1,6 @@
 """Text from a language model, a token at a time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,8 @@ from torch import Generator, Tensor
 from nntrain.batch import Sequences
 from nntrain.forms.decoder import Decoder
 from nntrain.network import Network
+
+Following = Callable[[Tensor, Tensor], Tensor]  # logits (batch, vocabulary) after a text, and what of it is new
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,9 @@ class Sampling:
         likely, tokens = likely[:, : self.top_k], tokens[:, : self.top_k]
         chances = likely.softmax(dim=-1)
         reached = chances.cumsum(dim=-1) - chances  # by the more likely tokens: 0 for the first, which so is kept
-        drawn = torch.multinomial(chances.masked_fill(reached >= self.top_p, 0), 1, generator=generator)
+        drawn = torch.multinomial(
+            chances.masked_fill((reached >= self.top_p) & (reached > 0), 0), 1, generator=generator
+        )
         return tokens.gather(1, drawn).squeeze(1)
 
 
@@ -42,20 +47,36 @@ def generate(
     length: int,
     sampling: Sampling = Sampling(),
     generator: Generator | None = None,
+    context: int | None = None,
 ) -> Tensor:
-    """A prompt (batch, time), at least one token long, and `length` tokens more, by a decoder in eval mode.
+    """A prompt (batch, time), at least one token long, and `length` tokens more, by a language model in eval mode.
 
-    Keys and values of what was seen are kept, so that each step computes one position. Where the text grows longer
-    than the sequences of the training, the model goes on from the last half of what it can see.
+    Where the text grows longer than the sequences of the training, a decoder goes on from the last half of what it
+    can see; another network sees the last `context` tokens at every step, or all of them.
     """
-    body = model.body
-    if not isinstance(body, Decoder):
-        raise TypeError(f"only a decoder goes on with a text, not {type(body).__name__}")
-    text, fresh, caches = prompt, prompt[:, -body.context :], body.new_caches()
+    following = _cached(model, model.body) if isinstance(model.body, Decoder) else _anew(model, context)
+    text = fresh = prompt
     for _ in range(length):
-        if caches[0].length + fresh.shape[1] > body.context:
-            fresh, caches = text[:, -max(1, body.context // 2) :], body.new_caches()
-        logits = model.head(body(Sequences(fresh), caches)[:, -1])
-        fresh = sampling.draw(logits, generator).unsqueeze(1)
+        fresh = sampling.draw(following(text, fresh), generator).unsqueeze(1)
         text = torch.cat((text, fresh), dim=1)
     return text
+
+
+def _cached(model: Network, body: Decoder) -> Following:
+    """Keys and values of what was seen are kept, so that each step computes one position."""
+    caches = body.new_caches()
+
+    def following(text: Tensor, fresh: Tensor) -> Tensor:
+        nonlocal caches
+        if text is fresh:
+            fresh = text[:, -body.context :]
+        elif caches[0].length + fresh.shape[1] > body.context:
+            fresh, caches = text[:, -max(1, body.context // 2) :], body.new_caches()
+        return model.head(body(Sequences(fresh), caches)[:, -1])
+
+    return following
+
+
+def _anew(model: Network, context: int | None) -> Following:
+    """All that the network sees is computed at every step."""
+    return lambda text, fresh: model(Sequences(text if context is None else text[:, -context:]))[:, -1]
