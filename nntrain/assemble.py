@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.binding import bind
+from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
 from nntrain.config import Document
 from nntrain.data import Dataset, Learned
@@ -17,10 +19,11 @@ from nntrain.data.places import WithheldError, downloads
 from nntrain.device import Device, seed_python
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.experiment import Experiment, TrainerSettings
+from nntrain.groups import Grouped
 from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
 from nntrain.network import Network, head_for
-from nntrain.optimizers import Optimizer, Rule
+from nntrain.optimizers import Optimizer
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
@@ -48,15 +51,17 @@ class Parts:
     metrics: Mapping[str, Metric]
     regularizers: list[Regularizer]
     optimizers: Mapping[str, Optimizer]
+    clip: Clip
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
     monitor: str | None  # None without a dev set
+    taken_over: list[str]  # what was taken from networks that were trained before, in words
 
     def update(self) -> Update:
         """The update that trains these parts."""
         objectives = self.task.objectives
-        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.settings.clip)
+        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip)
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,12 @@ class Trained:
     metrics: Mapping[str, Metric]
 
 
-def assemble(document: Document) -> Parts:
+def assemble(document: Document, goes_on: bool = False) -> Parts:
     """Makes all parts, or raises one ConfigError with every mistake that was found.
 
     What can be made is made even where other sections are wrong, so that mistakes that show only with the data
-    are reported with the rest; but nothing is downloaded for a config that is wrong already.
+    are reported with the rest; but nothing is downloaded for a config that is wrong already. For a run that
+    `goes_on`, whose weights come from its checkpoint, no rule fills them.
     """
     reader = Reader(registry_of(document), document.absolute)
     attempt = _Attempts(reader)
@@ -97,26 +103,26 @@ def assemble(document: Document) -> Parts:
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
-    _initialize(attempt, model, given.get("init", []))
+    taken_over = [] if goes_on else _initialize(attempt, model, given.get("init", []))
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rules = _rules(attempt, made, task) if task else {}
-    attempt(("trainer", "clip"), _clipping, rules, settings.clip)
+    clip = _clip(attempt, settings.clip, rules, model)
     order = attempt(("data",), _order, data, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
+    optimizers = _optimizers(attempt, rules, made, task, model, clock) if task and model else {}
 
     if model and data and task and order and not reader.problems:
         attempt(("model",), _tried, model, data, task, metrics, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
-    optimizers = {o.name: Optimizer(rules[o.name], o.part_of(model)) for o in task.objectives}
     return Parts(
-        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, order, clock,
-        schedule, monitor,
+        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip, order,
+        clock, schedule, monitor, taken_over,
     )  # fmt: skip
 
 
@@ -241,12 +247,18 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     return model.to(device.torch)
 
 
-def _initialize(attempt: _Attempts, model: nn.Module | None, rules: list[Component]) -> None:
-    """Lets the rules fill the parameters that they match, from the generator that the model was made with."""
-    for rule in rules:
+def _initialize(attempt: _Attempts, model: nn.Module | None, rules: list[Component] | Component) -> list[str]:
+    """Lets the rules fill the parameters that they match, from the generator that the model was made with.
+
+    Returns what they took over from other networks.
+    """
+    taken_over: list[str] = []
+    for rule in [rules] if isinstance(rules, Component) else rules:
         fill = attempt.make(rule)
         if fill is not None and model is not None:
-            attempt(rule.path, fill, model)
+            taken = attempt(rule.path, fill, model)
+            taken_over += [f"{'.'.join(map(str, rule.path))}: {taken}"] if taken else []
+    return taken_over
 
 
 def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
@@ -325,14 +337,18 @@ def _metrics(attempt: _Attempts, task: Task, extra: list[Component]) -> dict[str
     return {name: metric for name, metric in made.items() if metric is not None}
 
 
-def _made(attempt: _Attempts, chosen: Component | dict[str, Component] | None) -> Rule | dict[str, Rule] | None:
+def _made(
+    attempt: _Attempts, chosen: Component | dict[str, Component] | None
+) -> Grouped | dict[str, Grouped | None] | None:
     """The update rule that the config chooses, or several by the objective's name."""
     if isinstance(chosen, dict):
         return {name: attempt.make(component) for name, component in chosen.items()}
     return attempt.make(chosen)
 
 
-def _rules(attempt: _Attempts, made: Rule | dict[str, Rule] | None, task: Task) -> dict[str, Any]:
+def _rules(
+    attempt: _Attempts, made: Grouped | dict[str, Grouped | None] | None, task: Task
+) -> dict[str, Grouped | None]:
     """The update rule of each objective: one for all of them, or each its own."""
     names = [objective.name for objective in task.objectives]
     if not isinstance(made, dict):
@@ -347,10 +363,36 @@ def _rules(attempt: _Attempts, made: Rule | dict[str, Rule] | None, task: Task) 
     return {name: made.get(name) for name in names}
 
 
-def _clipping(rules: Mapping[str, Rule | None], clip: float | None) -> None:
-    """Refuses clipping where a rule looks for the length of its steps: it needs the gradient as it is."""
-    if clip is not None and any(getattr(rule, "sets_length", False) for rule in rules.values()):
-        raise UnfitError("this optimizer finds the length of its steps itself; leave clip out")
+def _optimizers(
+    attempt: _Attempts,
+    rules: dict[str, Grouped | None],
+    made: Grouped | dict[str, Grouped | None] | None,
+    task: Task,
+    model: nn.Module,
+    clock: Clock | None,
+) -> dict[str, Optimizer]:
+    """The rules bound to the model; without a clock, the length being wrong, only to find what else is."""
+    right = {name: rule for name, rule in rules.items() if rule is not None}
+    paths: dict[str, Path] = {name: ("optimizer", name) if isinstance(made, dict) else ("optimizer",) for name in right}
+    objectives = [objective for objective in task.objectives if objective.name in right]
+    return bind(attempt, right, paths, objectives, model, clock or Clock(1, steps_per_epoch=1))
+
+
+def _clip(
+    attempt: _Attempts, given: Component | float | None, rules: Mapping[str, Grouped | None], model: nn.Module | None
+) -> Clip:
+    """What clips gradients, refused where a rule looks for the length of its steps: it needs them as they are."""
+    path: Path = ("trainer", "clip")
+    is_short = isinstance(given, float)
+    chosen = attempt.reader.component("clip", {"type": "norm", "limit": given}, path) if is_short else given
+    if not isinstance(chosen, Component):
+        return unclipped
+    if any(getattr(made.rule, "sets_length", False) for made in rules.values() if made):
+        message = "this optimizer finds the length of its steps itself; leave clip out"
+        attempt.reader.problems.append(Problem(path, message))
+    elif model is not None:
+        attempt.make(chosen, model)
+    return chosen
 
 
 def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:

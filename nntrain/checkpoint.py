@@ -54,6 +54,19 @@ def serialise(checkpoint: Checkpoint) -> bytes:
     return b"".join((memoryview(content)[:place], digest, memoryview(content)[place + len(digest) :]))
 
 
+def find_checkpoint(path: Path) -> Path:
+    """A checkpoint by its file, or the best (else the last) of a run's folder."""
+    if path.is_file():
+        return path
+    for name in ("best", "last", "previous"):
+        file = path / "checkpoints" / f"{name}.safetensors"
+        if file.is_file():
+            return file
+    if path.is_dir():
+        raise UserError(f"{path} holds no checkpoint; give a run's folder or a .safetensors file")
+    raise UserError(f"there is no checkpoint {path}")
+
+
 def load(path: Path) -> Checkpoint:
     """Reads and verifies a checkpoint; DamagedError says what is wrong with it."""
     try:
@@ -175,6 +188,10 @@ class Checkpoints:
             self.best.replace(self.previous_best)
         elif _step_of(self.previous_best) == step:
             self.previous_best.replace(self.best)
+
+    def exist(self) -> bool:
+        """Whether there is a state to go on from, whole or not."""
+        return self.last.exists() or self.previous.exists()
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest state that is whole, and what is to be said of those that are not.

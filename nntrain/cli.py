@@ -247,15 +247,18 @@ def show(
     if kind in ("config", "configs"):
         from nntrain.assemble import assemble
         from nntrain.fit import document
+        from nntrain.group_table import group_lines, groups_of
         from nntrain.provenance import annotated
 
         with _results_apart():
             written = document(name, overrides or [], _say)
-            plain = assemble(written).plain
+            parts = assemble(written)
         if as_json:
-            _print_json(plain)
+            _print_json(parts.plain)
         else:
-            print(annotated(written, plain), end="")
+            print(annotated(written, parts.plain), end="")
+            for line in group_lines(groups_of(parts.model, parts.task.objectives, parts.optimizers)):
+                print(f"# {line}")
         return
     if overrides:
         raise UserError(f"'{overrides[0]}': only a config can be shown with other settings")
@@ -270,6 +273,27 @@ def show(
     if drawn:
         print(f"\n{drawn}")
     print(f"\nin {found['file']}")
+
+
+@app.command(name="verify-resume")
+def verify_resume(
+    config: Annotated[str, typer.Argument(help="A config file, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    kills: Annotated[int, typer.Option(min=1, max=1000, help="How often the run is killed.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the moments at which it is killed.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that a killed run of CONFIG ends bit for bit like one that was not."""
+    from nntrain.verify_resume import verify
+
+    verdict = verify(config, overrides or [], kills, seed, _say)
+    if as_json:
+        _print_json(verdict.as_json())
+    else:
+        _print_tables([verdict.table()])
+        print("the same, bit for bit" if verdict.difference is None else f"they differ in {verdict.difference}")
+    if verdict.difference is not None:
+        raise typer.Exit(RunError.exit_status)
 
 
 @app.command()

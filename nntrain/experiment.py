@@ -9,6 +9,7 @@ from nntrain.clock import Duration
 from nntrain.preflight.finding import Rule
 from nntrain.settings import (
     Auto,
+    Clip,
     Count,
     Data,
     Factor,
@@ -82,7 +83,7 @@ class TrainerSettings:
             in float64
         threads: how many CPU threads torch uses; auto is torch's choice, but one for a network so small that
             several would slow it down
-        clip: the norm that a longer gradient is scaled down to
+        clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
@@ -98,7 +99,7 @@ class TrainerSettings:
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
-    clip: Positive | None = None
+    clip: Positive | Clip | None = None
     accumulate: Count = 1
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None
@@ -131,7 +132,7 @@ class Experiment:
     plugins: list[str] = field(default_factory=list)
     data: Data
     model: Model
-    init: list[Initializer] = field(default_factory=list)
+    init: list[Initializer] | Initializer = field(default_factory=list)
     task: Task | None = None
     optimizer: Optimizer | dict[str, Optimizer] = "adam"
     scheduler: Scheduler = "constant"

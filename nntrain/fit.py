@@ -78,6 +78,8 @@ def _train(trainer: Trainer, display: Display, interruption: Interruption) -> tu
             trainer.close()
     except DivergedError as error:
         return "diverged", str(error)
+    except RunError as error:
+        return "failed", str(error)
     except Exception as error:
         if os.environ.get("NNTRAIN_DEBUG") == "1":
             raise
@@ -93,12 +95,15 @@ def _prepare(request: Request, say: Say) -> Trainer:
         return _resumed(Run.open(Path(request.resume)), request, say)
     if request.config is None:
         raise UserError("fit needs a config, such as configs/mlp_digits.yaml, or --resume RUN")
-    parts = assemble(document(request.config, request.overrides, say))
+    wanted = document(request.config, request.overrides, say)
     if request.resume == "auto":
-        run = _unfinished(request.out / parts.plain["name"], parts.plain)
+        run = _unfinished(request.out / str(wanted.data["name"]), wanted)
         if run is not None:
             return _resumed(run, Request(None, (), request.out), say)
         say("no unfinished run of this config; starting one")
+    parts = assemble(wanted)
+    for note in parts.taken_over:
+        say(note)
     if parts.settings.preflight:
         for message in _preflight(parts, request):
             say(message)
@@ -133,9 +138,10 @@ def _resumed(run: Run, request: Request, say: Say) -> Trainer:
     changed = override(load(run.config), request.overrides)
     for note in changed.notes:
         say(note)
-    parts = assemble(changed)
+    has_state = run.checkpoints.exist()
+    parts = assemble(changed, goes_on=has_state)
     if request.config is not None:
-        asked = assemble(document(request.config, request.overrides, lambda note: None)).plain
+        asked = assemble(document(request.config, request.overrides, lambda note: None), goes_on=True).plain
         others = differences(parts.plain, asked)
         if others:
             raise UserError(
@@ -145,6 +151,8 @@ def _resumed(run: Run, request: Request, say: Say) -> Trainer:
     stored, complaints = run.checkpoints.newest()
     for complaint in complaints:
         say(complaint)
+    if has_state and stored is None:
+        parts = assemble(changed)
     trainer = Trainer(parts, run, stored)
     if run.is_finished() and stored is None:
         raise UserError(f"{run.path} is finished, but its last checkpoint is gone or damaged; start a new run instead")
@@ -171,7 +179,7 @@ def _resumed(run: Run, request: Request, say: Say) -> Trainer:
 def _rate_of(run: Run) -> Callable[[int], float] | None:
     """The learning rate by step as the run's config has it; None where that no longer works here."""
     try:
-        parts = assemble(load(run.config))
+        parts = assemble(load(run.config), goes_on=True)
     except UserError:
         return None
     return lambda step: _rate(parts, step)
@@ -183,16 +191,17 @@ def _rate(parts: Parts, step: int) -> float:
     return optimizer.rule.lr * parts.schedule(min(1.0, step / parts.clock.total))
 
 
-def _unfinished(folder: Path, plain: dict[str, Any]) -> Run | None:
+def _unfinished(folder: Path, wanted: Document) -> Run | None:
     """The newest run of this config that has not ended."""
     paths = sorted((p.parent for p in folder.glob("*/config.yaml")), key=_started, reverse=True)
-    for path in paths:
-        run = Run.open(path)
+    runs = [run for path in paths if not (run := Run.open(path)).is_finished()]
+    plain = assemble(wanted, goes_on=True).plain if runs else {}
+    for run in runs:
         try:
             is_same = not differences(load(run.config).data, plain)
         except UserError:  # killed while it was written
             continue
-        if is_same and not run.is_finished():
+        if is_same:
             return run
     return None
 

@@ -1,25 +1,33 @@
-"""Parameters by patterns on their names."""
+"""Parameters by patterns on their names; importing this does not import torch."""
 
 import re
-
-from torch import Tensor, nn
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from nntrain.errors import UnfitError
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
-def matching(model: nn.Module, pattern: str) -> list[Tensor]:
-    """The parameters whose names a pattern matches; UnfitError where there is none."""
-    parameters = dict(model.named_parameters())
+
+def names_matching(pattern: str, names: Collection[str]) -> list[str]:
+    """The names that a pattern matches; UnfitError where there is none."""
     try:
-        found: list[Tensor] = [p for name, p in parameters.items() if re.search(pattern, name)]
+        found = [name for name in names if re.search(pattern, name)]
     except re.error as error:
         raise UnfitError(f"'{pattern}' is not a regular expression: {error}", "match") from None
     if not found:
-        raise UnfitError(f"'{pattern}' matches no parameter; there are {', '.join(parameters)}", "match")
+        raise UnfitError(f"'{pattern}' matches no parameter; there are {', '.join(names)}", "match")
     return found
 
 
-def matrices(model: nn.Module, pattern: str) -> list[Tensor]:
+def matching(model: "nn.Module", pattern: str) -> "list[Tensor]":
+    """The parameters whose names a pattern matches; UnfitError where there is none."""
+    parameters = dict(model.named_parameters())
+    return [parameters[name] for name in names_matching(pattern, parameters)]
+
+
+def matrices(model: "nn.Module", pattern: str) -> "list[Tensor]":
     """Those of two or more axes; UnfitError where there is none."""
     found: list[Tensor] = [p for p in matching(model, pattern) if p.dim() >= 2]
     if not found:

@@ -4,25 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nntrain.assemble import Parts, Trained, load_state, recall
-from nntrain.checkpoint import load
+from nntrain.checkpoint import find_checkpoint, load
 from nntrain.config import Document, override
 from nntrain.data import Split
 from nntrain.errors import UnfitError, UserError
 from nntrain.evaluate import Measured, evaluate
 from nntrain.state import learned_of
-
-
-def find_checkpoint(path: Path) -> Path:
-    """A checkpoint by its file, or the best (else the last) of a run's folder."""
-    if path.is_file():
-        return path
-    for name in ("best", "last", "previous"):
-        file = path / "checkpoints" / f"{name}.safetensors"
-        if file.is_file():
-            return file
-    if path.is_dir():
-        raise UserError(f"{path} holds no checkpoint; give a run's folder or a .safetensors file")
-    raise UserError(f"there is no checkpoint {path}")
 
 
 def trained(

@@ -39,7 +39,7 @@ def _owner(plain: dict[str, Any], path: Path) -> str:
     for key in path[:-1]:
         here = here[key]
         if isinstance(here, dict):
-            owner = here.get("type") or str(key)
+            owner = here.get("type") or (owner if isinstance(key, int) else str(key))  # an entry is its list's owner's
     return owner
 
 

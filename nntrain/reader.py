@@ -4,16 +4,16 @@ pydantic judges the single values; components, sections and lists of them are ta
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from nntrain.annotations import entry, is_nested, item, metadata, options
 from nntrain.registry import Registry
-from nntrain.schema import Component, Path, Problem, Setting, component_settings, settings_of
+from nntrain.schema import LEFT_OUT, Component, Path, Problem, Setting, arguments, component_settings, settings_of
 from nntrain.settings import Choice, Parsed, Place
 from nntrain.suggest import did_you_mean, nearest
 from nntrain.words import a, describe, show
@@ -73,6 +73,8 @@ class Reader:
             if name not in given and setting.is_required:
                 self._report(path, f"{owner} needs the setting '{name}': {describe(setting.annotation)}", on_key=True)
                 continue
+            if name not in given and setting.default is LEFT_OUT:
+                continue
             count = len(self.problems)
             value = _with_default_type(given.get(name, setting.default), setting)
             result = self._value(setting.annotation, value, (*path, name))
@@ -85,34 +87,39 @@ class Reader:
         if data is None and type(None) in choices:
             return None, None
         nested = [option for option in choices if is_nested(option)]
+        plain = [o for o in choices if o not in nested and o is not type(None) and get_origin(o) is not Literal]
         if isinstance(data, str) and any(metadata(option, Place) for option in choices):
             data = str(self._absolute(path, data))
         if not nested:
             return self._leaf(annotation, data, path), data
+        if plain and not isinstance(data, str | list | dict):  # the short form of a component, or a duration in steps
+            return self._leaf(Union[tuple(plain)], data, path), data  # noqa: UP007
         if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
             return data, data
-        by_name = [option for option in nested if entry(option) is not None and _is_by_name(data)]
-        return self._nested((by_name or nested)[0], data, path)
+        option = _of_such_form(nested, data)
+        parse = metadata(option, Parsed)
+        if parse is not None:
+            expected = " or ".join(describe(o) for o in (*plain, option))
+            return self._parsed(parse, expected, data, path), data
+        return self._nested(option, data, path)
 
     def _nested(self, option: Any, data: Any, path: Path) -> Read:
-        choice, parse = metadata(option, Choice), metadata(option, Parsed)
+        choice = metadata(option, Choice)
         if choice is not None:
-            component = self.component(choice.kind, data, path)
+            component = self.component(choice.kind, _with_implied_type(data, choice), path)
             return component, component.plain if component else None
-        if parse is not None:
-            return self._parsed(parse, data, path), data
         if item(option) is not None:
             return self._list(option, data, path)
         if entry(option) is not None:
             return self._by_name(option, data, path)
         return self._section(option, data, path)
 
-    def _parsed(self, how: Parsed, data: Any, path: Path) -> Any:
+    def _parsed(self, how: Parsed, expected: str, data: Any, path: Path) -> Any:
         try:
             return how.parse(data)
         except ValueError as error:
             why = f" ({error})" if str(error) else ""
-            self._report(path, f"expected {how.expected}, found {show(data)}{why}")
+            self._report(path, f"expected {expected}, found {show(data)}{why}")
             return None
 
     def _list(self, option: Any, data: Any, path: Path) -> Read:
@@ -138,7 +145,7 @@ class Reader:
         known = settings_of(factory)
         settings, plain, _ = self.settings(known, data, path, ".".join(map(str, path)))
         is_whole = all(name in settings for name, setting in known.items() if setting.is_required)
-        return factory(**settings) if is_whole else None, plain
+        return factory(**arguments(known, settings)) if is_whole else None, plain
 
     def _leaf(self, annotation: Any, data: Any, path: Path) -> Any:
         choices = options(annotation)
@@ -186,6 +193,22 @@ def _with_default_type(given: Any, setting: Setting) -> Any:
     if is_component and may_lack_type and isinstance(setting.default, str):
         return {"type": setting.default, **given}
     return given
+
+
+def _with_implied_type(data: Any, choice: Choice) -> Any:
+    """A component without its type, where one of its settings (or what nearly is its name) tells it."""
+    if isinstance(data, Mapping) and "type" not in data:
+        for setting, name in choice.implied:
+            if any(nearest(key, [setting]) for key in data):
+                return {"type": name, **data}
+    return data
+
+
+def _of_such_form(nested: Sequence[Any], data: Any) -> Any:
+    """The alternative that data of this form is meant for: several by name, a list, or one."""
+    by_name = [option for option in nested if entry(option) is not None and _is_by_name(data)]
+    of_form = [option for option in nested if (item(option) is not None) == isinstance(data, list | tuple)]
+    return (by_name or of_form or nested)[0]
 
 
 def _is_by_name(data: Any) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nntrain.errors import UserError
+from nntrain.groups import Grouped
 from nntrain.suggest import did_you_mean
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
@@ -24,10 +25,14 @@ PACKAGE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of component: its decorator, and the folder its built-in components live in."""
+    """A kind of component: its decorator, and the folder its built-in components live in.
+
+    `within` is what all components of the kind stand within that name nothing else.
+    """
 
     name: str
     folder: str
+    within: Callable[..., Any] | None = None
 
     def __call__(self, name: str, *, within: Callable[..., Any] | None = None) -> Callable[[Factory], Factory]:
         """Marks a class or function as the component `name`.
@@ -37,7 +42,7 @@ class Kind:
         """
 
         def mark(factory: Factory) -> Factory:
-            factory.within = within  # type: ignore[attr-defined]
+            factory.within = within or self.within  # type: ignore[attr-defined]
             return factory
 
         return mark
@@ -49,11 +54,12 @@ sampler = Kind("sampler", "samplers")
 tokenizer = Kind("tokenizer", "tokenizers")
 task = Kind("task", "tasks")
 loss = Kind("loss", "losses")
-optimizer = Kind("optimizer", "optimizers")
+optimizer = Kind("optimizer", "optimizers", within=Grouped)
 scheduler = Kind("scheduler", "schedulers")
 regularizer = Kind("regularizer", "regularizers")
 metric = Kind("metric", "metrics")
 initializer = Kind("initializer", "initializers")
+clip = Kind("clip", "clips")
 # Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan.
 block = Kind("block", "blocks")
 form = Kind("form", "forms")
@@ -61,6 +67,8 @@ position = Kind("position", "positions")
 graph_layer = Kind("graph_layer", "graph_layers")
 coder = Kind("coder", "coders")
 adversary = Kind("adversary", "adversaries")
+# Where pictures are kept.
+storage = Kind("storage", "storages")
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in tuple(globals().values()) if isinstance(kind, Kind)}
 

@@ -7,17 +7,18 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
-from nntrain.annotations import options
+from nntrain.annotations import item, options
 from nntrain.clock import Duration
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.registry import KINDS, Registry
 
 Path = tuple[str | int, ...]
 REQUIRED = inspect.Parameter.empty
+LEFT_OUT = object()  # the default of a setting that need not be there
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a component, read off its signature and docstring."""
+    """One setting of a component, read off its signature and docstring.
+
+    `parameter` is its name in the signature: `from_`, where Python has another use for the setting's name.
+    """
 
     name: str
     annotation: Any
     default: Any
     help: str
+    parameter: str
 
     @property
     def is_required(self) -> bool:
@@ -50,6 +55,9 @@ class Setting:
 @cache
 def settings_of(factory: Callable[..., Any]) -> dict[str, Setting]:
     """The settings of a class or function: its keyword-only parameters."""
+    known = getattr(factory, "known_settings", None)
+    if known is not None:
+        return known
     target = _called(factory)
     hints = get_type_hints(target, include_extras=True)
     helps = _setting_helps(inspect.getdoc(factory) or "")
@@ -61,10 +69,16 @@ def settings_of(factory: Callable[..., Any]) -> dict[str, Setting]:
             raise UserError(
                 f"{where}: the setting '{parameter.name}' has no type; write {parameter.name}: int or the like"
             )
+    named = {p.name.removesuffix("_"): p for p in parameters}
     return {
-        p.name: Setting(p.name, hints[p.name], _plain_default(p, fields.get(p.name)), helps.get(p.name, ""))
-        for p in parameters
+        name: Setting(name, hints[p.name], _plain_default(p, fields.get(p.name)), helps.get(name, ""), p.name)
+        for name, p in named.items()
     }
+
+
+def arguments(known: Mapping[str, Setting], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some settings that are known, as the signature names them."""
+    return {known[name].parameter: value for name, value in settings.items() if name in known}
 
 
 def _called(factory: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,16 +123,16 @@ class Component:
     path: Path
     registry: Registry
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *given: Any) -> Any:
         """Makes the component; UnfitError, with the component's path, where it cannot work with its arguments."""
         own = settings_of(self.factory)
-        inner = partial(self.factory, **{k: v for k, v in self.settings.items() if k in own})
+        inner = partial(self.factory, **arguments(own, self.settings))
         within = getattr(self.factory, "within", None)
         try:
-            self._check(arguments)
+            self._check(given)
             if within is None:
-                return inner(*arguments)
-            return within(inner, *arguments, **{k: v for k, v in self.settings.items() if k not in own})
+                return inner(*given)
+            return within(inner, *given, **arguments(settings_of(within), self.settings))
         except UnfitError as error:
             error.locate(self.path)
             raise
@@ -127,9 +141,9 @@ class Component:
         """Whether the program passes this parameter."""
         return parameter in _positional(self.factory)
 
-    def _check(self, arguments: tuple[Any, ...]) -> None:
+    def _check(self, given: tuple[Any, ...]) -> None:
         """Refuses inputs and targets of another kind than the signature names."""
-        for argument, taken in zip(arguments, _positional(self.factory).values(), strict=False):
+        for argument, taken in zip(given, _positional(self.factory).values(), strict=False):
             if taken and hasattr(type(argument), "plural") and not isinstance(argument, taken):
                 words = " or ".join(t.plural for t in taken)
                 raise MismatchError(self.name, words, argument, self.others(type(argument)))
@@ -166,4 +180,26 @@ def _positional(factory: Callable[..., Any]) -> dict[str, tuple[Any, ...]]:
 def component_settings(factory: Callable[..., Any]) -> dict[str, Setting]:
     """A component's own settings and those of what it stands within."""
     within = getattr(factory, "within", None)
-    return {**settings_of(factory), **(settings_of(within) if within is not None else {})}
+    around = settings_of(within) if within is not None else {}
+    return {**settings_of(factory), **{name: _spelt_out(setting, factory) for name, setting in around.items()}}
+
+
+def _spelt_out(setting: Setting, factory: Callable[..., Any]) -> Setting:
+    """A setting that is a list of sections which vary with the component, with those of this one."""
+    inner = item(setting.annotation)
+    return replace(setting, annotation=list[_variation(inner, factory)]) if getattr(inner, "varies", False) else setting  # type: ignore[misc]
+
+
+@cache
+def _variation(section: Any, factory: Callable[..., Any]) -> Any:
+    """The section with all settings of the component as well."""
+    own = settings_of(section)
+    others = {name: replace(s, default=LEFT_OUT) for name, s in settings_of(factory).items() if name not in own}
+
+    class Variation(section):  # type: ignore[misc]
+        known_settings: ClassVar[dict[str, Setting]] = {**own, **others}
+
+        def __init__(self, **given: Any) -> None:
+            super().__init__(arguments(others, given), **arguments(own, given))
+
+    return Variation

@@ -11,9 +11,13 @@ from nntrain.clock import PATTERN, Duration, parse_duration, parse_interval
 
 @dataclass(frozen=True)
 class Choice:
-    """Metadata of a setting that is a component of this kind: `{type: NAME, ...}` or just `NAME`."""
+    """Metadata of a setting that is a component of this kind: `{type: NAME, ...}` or just `NAME`.
+
+    `implied` are types that may be left out, by the setting that tells them: `{from: ...}` is a checkpoint.
+    """
 
     kind: str
+    implied: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,15 @@ def section(cls: Section) -> Section:
     """Marks a class whose keyword settings form a section of fixed type, without `type:`."""
     cls.is_section = True  # type: ignore[attr-defined]
     return cls
+
+
+def varying(cls: Section) -> Section:
+    """Marks a section that takes any settings of the component that it is for, beside its own.
+
+    They need not be given; those that are come before the others, as a mapping.
+    """
+    cls.varies = True  # type: ignore[attr-defined]
+    return section(cls)
 
 
 def _parse_name(value: object) -> str:
@@ -83,10 +96,12 @@ Optimizer = Annotated[Any, Choice("optimizer")]
 Scheduler = Annotated[Any, Choice("scheduler")]
 Regularizer = Annotated[Any, Choice("regularizer")]
 Metric = Annotated[Any, Choice("metric")]
-Initializer = Annotated[Any, Choice("initializer")]
+Initializer = Annotated[Any, Choice("initializer", implied=(("from", "checkpoint"),))]
+Clip = Annotated[Any, Choice("clip")]
 Block = Annotated[Any, Choice("block")]
 Form = Annotated[Any, Choice("form")]
 Position = Annotated[Any, Choice("position")]
 GraphLayer = Annotated[Any, Choice("graph_layer")]
 Coder = Annotated[Any, Choice("coder")]
 Adversary = Annotated[Any, Choice("adversary")]
+Storage = Annotated[Any, Choice("storage")]

@@ -47,6 +47,7 @@ class Trainer:
         self.curves = Curves(parts, facts.get("curves"))
         self._saved_best = self._best()
         self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", 0.0))
+        self._parameters = parameter_count(parts.model)  # before any are frozen
         self._random = python_state()
 
     def train(self, display: Display, interruption: Interruption) -> str:
@@ -87,7 +88,7 @@ class Trainer:
 
     def summary(self, status: str, reason: str | None) -> dict[str, Any]:
         """What summary.json says of the run."""
-        curves, model = self.curves, self.parts.model
+        curves = self.curves
         return {
             "run": str(self.run.path),
             "status": status,
@@ -96,7 +97,7 @@ class Trainer:
             "steps": self.step,
             "seconds": self.stopwatch.seconds(),
             "examples_per_second": self.stopwatch.examples_per_second(),
-            "model": {"type": self.parts.plain["model"]["type"], "parameters": parameter_count(model)},
+            "model": {"type": self.parts.plain["model"]["type"], "parameters": self._parameters},
             "train": curves.metrics_of(curves.last, "train"),
             "dev": curves.metrics_of(curves.last, "dev"),
             "best": self._saved_best,

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nntrain.checkpoint import Checkpoint, load
+from nntrain.same_runs import points as scalars
+from nntrain.same_runs import records, without_time
 
 TINY = """
 data: {type: iris, batch_size: 16}
@@ -47,18 +48,6 @@ def summary_of(run: Path) -> dict[str, Any]:
     return json.loads((run / "summary.json").read_text())
 
 
-def records(run: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl."""
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
-def scalars(run: Path, part: str) -> dict[str, list[tuple[int, float]]]:
-    """The points of each tag of the `train` or `dev` curves, as TensorBoard reads them."""
-    reader = EventAccumulator(str(run / part), size_guidance={"scalars": 0})
-    reader.Reload()
-    return {tag: [(event.step, event.value) for event in reader.Scalars(tag)] for tag in reader.Tags()["scalars"]}
-
-
 def bits(checkpoint: Checkpoint, *parts: str) -> dict[str, Any]:
     """The tensors (below the prefixes `parts`, all without them) as something that == compares, NaN and all."""
     return {
@@ -71,14 +60,6 @@ def bits(checkpoint: Checkpoint, *parts: str) -> dict[str, Any]:
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def without_time(value: Any) -> Any:
-    """JSON without the fields that hold wall time or name the run's folder."""
-    if isinstance(value, dict):
-        volatile = ("seconds", "examples_per_second", "lengths", "run", "checkpoint")
-        return {key: without_time(inner) for key, inner in value.items() if key not in volatile}
-    return [without_time(inner) for inner in value] if isinstance(value, list) else value
 
 
 def same_run(a: Path, b: Path) -> None:

@@ -44,7 +44,7 @@ def sections(factory: Any) -> Iterator[Any]:
 def unread(factory: Any) -> set[str]:
     """The settings that are neither used where they come in nor read off what they were kept as."""
     kept = kept_as(factory)
-    others = settings_of(factory).keys() - kept.keys()
+    others = parameters_of(factory) - kept.keys()
     return {name for name, attributes in kept.items() if not attributes & attributes_read_of(factory)} | (
         others - names_used(factory)
     )
@@ -57,8 +57,13 @@ def kept_as(factory: Any) -> dict[str, set[str]]:
     pairs = list(assignments(entrance(factory)))
     keeping = {id(value) for _, value in pairs}
     used = {n.id for n in ast.walk(entrance(factory)) if is_loaded(n, ast.Name) and id(n) not in keeping}
-    kept = {value.id for _, value in pairs} & settings_of(factory).keys() - used
+    kept = {value.id for _, value in pairs} & parameters_of(factory) - used
     return {name: {target.attr for target, value in pairs if value.id == name} for name in kept}
+
+
+def parameters_of(factory: Any) -> set[str]:
+    """The settings as the signature names them."""
+    return {setting.parameter for setting in settings_of(factory).values()}
 
 
 def assignments(function: ast.AST) -> Iterator[tuple[ast.Attribute, ast.Name]]:

@@ -43,7 +43,7 @@ def test_each_objective_has_its_optimizer(write: Write) -> None:
     assert rules["discriminator"].lr == 0.5
     assert parts.plain["optimizer"]["generator"] == {
         "type": "sgd", "lr": 0.01, "momentum": 0.9, "momentum_form": "torch", "nesterov": False, "weight_decay": 0.0,
-        "decoupled": False,
+        "decoupled": False, "groups": [],
     }  # fmt: skip
     assert parts_of(path, "optimizer.generator.lr=0.25").optimizers["generator"].rule.lr == 0.25
     own = sum(p.numel() for p in parts.model.get_submodule("generator").parameters())

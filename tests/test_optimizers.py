@@ -201,7 +201,7 @@ def test_a_state_of_another_rule_or_model_is_refused() -> None:
 def test_only_trained_parameters_are_optimised() -> None:
     net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
     net[0].requires_grad_(False)
-    assert list(Optimizer(SGD(), net).named()) == ["1.weight", "1.bias"]
+    assert list(Optimizer(SGD(momentum=0.9), net).state()) == ["momentum.1.weight", "momentum.1.bias"]
 
 
 def test_adams_first_step_is_the_rate_whatever_the_gradients_size() -> None:

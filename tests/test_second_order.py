@@ -46,7 +46,7 @@ class Run:
     def __init__(self, rule: Rule, model: nn.Module, batch: Batch, objective: Objective = HALF_SQUARES) -> None:
         self.model, self.batch = model, batch
         self.optimizer = Optimizer(rule, model)
-        self._update = Update(model, [objective], {"model": self.optimizer}, [], Device("cpu"), None)
+        self._update = Update(model, [objective], {"model": self.optimizer}, [], Device("cpu"))
 
     def steps(self, count: int, factor: float = 1.0) -> list[float]:
         """The objective before each step."""

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.clips import unclipped
+from nntrain.clips.norm import norm as clip_norm
 from nntrain.device import Device, Precision
 from nntrain.loss import Loss, Objective, Term
 from nntrain.losses.cross_entropy import CrossEntropy
@@ -73,7 +75,8 @@ def update(
     factor: float = 1.0,
 ) -> Mapping[str, Measures]:
     device = Device("cpu", precision)
-    return Update(model, [objective], {"model": Optimizer(rule, model)}, regularizers, device, clip)(
+    clipping = unclipped if clip is None else partial(clip_norm, limit=clip)
+    return Update(model, [objective], {"model": Optimizer(rule, model)}, regularizers, device, clipping)(
         step, batches, factor
     )
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from nntrain.batch import Batch, Sequences, each, lengths_of
 from nntrain.data import Given, Learned, check_alike, plain_files, standardization
 from nntrain.data.plain_files import Piece, unknown
-from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled
+from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled, thinned
 from nntrain.errors import UnfitError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Count
@@ -198,8 +198,8 @@ class InMemory:
         return source
 
     @cached_property
-    def _parts(self) -> "_Parts":
-        return _divided(self._read, self._division)
+    def _parts(self) -> "Parts":
+        return divided(self._read, self._division)
 
     def _learn(self) -> Learned:
         """What is to be known of the training set, for it and for what comes later."""
@@ -218,7 +218,7 @@ class InMemory:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
     """Training, dev and test examples."""
 
     train: Examples
@@ -226,21 +226,22 @@ class _Parts:
     test: Callable[[], Examples]
 
 
-def _divided(source: Source, split: SplitSettings) -> _Parts:
+def divided(source: Source, split: SplitSettings) -> Parts:
     """The parts of a set; one with a test set of its own keeps it for testing."""
     strata = source.targets.strata(source.train.targets)
     if source.dev is not None and split.dev is not None:
         raise UnfitError(f"{source.name} has a dev set of its own; leave this setting out", "split.dev")
     if source.test is None:
         train, dev, tested = divide_all(strata, split)
-        return _Parts(source.train.take(train), source.train.take(dev), lambda: source.train.take(tested))
+        return Parts(source.train.take(train), source.train.take(dev), lambda: source.train.take(tested))
     for name in ("test", "folds", "fold"):
         if getattr(split, name) is not None:
             raise UnfitError(f"{source.name} has a test set of its own; leave this setting out", f"split.{name}")
     if source.dev is not None:
-        return _Parts(source.train, source.dev(), source.test)
+        examples = source.train if split.train is None else source.train.take(thinned(strata, split))
+        return Parts(examples, source.dev(), source.test)
     train, dev = divide_training(strata, 0.1 if split.dev is None else split.dev, split)
-    return _Parts(source.train.take(train), source.train.take(dev), source.test)
+    return Parts(source.train.take(train), source.train.take(dev), source.test)
 
 
 def as_they_are(

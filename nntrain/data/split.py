@@ -8,7 +8,7 @@ from annotated_types import Ge, Lt
 from torch import Tensor
 
 from nntrain.errors import UnfitError
-from nntrain.settings import Share, Whole, section
+from nntrain.settings import Count, Share, Whole, section
 
 Folds = Annotated[int, Ge(2)]
 
@@ -23,6 +23,8 @@ class SplitSettings:
         test: the share for the test set; left out, 0.15 where the set has none of its own
         folds: for cross-validation, how many test sets the examples are dealt out to, in place of a share
         fold: which of the folds is the test set, from 0 (left out) on
+        train: how many of the examples that are left for training are used, as if no more had been labelled; left
+            out, all
         seed: of the division; not the run's, so that runs with other seeds have the same dev set
     """
 
@@ -33,12 +35,14 @@ class SplitSettings:
         test: Share | None = None,
         folds: Folds | None = None,
         fold: Whole | None = None,
+        train: Count | None = None,
         seed: Whole = 0,
     ) -> None:
         self.dev = dev
         self.test = test
         self.folds = folds
         self.fold = fold
+        self.train = train
         self.seed = seed
 
 
@@ -58,7 +62,17 @@ def divide_training(strata: Tensor, dev_share: float, split: SplitSettings) -> t
     if len(kept) == 0 or (len(dev) == 0 and dev_share > 0):
         sizes = f"{len(kept)} for training and {len(dev)} for the dev set"
         raise UnfitError(f"of {len(strata)} examples this leaves {sizes}; dev: 0 goes without a dev set", "split")
-    return kept, dev
+    return kept[thinned(strata[kept], split)], dev
+
+
+def thinned(strata: Tensor, split: SplitSettings) -> Tensor:
+    """The numbers of the training examples that are used."""
+    found = len(strata)
+    if split.train is None:
+        return torch.arange(found)
+    if split.train > found:
+        raise UnfitError(f"there are only {found} examples for training", "split.train")
+    return divide(strata, split.train / found, split.seed + 2)[1]
 
 
 def _share(strata: Tensor, split: SplitSettings) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """Optimizers: update rules as functions of parameters, gradients and state, and what binds them to a model."""
 
+import copy
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple, Protocol
 
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 from nntrain.closure import Closure
 from nntrain.errors import UserError
+from nntrain.freezing import Freezing
+from nntrain.groups import Treatment
 from nntrain.settings import Probability
 
 State = dict[str, list[Tensor]]
@@ -39,30 +42,49 @@ class Rule(Protocol):
 
 
 class Optimizer:
-    """A rule bound to the parameters of (a part of) a model."""
+    """A rule bound to the parameters of (a part of) a model, or several rules, each bound to some of them.
 
-    def __init__(self, rule: Rule, part: nn.Module) -> None:
-        named = [(name, p) for name, p in part.named_parameters() if p.requires_grad]
+    `treatments` says how parameters are trained, by name; what it does not name is trained by the rule as it is.
+    """
+
+    def __init__(self, rule: Rule, part: nn.Module, treatments: Mapping[str, Treatment] | None = None) -> None:
+        trained = {name: p for name, p in part.named_parameters() if p.requires_grad}
         self.rule = rule
-        self.names = [name for name, _ in named]
-        self.parameters: list[Tensor] = [p for _, p in named]
-        self._detached = [p.detach() for p in self.parameters]  # the same memory, outside of autograd
-        self._state = rule.start(dict(zip(self.names, self._detached, strict=True)))
+        self.treatments = {**dict.fromkeys(trained, Treatment(rule)), **(treatments or {})}
+        self._freezing = Freezing(part, {name: how.start for name, how in self.treatments.items()})
+        self._shares = _shares(trained, self.treatments)
+        self._choose(0)
+
+    def renewed(self, part: nn.Module, lr: float) -> "Optimizer":
+        """The same with another rate, before its first step, for a copy of the part."""
+        rule, treatments = copy.deepcopy((self.rule, self.treatments))
+        rule.lr = lr
+        return Optimizer(rule, part, treatments)
+
+    def thaw(self, step: int) -> None:
+        """Freezes what is not trained at this step, and nothing else."""
+        if self._freezing.apply(step):
+            self._choose(step)
+
+    def freezes(self) -> bool:
+        """Whether there are parameters that it does not train from the first step on."""
+        return any(how.start != 0 for how in self.treatments.values())
 
     def step(self, gradients: list[Tensor], factor: float, closure: Closure) -> None:
-        """One step with `factor` times the rule's learning rate."""
-        laid_out = [_laid_out_like(p, g) for p, g in zip(self._detached, gradients, strict=True)]
-        self.rule.step(Problem(self._detached, laid_out, closure), self._state, self.rule.lr * factor)
-
-    def named(self) -> dict[str, Tensor]:
-        return dict(zip(self.names, self.parameters, strict=True))
+        """One step with `factor` times the learning rates, along gradients in the order of `parameters`."""
+        rest = iter(gradients)
+        for share in self._active:
+            laid_out = [_laid_out_like(m.memory, next(rest)) for m in share.members]
+            problem = Problem([m.memory for m in share.members], laid_out, closure)
+            share.rule.step(problem, share.state, share.rule.lr * share.factor * factor)
 
     def state(self) -> dict[str, Tensor]:
         """The state by `key.parameter`, for the checkpoint."""
         return {
-            f"{key}.{name}": tensor
-            for key, tensors in self._state.items()
-            for name, tensor in zip(self.names, tensors, strict=True)
+            f"{key}.{member.name}": tensor
+            for share in self._shares
+            for key, tensors in share.state.items()
+            for member, tensor in zip(share.members, tensors, strict=True)
         }
 
     def restore(self, stored: Mapping[str, Tensor]) -> None:
@@ -73,6 +95,51 @@ class Optimizer:
             raise UserError(f"the checkpoint's optimizer state is not that of {rule} for these parameters")
         for name, tensor in own.items():
             tensor.copy_(stored[name])
+
+    def _choose(self, step: int) -> None:
+        """Looks only at what is trained at this step."""
+        at_this_step = [share.at(step) for share in self._shares]
+        self._active = [share for share in at_this_step if share.members]
+        self.parameters: list[Tensor] = [m.parameter for share in self._active for m in share.members]
+
+
+class Member(NamedTuple):
+    """A parameter, its memory outside of autograd, and the step from which on it is trained."""
+
+    name: str
+    parameter: Tensor
+    memory: Tensor
+    start: int
+
+
+class Share(NamedTuple):
+    """Parameters that one rule steps together, with `factor` times its rate, and their state in the same order."""
+
+    rule: Rule
+    factor: float
+    members: list[Member]
+    state: State
+
+    def at(self, step: int) -> "Share":
+        """What of it is trained at a step."""
+        chosen = [i for i, member in enumerate(self.members) if member.start <= step]
+        state = {key: [tensors[i] for i in chosen] for key, tensors in self.state.items()}
+        return self._replace(members=[self.members[i] for i in chosen], state=state)
+
+
+def _shares(parameters: Mapping[str, Tensor], treatments: Mapping[str, Treatment]) -> list[Share]:
+    """The parameters by rule and factor, without those that are never trained."""
+    alike: dict[tuple[int, float], list[Member]] = {}
+    rules: dict[int, Rule] = {}
+    for name, p in parameters.items():
+        how = treatments[name]
+        if how.start is not None:
+            rules[id(how.rule)] = how.rule
+            alike.setdefault((id(how.rule), how.factor), []).append(Member(name, p, p.detach(), how.start))
+    return [
+        Share(rules[rule], factor, members, rules[rule].start({m.name: m.memory for m in members}))
+        for (rule, factor), members in alike.items()
+    ]
 
 
 def counters(parameters: Mapping[str, Tensor]) -> list[Tensor]:

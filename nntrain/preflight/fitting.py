@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from nntrain.batch import IGNORED, Batch
+from nntrain.clips import Clip, unclipped
 from nntrain.device import Device
 from nntrain.layers import multiply_adds, trace
 from nntrain.loss import Objective
@@ -46,9 +47,9 @@ class Trial:
 
     model: nn.Module
     objective: Objective
-    rule: Any
+    optimizer: Optimizer
     device: Device
-    clip: float | None
+    clip: Clip = unclipped
 
     def steps(self, batch: Batch) -> int:
         """How many steps the arithmetic of the network allows, at most STEPS."""
@@ -57,9 +58,8 @@ class Trial:
 
     def fit(self, batch: Batch, steps: int, lr: float) -> Fit:
         """Trains a copy of the network."""
-        model, rule = copy.deepcopy(self.model).train(), copy.deepcopy(self.rule)
-        rule.lr = lr
-        optimizers = {self.objective.name: Optimizer(rule, self.objective.part_of(model))}
+        model = copy.deepcopy(self.model).train()
+        optimizers = {self.objective.name: self.optimizer.renewed(self.objective.part_of(model), lr)}
         update = Update(model, [self.objective], optimizers, [], self.device, self.clip)
         losses = [update(0, [batch], 1.0)[self.objective.name].objective for _ in range(steps)]
         return Fit(*(float(losses[i]) for i in (0, steps // 2, -1)))
@@ -83,20 +83,22 @@ def one_batch(
         )
         yield Finding("one_batch", "remark", seen, {"split": "train"})
         return
-    fit = trial.fit(batch, steps, trial.rule.lr)
+    lr = trial.optimizer.rule.lr
+    fit = trial.fit(batch, steps, lr)
     goal = MOVED * fit.before if guess is None else FITTED * guess
     if fit.after < goal:
         return
     is_heavy = any(isinstance(module, nn.Dropout) and module.p >= HEAVY for module in trial.model.modules())
     is_falling = fit.after < STALLED * fit.halfway
-    better = next((lr for lr in _nearest(trial.rule.lr) if trial.fit(batch, steps, lr).after < goal), None)
+    is_frozen = trial.optimizer.freezes()
+    better = next((near for near in _nearest(lr) if trial.fit(batch, steps, near).after < goal), None)
     yield Finding(
         "one_batch",
-        "remark" if is_heavy or is_falling else "alarm",
+        "remark" if is_heavy or is_falling or is_frozen else "alarm",
         f"{steps} steps on the same {len(batch.targets)} examples brought the loss from {fit.before:.4g} to "
         f"{fit.after:.4g}; a network that learns gets below {goal:.4g}",
         {"split": "train", "step": steps},
-        (_cause(trial.rule.lr, better),),
+        (_cause(lr, better),),
         (other,) if better is None else applicable(plain, f"optimizer.lr={better:g}"),
     )
 

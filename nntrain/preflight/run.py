@@ -75,7 +75,8 @@ def _on_first_batches(parts: Parts, train: Scan) -> Iterator[Finding]:
         if parts.task.untrained_loss() is not None:
             yield from first_batch.outputs_fit_loss(found, targets, parts.plain, other)
             yield from first_batch.input_dependence(found, model, other)
-            yield from _on_first_loss(parts, model, objective, batches[0], found, prior)
+            if not parts.taken_over:
+                yield from _on_first_loss(parts, model, objective, batches[0], found, prior)
 
 
 def _on_first_loss(
@@ -101,7 +102,7 @@ def _on_fitting(parts: Parts) -> Iterator[Finding]:
     if len(parts.task.objectives) == 1 and parts.task.untrained_loss() is not None:
         (objective,), (optimizer,) = parts.task.objectives, parts.optimizers.values()
         batches = [next(parts.data.train.sample(examples, 0).in_order()) for examples in EXAMPLES]
-        trial = Trial(parts.model, objective, optimizer.rule, parts.device, parts.settings.clip)
+        trial = Trial(parts.model, objective, optimizer, parts.device, parts.clip)
         yield from one_batch(trial, batches, parts.data.targets, parts.plain, _other_network(parts))
 
 

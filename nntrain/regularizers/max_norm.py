@@ -13,6 +13,8 @@ class MaxNorm:
 
     w_i = w_i min(1, largest / |w_i|) after every step, w_i a row of a weight matrix or a filter
 
+    Weights that are frozen are left as they are.
+
     Source: Srivastava et al., Dropout, 2014, appendix A.
 
     Settings:
@@ -23,15 +25,16 @@ class MaxNorm:
     def __init__(self, *, largest: Positive = 3.0, match: str = "weight$") -> None:
         self._largest = largest
         self._match = match
-        self._rows: list[Tensor] = []
+        self._matrices: list[tuple[Tensor, Tensor]] = []  # each, and its rows in the same memory
 
     def bind(self, model: nn.Module) -> None:
-        self._rows = [p.detach().flatten(1) for p in matrices(model, self._match)]  # the parameters' own memory
+        self._matrices = [(p, p.detach().flatten(1)) for p in matrices(model, self._match)]
 
     def penalty(self) -> Tensor | None:
         """A constraint adds nothing to the objective."""
         return None
 
     def project(self) -> None:
-        for rows in self._rows:
-            rows.mul_((self._largest / rows.norm(dim=1, keepdim=True)).clamp(max=1))
+        for parameter, rows in self._matrices:
+            if parameter.requires_grad:
+                rows.mul_((self._largest / rows.norm(dim=1, keepdim=True)).clamp(max=1))

@@ -66,7 +66,7 @@ CROSS_ENTROPY = Objective(
 def losses(rule: Rule, updates: int) -> Iterator[float]:
     """The loss, in nats an image, before each update and after the last."""
     model, images = autoencoder(), curves()
-    update = Update(model, [CROSS_ENTROPY], {"model": Optimizer(rule, model)}, [], Device("cpu"), None)
+    update = Update(model, [CROSS_ENTROPY], {"model": Optimizer(rule, model)}, [], Device("cpu"))
     for step in range(updates + 1):
         yield float(update(step, [Batch(images, images)], 1.0)["model"].objective)
 

@@ -145,6 +145,27 @@ def test_shares_that_leave_nothing_for_training_are_refused() -> None:
         raw(numbered(), split=SplitSettings(dev=0.5, test=0.5))
 
 
+@pytest.mark.parametrize("own_test", [None, 40])
+def test_of_the_training_examples_as_many_are_used_as_is_wanted(own_test: int | None) -> None:
+    """The dev and the test set stay the same; every class has its share."""
+    whole = raw(numbered(own_test=own_test))
+    few, again = (raw(numbered(own_test=own_test), split=SplitSettings(train=50)) for _ in range(2))
+    assert numbers(few, "dev") == numbers(whole, "dev") and numbers(few, "test") == numbers(whole, "test")
+    assert len(part(few, "train")) == 50 and set(numbers(few, "train")) < set(numbers(whole, "train"))
+    assert numbers(few, "train") == numbers(again, "train")
+    found, all_of_them = (torch.bincount(part(data, "train").targets) for data in (few, whole))
+    assert (found - all_of_them * 50 / all_of_them.sum()).abs().max() <= 1
+    other = raw(numbered(own_test=own_test), split=SplitSettings(train=50, seed=1))
+    assert numbers(few, "train") != numbers(other, "train")
+
+
+def test_more_training_examples_than_there_are_are_refused() -> None:
+    assert len(part(raw(numbered(), split=SplitSettings(train=140)), "train")) == 140
+    with pytest.raises(UnfitError, match="there are only 140 examples for training") as error:
+        raw(numbered(), split=SplitSettings(train=141))
+    assert error.value.path == ("split", "train")
+
+
 def test_there_need_not_be_a_dev_set() -> None:
     data = raw(numbered(), split=SplitSettings(dev=0.0))
     assert data.split("dev") is None

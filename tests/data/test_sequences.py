@@ -114,6 +114,7 @@ def series_part() -> Examples:
 def test_a_set_with_dev_and_test_parts_of_its_own_keeps_them() -> None:
     data = InMemory(own_parts, CPU, None)
     assert [len(part) for name in ("train", "dev", "test") if (part := data.split(name)) is not None] == [40, 6, 6]
+    assert len(InMemory(own_parts, CPU, None, split=SplitSettings(train=7)).train) == 7
 
 
 def test_a_set_with_a_dev_part_of_its_own_is_not_divided_again() -> None:

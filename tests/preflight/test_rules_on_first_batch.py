@@ -12,6 +12,7 @@ from nntrain.batch import Batch
 from nntrain.device import Device
 from nntrain.losses.cross_entropy import CrossEntropy
 from nntrain.losses.squared import Squared
+from nntrain.optimizers import Optimizer
 from nntrain.optimizers.adam import Adam
 from nntrain.optimizers.sgd import SGD
 from nntrain.preflight import first_batch as rules
@@ -205,7 +206,8 @@ def fit(
     targets: Targets = FIVE,
     few: Batch | None = None,
 ) -> list[Finding]:
-    trial = fitting.Trial(model, (task or classify()).objectives[0], rule or Adam(lr=0.01), DEVICE, None)
+    optimizer = Optimizer(rule or Adam(lr=0.01), model)
+    trial = fitting.Trial(model, (task or classify()).objectives[0], optimizer, DEVICE)
     return list(fitting.one_batch(trial, [given or batch(), few or batch()], targets, PLAIN, "model=linear"))
 
 

@@ -1,0 +1,222 @@
+"""Sets of picture files: measured, divided, kept where they fit, prepared batch by batch."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from itertools import tee
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from nntrain.batch import Batch
+from nntrain.data import Given, Learned, check_alike, plain_files, standardization
+from nntrain.data.in_memory import Examples, Parts, Source, TensorSplit, divided
+from nntrain.data.plain_files import unknown
+from nntrain.data.split import SplitSettings, sampled
+from nntrain.errors import UnfitError
+from nntrain.samplers import Sampler, TrainingSet
+from nntrain.settings import Count, Share, Storage
+from nntrain.settings import Sampler as SamplerSetting
+from nntrain.specs import Classes, Image
+from nntrain.storages import Kept, Pictures
+
+SAMPLE = 4096  # training pictures that mean and deviation are taken of
+EVALUATION_BYTES = 16 << 20  # of float32 pixels in a batch of evaluation
+NAMED = 5  # broken files that are named one by one
+Part = Literal["train", "dev", "test"]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Picture files with their classes: `labels` (files,), and `parts` says which belong to an official part.
+
+    `broken` are files that are left out, since they have no header of a picture, with the reason.
+    """
+
+    name: str
+    files: Sequence[Path]
+    labels: Tensor
+    classes: Classes
+    parts: Sequence[Part]
+    size: Image
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+
+class PictureFiles(Protocol):
+    """Where a set's pictures lie; making it reads nothing."""
+
+    def listing(self, stored: Learned | None) -> Listing:
+        """All files, with the classes and the size of a checkpoint, or those of the training set."""
+
+
+class ImageSplit:
+    """Some of the pictures as examples."""
+
+    def __init__(self, kept: Kept, numbers: Tensor, targets: Tensor, ready: Callable[[Tensor], Tensor], size: int):
+        self.kept = kept
+        self.numbers = numbers
+        self.targets = targets
+        self.batch_size = size
+        self._ready = ready
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def stream(self, plan: Iterable[Sequence[Tensor]]) -> Iterator[list[Batch]]:
+        ahead, now = tee(plan)  # a storage may run ahead of what is learned from
+        pixels = self.kept.batches(self.numbers[numbers] for update in ahead for numbers in update)
+        for update in now:
+            yield [Batch(self._ready(next(pixels)), self.targets[numbers]) for numbers in update]
+
+    def in_order(self) -> Iterator[Batch]:
+        everyone = torch.arange(len(self), device=self.numbers.device)
+        for (batch,) in self.stream([numbers] for numbers in torch.split(everyone, self.batch_size)):
+            yield batch
+
+    def sample(self, examples: int, seed: int) -> "ImageSplit":
+        if len(self) <= examples:
+            return self
+        some = sampled(len(self), examples, seed).to(self.numbers.device)
+        return ImageSplit(self.kept, self.numbers[some], self.targets[some], self._ready, self.batch_size)
+
+
+class FromPictures:
+    """A set of picture files, each with a class.
+
+    x' = (x - mean) / deviation, pixels x from 0 to 1, with the mean and deviation of each channel over (at most
+    4,096 of) the training set; they travel in the checkpoint.
+
+    Settings:
+        batch_size: how many examples a batch has
+        standardize: whether each channel is standardised
+        split: how the set is divided where it does not come divided
+        keep: where the pictures are kept
+        broken: the share of the files that may be no whole pictures; they are named and left out
+        sampler: in which order pictures are seen
+    """
+
+    def __init__(
+        self,
+        pictures: Callable[[], PictureFiles],
+        device: torch.device,
+        stored: Learned | None,
+        *,
+        batch_size: Count = 32,
+        standardize: bool = True,
+        split: SplitSettings = SplitSettings(),  # noqa: B008
+        keep: Storage = "auto",
+        broken: Share = 0.01,
+        sampler: SamplerSetting = "shuffled",
+    ) -> None:
+        self._pictures = pictures()
+        self._device = device
+        self._division = split
+        self._keep = keep
+        self._sampler = sampler
+        self._most_broken = broken
+        self._standardize = standardize
+        self._stored = stored
+        self.batch_size = batch_size
+        if stored is not None and standardize != ("mean" in stored.tensors):
+            was = "not standardised" if standardize else "standardised"
+            raise UnfitError(f"the checkpoint's inputs were {was} in training; leave this setting out", "standardize")
+        self.learned = self._learn() if stored is None else stored
+        self.inputs, self.targets = self.learned.inputs, self.learned.targets
+
+    @property
+    def train(self) -> ImageSplit:
+        return self._split(self._parts.train)
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        train = self._parts.train
+        return self._sampler(TrainingSet(len(train), self.batch_size, train.targets))
+
+    def split(self, name: str) -> ImageSplit | None:
+        parts = self._parts
+        examples = parts.train if name == "train" else parts.dev if name == "dev" else parts.test()
+        return self._split(examples) if len(examples) else None
+
+    def given(self, paths: Sequence[str]) -> Iterator[Given]:
+        for piece in plain_files.read(self.inputs, paths):
+            if piece.inputs is None:
+                yield Given(None, piece.sources, piece.failures)
+                continue
+            inputs = standardization.apply(piece.inputs, 1.0, self.learned.tensors).to(self._device)
+            targets = unknown(self.targets, inputs).to(self._device)
+            yield Given(TensorSplit(inputs, targets, len(targets)), piece.sources, piece.failures)
+
+    def describe(self) -> dict[str, Any]:
+        sizes = {
+            name: len(part) for name, part in (("train", self._parts.train), ("dev", self._parts.dev)) if len(part)
+        }
+        described = {"inputs": str(self.inputs), "targets": str(self.targets), "examples": sizes}
+        return {**described, "kept": self._kept.where}
+
+    @cached_property
+    def _listing(self) -> Listing:
+        listing = self._pictures.listing(self._stored)
+        if self._stored is not None:
+            check_alike(listing.name, self._stored, listing.size, listing.classes)
+        return listing
+
+    @cached_property
+    def _kept(self) -> Kept:
+        listing = self._listing
+        kept: Kept = self._keep()(Pictures(listing.files, listing.size), self._device)
+        if self._stored is None:
+            print(f"{len(listing.files):,} pictures are kept {kept.where}", file=sys.stderr)
+        broken = {**listing.broken, **{str(listing.files[i]): why for i, why in kept.broken.items()}}
+        complain(broken, len(listing.files) + len(listing.broken), self._most_broken)
+        return kept
+
+    @cached_property
+    def _parts(self) -> Parts:
+        """The numbers of the whole pictures of each part, as examples."""
+        listing, broken = self._listing, self._kept.broken
+        whole = [(part, i) for i, part in enumerate(listing.parts) if i not in broken]
+        examples = {name: self._numbered([i for part, i in whole if part == name]) for name in ("train", "dev", "test")}
+        own = {name: partial(examples.__getitem__, name) if len(examples[name]) else None for name in ("dev", "test")}
+        source = Source(listing.name, listing.size, listing.classes, examples["train"], own["test"], dev=own["dev"])
+        return divided(source, self._division)
+
+    def _numbered(self, numbers: list[int]) -> Examples:
+        rows = torch.tensor(numbers, dtype=torch.long)
+        return Examples(rows, self._listing.labels[rows])
+
+    def _learn(self) -> Learned:
+        listing, train = self._listing, self._parts.train
+        tensors: dict[str, Tensor] = {}
+        if self._standardize:
+            some = train.inputs[sampled(len(train), SAMPLE, 0)] if len(train) > SAMPLE else train.inputs
+            pixels = torch.cat(list(self._kept.batches(torch.split(some, 256))))
+            tensors = standardization.learn(pixels.cpu(), 1 / 255)
+        return Learned(listing.size, listing.classes, tensors)
+
+    def _split(self, examples: Examples) -> ImageSplit:
+        numbers, targets = examples.inputs.to(self._device), examples.targets.to(self._device)
+        channels, height, width = self._listing.size.shape
+        size = max(1, EVALUATION_BYTES // (4 * channels * height * width))
+        return ImageSplit(self._kept, numbers, targets, self._ready, size)
+
+    def _ready(self, pixels: Tensor) -> Tensor:
+        ready: Tensor = standardization.apply(pixels.to(self._device), 1 / 255, self.learned.tensors)
+        return ready
+
+
+def complain(broken: Mapping[str, str], files: int, most: float) -> None:
+    """Names files that are no whole pictures; UnfitError where they are too many."""
+    if not broken:
+        return
+    named = "; ".join(f"{file}: {reason}" for file, reason in list(broken.items())[:NAMED])
+    more = f"; and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
+    if len(broken) > most * files:
+        raise UnfitError(
+            f"{len(broken)} of {files} files are no whole pictures, more than the share of {most:g} that may be: "
+            f"{named}{more}",
+            "broken",
+        )
+    print(f"left out, since they are no whole pictures: {named}{more}", file=sys.stderr)

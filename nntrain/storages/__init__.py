@@ -1,0 +1,41 @@
+"""Storages: where the pictures of a set are kept while it is used."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nntrain.specs import Image
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Files with pictures, and the size that all are scaled and cut to."""
+
+    files: Sequence[Path]
+    size: Image
+
+    @property
+    def bytes(self) -> int:
+        """How much they take when they are decoded."""
+        channels, height, width = self.size.shape
+        return len(self.files) * channels * height * width
+
+
+class Kept(Protocol):
+    """Pictures that are kept somewhere. `where` says it to the user; `broken` is why some are none, by number."""
+
+    where: str
+    broken: Mapping[int, str]
+
+    def batches(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The pictures of each batch, named by their numbers, as bytes (batch, channels, height, width)."""
+
+
+class Storage(Protocol):
+    """Decides where pictures are kept, and puts them there."""
+
+    def __call__(self, pictures: Pictures, device: torch.device) -> Kept: ...

@@ -1,0 +1,131 @@
+"""Image sets that torchvision reads: found where they lie, refused in a sentence where they do not."""
+
+import bz2
+import gzip
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+import torchvision.datasets
+from PIL import Image
+
+Command = Callable[..., Any]
+DOWNLOADED = ["cifar10", "cifar100", "usps", "svhn", "stl10", "kmnist", "emnist", "oxford_pets"]
+
+
+@pytest.fixture(autouse=True)
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("NNTRAIN_DATA", raising=False)
+
+
+@pytest.mark.parametrize("name", DOWNLOADED)
+def test_without_a_network_one_sentence_says_what_is_missing(command: Command, name: str, tmp_path: Path) -> None:
+    refused = command("data", name)
+    assert refused.status == 2
+    announced, failed = refused.err.splitlines()[0], refused.err
+    assert f"downloading {name} (" in announced
+    assert f"{name} could not be downloaded" in failed
+    assert "Traceback" not in failed
+    assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file()]
+
+
+def test_imagenet_is_only_for_those_who_register(command: Command) -> None:
+    refused = command("data", "imagenet")
+    assert refused.status == 2
+    assert "image-net.org" in refused.err
+
+
+@pytest.mark.parametrize("name", [*DOWNLOADED, "imagenet"])
+def test_a_root_without_the_set_is_pointed_at(
+    command: Command, write: Callable[..., Path], name: str, tmp_path: Path
+) -> None:
+    refused = command("check", write(f"data: {{type: {name}, root: {tmp_path}}}\nmodel: linear\n"))
+    assert refused.status == 2
+    assert "my.yaml:1:" in refused.err
+    assert "data.root" in refused.err
+
+
+def facts(command: Command, name: str, tmp_path: Path, *settings: str) -> dict[str, Any]:
+    said = command("data", name, f"data.root={tmp_path}", "--json", *settings)
+    assert said.status == 0, said.err
+    return said.json
+
+
+def test_usps(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "USPS").mkdir()
+    pixels = " ".join(f"{i}:{-1.0 if i % 2 else 1.0}" for i in range(1, 257))
+    for file, count in (("usps.bz2", 40), ("usps.t.bz2", 7)):
+        rows = "".join(f"{1 + i % 10} {pixels} \n" for i in range(count))
+        (tmp_path / "USPS" / file).write_bytes(bz2.compress(rows.encode()))
+    found = facts(command, "usps", tmp_path)
+    assert found["inputs"] == "images of shape (1, 16, 16)"
+    assert found["splits"]["test"]["examples"] == 7
+    assert found["splits"]["train"]["inputs"][0]["mean"] == pytest.approx(0.5)
+
+
+def test_svhn_counts_the_digit_0_as_0(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "SVHN").mkdir()
+    for part, count in (("train", 40), ("test", 10)):
+        pixels = np.zeros((32, 32, 3, count), dtype=np.uint8)
+        pixels[:, :, 1] = 255
+        labels = (np.arange(count) % 10 + 1).reshape(-1, 1).astype(np.uint8)
+        scipy.io.savemat(tmp_path / "SVHN" / f"{part}_32x32.mat", {"X": pixels, "y": labels})
+    monkeypatch.setattr(torchvision.datasets.SVHN, "_check_integrity", lambda self: True)
+    found = facts(command, "svhn", tmp_path)
+    assert [row["mean"] for row in found["splits"]["train"]["inputs"]] == pytest.approx([0, 1, 0])
+    assert found["splits"]["test"]["classes"] == {str(i): 1 for i in range(10)}
+
+
+def idx(images: torch.Tensor, labels: torch.Tensor) -> tuple[bytes, bytes]:
+    head = struct.pack(">iiii", 2051, len(images), 28, 28)
+    return head + images.numpy().tobytes(), struct.pack(">ii", 2049, len(labels)) + labels.numpy().tobytes()
+
+
+@pytest.mark.parametrize(("part", "first", "classes"), [("letters", 1, 26), ("balanced", 0, 47)])
+def test_emnist_is_set_upright_and_counted_from_0(
+    command: Command, tmp_path: Path, part: str, first: int, classes: int
+) -> None:
+    raw = tmp_path / "EMNIST" / "raw"
+    raw.mkdir(parents=True)
+    images = torch.zeros(2 * classes, 28, 28, dtype=torch.uint8)
+    images[:, :, 0] = 255  # a column, as it is stored: a row
+    labels = (torch.arange(2 * classes) % classes + first).to(torch.uint8)
+    for name in ("train", "test"):
+        for kind, content in zip(("images-idx3-ubyte", "labels-idx1-ubyte"), idx(images, labels), strict=True):
+            (raw / f"emnist-{part}-{name}-{kind}.gz").write_bytes(gzip.compress(content))
+    target = tmp_path / "grid.png"
+    found = facts(command, "emnist", tmp_path, f"data.part={part}", "--pictures", str(target))
+    assert set(found["splits"]["test"]["classes"].values()) == {2}
+    assert len(found["splits"]["test"]["classes"]) == classes
+    with Image.open(target) as grid:
+        pixels = np.array(grid.convert("L"))
+    tile = pixels[2 : 2 + 56, 2 : 2 + 56]
+    assert (tile[:2] == 255).all()
+    assert (tile[2:] == 0).all()
+
+
+def test_oxford_pets(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "oxford-iiit-pet"
+    (folder / "images").mkdir(parents=True)
+    (folder / "annotations").mkdir()
+    for part, count in (("trainval", 20), ("test", 6)):
+        names = [f"{breed}_{part}{i}" for i in range(count // 2) for breed in ("Abyssinian", "great_pyrenees")]
+        for name in names:
+            Image.new("RGB", (50, 40), (200, 0, 0)).save(folder / "images" / f"{name}.jpg")
+        rows = "".join(f"{name} {1 if name[0] == 'A' else 2} 1 1\n" for name in names)
+        (folder / "annotations" / f"{part}.txt").write_text(rows)
+    found = facts(command, "oxford_pets", tmp_path, "data.size=[24,32]")
+    assert found["inputs"] == "images of shape (3, 24, 32)"
+    assert found["splits"]["test"]["classes"] == {"Abyssinian": 3, "great pyrenees": 3}
