@@ -12,14 +12,12 @@ from nntrain.data.lines import Fault
 from nntrain.data.ragged import Ragged
 from nntrain.data.split import SplitSettings
 from nntrain.data.texts import Texts, TextSet, Written
-from nntrain.data.vocabulary import facts_of, restored
+from nntrain.data.vocabulary import facts_of, learned, restored
 from nntrain.errors import UserError
 from nntrain.schema import Component
 from nntrain.settings import Count, Sampler, Tokenizer
 from nntrain.specs import Classes, Tokens
 from nntrain.tokenizers import Numbers, Vocabulary
-
-MISSING = {"", "nan"}  # labels that are none
 
 
 def labelled_text(
@@ -68,17 +66,16 @@ class Labelling:
 
     def learn(self, train: Texts) -> "LabelCodes":
         names = sorted(set(train.targets), key=_order)
-        _refuse_missing(train)
         if len(names) == 1:
             raise UserError(
                 f"all {len(train):,} texts of the training set are of class '{names[0]}'; expected two at least"
             )
-        return LabelCodes(self, self.tokenizer().learn(train.inputs), tuple(names))
+        return LabelCodes(self, learned(self.tokenizer, train.inputs), tuple(names))
 
-    def restore(self, learned: Learned) -> "LabelCodes":
-        assert isinstance(learned.inputs, Tokens) and isinstance(learned.targets, Classes)
-        vocabulary = restored(self.tokenizer, learned.inputs.vocabulary, learned.facts["tokenizer"])
-        return LabelCodes(self, vocabulary, learned.targets.names)
+    def restore(self, stored: Learned) -> "LabelCodes":
+        assert isinstance(stored.inputs, Tokens) and isinstance(stored.targets, Classes)
+        vocabulary = restored(self.tokenizer, stored.inputs.vocabulary, stored.facts["tokenizer"])
+        return LabelCodes(self, vocabulary, stored.targets.names)
 
     def strata(self, texts: Texts) -> Tensor:
         numbers = {name: number for number, name in enumerate(dict.fromkeys(texts.targets))}
@@ -112,21 +109,12 @@ class LabelCodes:
         return {}
 
     def _labels(self, texts: Texts) -> Tensor:
-        _refuse_missing(texts)
         numbers = {name: number for number, name in enumerate(self.names)}
         for name, place in zip(texts.targets, texts.places, strict=True):
             if name not in numbers:
                 known = ", ".join(self.names[:10]) + (" ..." if len(self.names) > 10 else "")
                 raise UserError(str(Fault(place, f"the class '{name}' is not in the training set, which has {known}")))
         return torch.tensor([numbers[name] for name in texts.targets])
-
-
-def _refuse_missing(texts: Texts) -> None:
-    for name, place in zip(texts.targets, texts.places, strict=True):
-        if name.lower() in MISSING:
-            raise UserError(
-                str(Fault(place, f"the label is missing (found '{name}')" if name else "the label is missing"))
-            )
 
 
 def _order(name: str) -> tuple[int, float, str]:

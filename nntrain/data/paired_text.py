@@ -12,7 +12,7 @@ from nntrain.data import Learned
 from nntrain.data.ragged import Ragged
 from nntrain.data.split import SplitSettings
 from nntrain.data.texts import Texts, TextSet, Written
-from nntrain.data.vocabulary import facts_of, restored
+from nntrain.data.vocabulary import facts_of, learned, restored
 from nntrain.schema import Component
 from nntrain.settings import Count, Sampler, Tokenizer
 from nntrain.specs import Pairs, Tokens
@@ -75,11 +75,11 @@ class Pairing:
         self.tokenizer = tokenizer
 
     def learn(self, train: Texts) -> "PairCodes":
-        source, target = self.tokenizer().learn(train.inputs), self.tokenizer().learn(train.targets, MARKS)
-        return PairCodes(self, source, target)
+        source = learned(self.tokenizer, train.inputs)
+        return PairCodes(self, source, learned(self.tokenizer, train.targets, MARKS))
 
-    def restore(self, learned: Learned) -> "PairCodes":
-        inputs, facts = learned.inputs, learned.facts
+    def restore(self, stored: Learned) -> "PairCodes":
+        inputs, facts = stored.inputs, stored.facts
         assert isinstance(inputs, Pairs)
         source = restored(self.tokenizer, inputs.source, facts["source"])
         return PairCodes(self, source, restored(self.tokenizer, inputs.target, facts["target"], len(MARKS)))

@@ -89,11 +89,11 @@ class Tagging:
         counts = Counter(word for words in train.inputs for word in words)
         return TagCodes(self, self.tokenizer().learn_words(counts), tuple(names))
 
-    def restore(self, learned: Learned) -> "TagCodes":
-        assert isinstance(learned.inputs, Tokens) and isinstance(learned.targets, Tags)
-        vocabulary = restored(self.tokenizer, learned.inputs.vocabulary, learned.facts["tokenizer"])
+    def restore(self, stored: Learned) -> "TagCodes":
+        assert isinstance(stored.inputs, Tokens) and isinstance(stored.targets, Tags)
+        vocabulary = restored(self.tokenizer, stored.inputs.vocabulary, stored.facts["tokenizer"])
         assert isinstance(vocabulary, WordVocabulary)
-        return TagCodes(self, vocabulary, learned.targets.names)
+        return TagCodes(self, vocabulary, stored.targets.names)
 
     def strata(self, texts: Texts) -> Tensor:
         return torch.zeros(len(texts), dtype=torch.long)

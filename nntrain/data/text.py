@@ -13,14 +13,14 @@ from nntrain.batch import IGNORED, Batch, Sequences
 from nntrain.data import Given, Learned
 from nntrain.data.lines import whole_text
 from nntrain.data.split import sampled
-from nntrain.data.vocabulary import facts_of, restored
+from nntrain.data.vocabulary import facts_of, learned, restored
 from nntrain.errors import UnfitError, UserError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.samplers.shuffled import Shuffled
 from nntrain.settings import Count
 from nntrain.settings import Tokenizer as TokenizerSetting
 from nntrain.specs import Tokens
-from nntrain.tokenizers import Numbers, Vocabulary
+from nntrain.tokenizers import Numbers
 
 # Of a batch of evaluation: large enough to be fast, small enough for large vocabularies.
 EVALUATION_TOKENS = 1 << 14
@@ -145,7 +145,7 @@ class Blocks:
         self._tokenizer = tokenizer
         self.batch_size = batch_size
         if stored is None:
-            self.target_vocabulary: Vocabulary = tokenizer().learn([self._text.train])
+            self.target_vocabulary = learned(tokenizer, [self._text.train])
             self.learned = self._learn()
         else:
             assert isinstance(stored.inputs, Tokens)

@@ -12,6 +12,7 @@ from nntrain.settings import PathText, Whole
 from nntrain.suggest import did_you_mean
 
 Column = str | Whole
+MISSING = {"", "nan"}  # labels that are none
 
 
 @data("text_table", within=labelled_text)
@@ -61,6 +62,8 @@ class _Table:
 
     def _examples(self, path: str) -> Iterator[tuple[str, str, Place]]:
         for place, (text, label) in faultless(self._columns(path, (("text", self.text), ("label", self.label)))):
+            if label.strip().lower() in MISSING:
+                raise UserError(f"{place}: the label is missing (found '{label}')")
             yield text, label.strip(), place
 
     def given(self, path: str) -> Iterator[tuple[Place, str] | Fault]:

@@ -8,6 +8,17 @@ from nntrain.schema import Component
 from nntrain.tokenizers import Vocabulary
 
 
+def learned(tokenizer: Component, texts: Sequence[str], special: Sequence[str] = ()) -> Vocabulary:
+    """The vocabulary of texts; UnfitError, with the tokenizer's path, where there can be none."""
+    made = tokenizer()
+    try:
+        vocabulary: Vocabulary = made.learn(texts, special)
+    except UnfitError as error:
+        error.locate(tokenizer.path)
+        raise
+    return vocabulary
+
+
 def facts_of(tokenizer: Component, vocabulary: Vocabulary) -> dict[str, Any]:
     """What a checkpoint is to hold of a vocabulary beside its tokens."""
     return {"settings": tokenizer.plain, **vocabulary.facts}
