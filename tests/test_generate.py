@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from made import transformer
+from made import made, transformer
 
 from nntrain.batch import Sequences
 from nntrain.generate import Sampling, generate
-from nntrain.specs import Classes, Tokens
+from nntrain.network import Network, head_for
+from nntrain.specs import Tokens
 
 TOKENS = Tokens(tuple("abcdefg"), 12)
 GREEDY = Sampling(temperature=0)
@@ -83,6 +84,17 @@ def test_the_same_generator_draws_the_same_text() -> None:
     assert not torch.equal(texts[0], texts[2])
 
 
-def test_only_a_decoder_goes_on_with_a_text() -> None:
-    with pytest.raises(TypeError, match="only a decoder"):
-        generate(transformer(TOKENS, Classes(("a", "b")), "encoder"), torch.zeros(1, 1, dtype=torch.long), 1)
+@pytest.mark.parametrize("context", [None, 4])
+def test_a_recurrent_network_goes_on_with_a_text_too(context: int | None) -> None:
+    torch.manual_seed(0)
+    body = made("model", {"type": "gru", "hidden": 16}, TOKENS, TOKENS)
+    net, text = Network(body, head_for(TOKENS, body)).eval(), torch.tensor([[0, 1, 2, 3, 4, 5], [6, 5, 4, 3, 2, 1]])
+    found = generate(net, text, 20, GREEDY, context=context)
+    for _ in range(20):
+        seen = text if context is None else text[:, -context:]
+        text = torch.cat((text, net(Sequences(seen))[:, -1:].argmax(dim=-1)), dim=1)
+    assert torch.equal(found, text)
+
+
+def test_no_token_is_too_likely_for_the_smallest_top_p() -> None:
+    assert drawn(Sampling(top_p=0.0)).tolist() == [0, 1, 0, 0]
