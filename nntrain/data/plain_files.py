@@ -8,12 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nntrain.batch import IGNORED, Sequences
+from nntrain.batch import IGNORED, Pair, Sequences
 from nntrain.errors import UserError
-from nntrain.specs import Image, Inputs, Targets, Values
+from nntrain.specs import Image, Inputs, Pairs, Targets, Tokens, Values
 
 # What reads files for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
-READERS: dict[type, str] = {Image: "nntrain.data.image_files"}
+READERS: dict[type, str] = {
+    Image: "nntrain.data.image_files",
+    Tokens: "nntrain.data.symbols",
+    Pairs: "nntrain.data.symbols",
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ def unknown(targets: Targets, inputs: Any) -> Tensor:
     first = inputs if isinstance(inputs, Tensor) else inputs[0]
     if isinstance(targets, Values):
         return torch.zeros(len(first), len(targets))
-    if targets.per_position and isinstance(inputs, Sequences):
-        return torch.full(inputs.values.shape[:2], IGNORED)
+    if targets.per_position and isinstance(inputs, Sequences | Pair):
+        known = inputs.target if isinstance(inputs, Pair) else inputs
+        labels, mask = torch.zeros(known.values.shape[:2], dtype=torch.long), known.mask()
+        return labels if mask is None else labels.masked_fill(~mask, IGNORED)
     return torch.zeros(len(first), dtype=torch.long)
