@@ -2,33 +2,38 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from nntrain.averages import Average, NoAverage
 from nntrain.batch import Batch
+from nntrain.batch_statistics import BatchStatistics
 from nntrain.binding import bind
 from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
 from nntrain.config import Document
-from nntrain.data import Dataset, Learned
+from nntrain.data import Dataset, Learned, Split
 from nntrain.data.order import Order
 from nntrain.data.places import WithheldError, downloads
 from nntrain.device import Device, seed_python
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.experiment import Experiment, TrainerSettings
 from nntrain.groups import Grouped
+from nntrain.initializers.previous_stage import FromPreviousStage
 from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
+from nntrain.metrics.parts import OfPart
 from nntrain.network import Network, head_for
 from nntrain.optimizers import Optimizer
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
 from nntrain.schema import Component, Path, Problem, settings_of
-from nntrain.specs import Outputs, Targets
+from nntrain.specs import Headed, Outputs
 from nntrain.suggest import did_you_mean
 from nntrain.tasks import Task
 from nntrain.update import Update
@@ -38,9 +43,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that a run needs, made from a config without mistakes."""
+    """Everything that a stage of a run needs, made from a config without mistakes."""
 
-    plain: dict[str, Any]  # the config with every default filled in
+    plain: dict[str, Any]  # the stage's config with every default filled in
     seed: int
     settings: TrainerSettings
     device: Device
@@ -52,16 +57,19 @@ class Parts:
     regularizers: list[Regularizer]
     optimizers: Mapping[str, Optimizer]
     clip: Clip
+    average: Average
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
     monitor: str | None  # None without a dev set
+    stage: int  # its number, 0 where the run has only one
+    config: dict[str, Any]  # the whole run's
     taken_over: list[str]  # what was taken from networks that were trained before, in words
 
     def update(self) -> Update:
         """The update that trains these parts."""
-        objectives = self.task.objectives
-        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip)
+        objectives, by_layer = self.task.objectives, self.settings.gradient_norms
+        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip, by_layer)
 
 
 @dataclass(frozen=True)
@@ -76,12 +84,15 @@ class Trained:
     metrics: Mapping[str, Metric]
 
 
-def assemble(document: Document, goes_on: bool = False) -> Parts:
+def assemble(
+    document: Document, stage: int = 0, before: Mapping[str, Tensor] | None = None, goes_on: bool = False
+) -> Parts:
     """Makes all parts, or raises one ConfigError with every mistake that was found.
 
     What can be made is made even where other sections are wrong, so that mistakes that show only with the data
-    are reported with the rest; but nothing is downloaded for a config that is wrong already. For a run that
-    `goes_on`, whose weights come from its checkpoint, no rule fills them.
+    are reported with the rest; but nothing is downloaded for a config that is wrong already. The config is that of
+    one stage, and `before` what the model of the stage before it has learned, by name. For a run that `goes_on`,
+    whose weights come from its checkpoint, no rule fills them.
     """
     reader = Reader(registry_of(document), document.absolute)
     attempt = _Attempts(reader)
@@ -95,23 +106,29 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
     seed_python(seed)
     made = _made(attempt, given.get("optimizer"))
     source: Component | None = given.get("data") or reader.partly_right.get(("data",))
+    attempt.giver = source.name if source else ""
     with downloads(allowed=not reader.problems):
         data: Dataset | None = attempt.make(source, device.torch, None)
-    attempt.giver = source.name if source else ""
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
-    taken_over = [] if goes_on else _initialize(attempt, model, given.get("init", []))
+    taken_over: list[str] = []
+    if model and data and task and not goes_on:
+        taken_over = _initialize(attempt, model, given.get("init", []), task.targets, data.train, before)
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rules = _rules(attempt, made, task) if task else {}
     clip = _clip(attempt, settings.clip, rules, model)
-    order = attempt(("data",), _order, data, settings.accumulate, seed) if data else None
+    order = attempt(("data",), _order, data, settings.accumulate, seed, stage) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
+    average: Average = NoAverage()
+    if settings.average and model and data and task and order and clock:
+        statistics = BatchStatistics(model, task.objectives, data.train, order, device, seed)
+        average = attempt.make(settings.average, clock, statistics)
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
     optimizers = _optimizers(attempt, rules, made, task, model, clock) if task and model else {}
 
@@ -121,8 +138,8 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
-        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip, order,
-        clock, schedule, monitor, taken_over,
+        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
+        average, order, clock, schedule, monitor, stage, plain, taken_over,
     )  # fmt: skip
 
 
@@ -227,7 +244,7 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     """
     if chosen is None:
         return None
-    if not (chosen.takes("outputs") or isinstance(targets, Targets)):
+    if not (chosen.takes("outputs") or isinstance(targets, Headed)):
         raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(data.inputs), type(targets))}")
     device.seed(seed, 0)
     seed_python(seed)
@@ -235,7 +252,7 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
         looks_at_targets = chosen.takes("outputs") or chosen.takes("targets")
         model: nn.Module = chosen(data.inputs, targets) if looks_at_targets else chosen(data.inputs)
         if not chosen.takes("outputs"):
-            assert isinstance(targets, Targets)
+            assert isinstance(targets, Headed)
             model = Network(model, head_for(targets, model))
     except MismatchError as error:
         error.others = chosen.others(type(data.inputs), type(targets))
@@ -247,18 +264,41 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     return model.to(device.torch)
 
 
-def _initialize(attempt: _Attempts, model: nn.Module | None, rules: list[Component] | Component) -> list[str]:
+def _initialize(
+    attempt: _Attempts,
+    model: nn.Module,
+    chosen: list[Component] | Component,
+    targets: Outputs,
+    train: Split,
+    before: Mapping[str, Tensor] | None,
+) -> list[str]:
     """Lets the rules fill the parameters that they match, from the generator that the model was made with.
 
-    Returns what they took over from other networks.
+    A rule that takes `targets` looks at the training set, one that takes `before` at what the stage before has
+    learned; that comes last where no rule takes it. Returns what was taken over from other networks.
     """
+
+    def looked_at(rule: Component) -> tuple[Any, ...]:
+        return (before,) if rule.takes("before") else (targets, train) if rule.takes("targets") else ()
+
+    rules = [chosen] if isinstance(chosen, Component) else chosen
+    fills = [(rule.path, attempt.make(rule, *looked_at(rule))) for rule in rules]
+    if before is not None and not any(rule.takes("before") for rule in rules):
+        fills.append((("model",), partial(_go_on_from, before)))
     taken_over: list[str] = []
-    for rule in [rules] if isinstance(rules, Component) else rules:
-        fill = attempt.make(rule)
-        if fill is not None and model is not None:
-            taken = attempt(rule.path, fill, model)
-            taken_over += [f"{'.'.join(map(str, rule.path))}: {taken}"] if taken else []
+    for path, fill in fills:
+        taken = attempt(path, fill, model) if fill is not None else None
+        taken_over += [f"{'.'.join(map(str, path))}: {taken}"] if taken else []
     return taken_over
+
+
+def _go_on_from(before: Mapping[str, Tensor], model: nn.Module) -> str:
+    """Takes over all that fits; where nothing does, a rule is to say how the names are changed."""
+    try:
+        return FromPreviousStage(before)(model)
+    except UnfitError as error:
+        rule = "init: [{type: previous_stage, rename: {PATTERN: NAME}}]"
+        raise UnfitError(f"{error}; where parts have other names now, write {rule}") from None
 
 
 def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
@@ -273,8 +313,8 @@ def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
     return layers
 
 
-def _order(data: Dataset, accumulate: int, seed: int) -> Order:
-    return Order(len(data.train), data.batch_size, accumulate, seed, data.sampler)
+def _order(data: Dataset, accumulate: int, seed: int, stage: int) -> Order:
+    return Order(len(data.train), data.batch_size, accumulate, seed, data.sampler, stage)
 
 
 def first_batch(data: Dataset, order: Order, device: Device) -> Batch:
@@ -296,11 +336,15 @@ def _tried(
     The model's buffers are put back; the generators are seeded anew before the first step.
     """
     batch = first_batch(data, order, device)
+    seen = next(data.train.sample(len(batch.targets), 0).in_order())  # as evaluation sees them: never augmented
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
     check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
+    check = getattr(task, "check", None)  # of a task for which that is so
     try:
         if check_inputs is not None:
             check_inputs(batch.inputs)
+        if check is not None:
+            check(batch)
         with torch.no_grad(), device.precision():
             for objective in task.objectives:
                 value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))
@@ -308,7 +352,7 @@ def _tried(
                     raise UnfitError(f"the loss of a batch is to be one number, not of shape {tuple(value.shape)}")
             for regularizer in regularizers:
                 regularizer.penalty()
-            outcome = task.evaluate(model.eval(), batch)
+            outcome = task.evaluate(model.eval(), seen)
             for metric in metrics.values():
                 metric.measure(outcome.predictions, outcome.targets)
     except UnfitError:
@@ -331,10 +375,21 @@ def _reason(error: Exception) -> str:
 
 def _metrics(attempt: _Attempts, task: Task, extra: list[Component]) -> dict[str, Metric]:
     """The task's metrics and those that the config adds, by name."""
-    usual = [attempt.reader.component("metric", name, ("task",)) for name in task.metrics]
-    chosen = {component.name: component for component in (*usual, *extra) if component is not None}
-    made = {name: attempt.make(component, task.targets) for name, component in chosen.items()}
+    usual = {name: attempt.reader.component("metric", name.rpartition("/")[2], ("task",)) for name in task.metrics}
+    more: dict[str, Component | None] = getattr(task, "more_metrics", {})
+    chosen = {**usual, **more, **{component.name: component for component in extra}}
+    made = {name: _metric(attempt, task, name, component) for name, component in chosen.items()}
     return {name: metric for name, metric in made.items() if metric is not None}
+
+
+def _metric(attempt: _Attempts, task: Task, name: str, component: Component | None) -> Metric | None:
+    """A metric of all that the task predicts, or of a part of it where its name is part/metric."""
+    measured: Any = getattr(task, "measured", task.targets)
+    part = name.rpartition("/")[0]
+    if not part:
+        return attempt.make(component, measured)
+    metric = attempt.make(component, measured.part(part))
+    return None if metric is None else OfPart(part, metric)
 
 
 def _made(
@@ -429,7 +484,7 @@ def _monitor(
             reader.problems.append(Problem(path, f"unknown metric '{name}'; {did_you_mean(name, names)}"))
     if settings.monitor != "auto":
         return settings.monitor
-    return f"dev/{task.metrics[0]}" if has_dev else None
+    return f"dev/{(*task.metrics, 'loss')[0]}" if has_dev else None
 
 
 def load_state(model: nn.Module, tensors: Mapping[str, Tensor], source: FilePath) -> None:

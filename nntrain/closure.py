@@ -1,7 +1,8 @@
 """What one update minimises, as a function of the parameters, for rules that look at more than one point."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,11 +83,17 @@ class Closure:
     def _value(self, batch: Batch, share: float) -> Tensor:
         """The batch's part of the objective; of the penalties its share of the examples."""
         with self._device.precision():
-            outputs = self._objective.outputs(self._model, batch)
+            outputs = self._outputs(batch)
             value = self._objective.loss(outputs, batch).over(self._counts)
         for penalty in self._penalties():
             value = value.add(penalty, alpha=share)
         return value
+
+    def _outputs(self, batch: Batch) -> Any:
+        with ExitStack() as entered:
+            for regularizer in self._regularizers:
+                entered.enter_context(regularizer.during_forward())
+            return self._objective.outputs(self._model, batch)
 
     def _penalties(self) -> list[Tensor]:
         found = [regularizer.penalty() for regularizer in self._regularizers]
@@ -103,7 +110,7 @@ class Closure:
         """
         parameters = self._parameters
         with self._device.precision():
-            outputs = self._objective.outputs(self._model, batch)
+            outputs = self._outputs(batch)
             leaf = outputs.detach().requires_grad_()
             loss = self._objective.loss(leaf, batch).over(self._counts)
         slope = _derivative([loss], [leaf], create_graph=True)

@@ -9,6 +9,7 @@ from nntrain.clock import Duration
 from nntrain.preflight.finding import Rule
 from nntrain.settings import (
     Auto,
+    Average,
     Clip,
     Count,
     Data,
@@ -25,6 +26,7 @@ from nntrain.settings import (
     Regularizer,
     Scheduler,
     Share,
+    Stage,
     Task,
     section,
 )
@@ -77,6 +79,7 @@ class TrainerSettings:
             once a second (by the network's arithmetic, so that it is the same in every run), and at the end
         save: how often the state is saved; auto is every 10 seconds, or less often where saving is slow
         log: how often objective, rate and gradient norm are logged; auto is 200 times a run
+        gradient_norms: whether the norm of each layer's gradient, before clipping, is logged too, as grad_norm/LAYER
         monitor: the metric that says which checkpoint is best, such as dev/error_rate; auto is the task's first
         device: auto, cpu, cuda or cuda:N
         precision: fp32, bf16 for forward passes in bfloat16 where it is safe, or fp64 for weights, data and losses
@@ -85,6 +88,7 @@ class TrainerSettings:
             several would slow it down
         clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
+        average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
         preflight: whether data and first batch are looked at for faults before the first step
@@ -95,12 +99,14 @@ class TrainerSettings:
     evaluate: Length | Auto = "auto"
     save: Interval | Auto = "auto"
     log: Length | Auto = "auto"
+    gradient_norms: bool = False
     monitor: str = "auto"
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
     clip: Positive | Clip | None = None
     accumulate: Count = 1
+    average: Average | None = None
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None
     preflight: bool = True
@@ -118,13 +124,16 @@ class Experiment:
         plugins: Python files with the user's own components
         data: what is learned from
         model: the network
-        init: rules for the weights to start from, one after the other; what none matches starts as its layer does
+        init: rules for the weights to start from, one after the other, or one alone, such as {from: CHECKPOINT} for
+            those of a trained network; what none matches starts as its layer does
         task: what is learned; left out, inferred from the data's targets
         optimizer: how the weights change; for a task with several objectives also one for each, by its name
         scheduler: how the learning rate changes
         regularizers: penalties and constraints
         metrics: what is measured beside the task's own
         trainer: how long, how often, where
+        stages: parts of a training, one after the other: what changes from the stage before, merged over it key by
+            key; weights pass on by name and shape, while optimizer, schedule and early stopping begin anew
     """
 
     name: Name
@@ -139,3 +148,4 @@ class Experiment:
     regularizers: list[Regularizer] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    stages: list[Stage] = field(default_factory=list)

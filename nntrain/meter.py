@@ -1,7 +1,7 @@
 """Sums of what the steps measure, kept on the device until it is time to read them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -17,12 +17,20 @@ class DivergedError(RunError):
 
 
 class Meter:
-    """Mean objective and gradient norm since the last reading, for each objective."""
+    """Mean objective and gradient norm since the last reading, for each objective; that of each layer, if measured."""
 
-    def __init__(self, names: list[str], device: torch.device) -> None:
-        self._sums = {name: [torch.zeros((), device=device) for _ in Measures._fields] for name in names}
-        self._updates = dict.fromkeys(names, 0)
-        self._prefix = {name: "" if names == ["model"] else f"{name}/" for name in names}
+    def __init__(self, layers: Mapping[str, Sequence[str]], device: torch.device) -> None:
+        """`layers` names those whose gradients are measured, by the name of the objective."""
+        sizes = {name: ((), (), (len(found),)) for name, found in layers.items()}
+        self._sums = {name: [torch.zeros(size, device=device) for size in found] for name, found in sizes.items()}
+        self._updates = dict.fromkeys(layers, 0)
+        prefixes = {name: "" if list(layers) == ["model"] else f"{name}/" for name in layers}
+        self._tags = {
+            name: [
+                prefixes[name] + tag for tag in ("objective", "grad_norm", *(f"grad_norm/{layer}" for layer in found))
+            ]
+            for name, found in layers.items()
+        }
 
     def add(self, measures: Mapping[str, Measures]) -> None:
         for name, seen in measures.items():
@@ -32,7 +40,7 @@ class Meter:
     def check(self, step: int) -> None:
         """DivergedError where a sum is not finite; waits for the device."""
         for name, sums in self._sums.items():
-            for field, total in zip(Measures._fields, torch.stack(sums).tolist(), strict=True):
+            for field, total in zip(Measures._fields[:2], torch.stack(sums[:2]).tolist(), strict=True):
                 if not math.isfinite(total):
                     what = "the objective" if field == "objective" else "the gradient's norm"
                     of = "" if name == "model" else f" of {name}"
@@ -45,8 +53,8 @@ class Meter:
         numbers = {}
         for name, sums in self._sums.items():
             if self._updates[name]:
-                for field, total in zip(Measures._fields, torch.stack(sums).tolist(), strict=True):
-                    numbers[self._prefix[name] + field] = total / self._updates[name]
+                totals = zip(self._tags[name], _flat(sums).tolist(), strict=True)
+                numbers.update({tag: total / self._updates[name] for tag, total in totals})
             for total in sums:
                 total.zero_()
             self._updates[name] = 0
@@ -54,12 +62,19 @@ class Meter:
 
     def state(self) -> dict[str, Tensor]:
         return {
-            name: torch.stack([*sums, sums[0].new_full((), self._updates[name])]) for name, sums in self._sums.items()
+            name: torch.cat((_flat(sums), sums[0].new_full((1,), self._updates[name])))
+            for name, sums in self._sums.items()
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on with a state; sums of other layers, as the setting was changed meanwhile, are begun anew."""
         for name, sums in self._sums.items():
-            *stored, updates = state[name]
-            for total, value in zip(sums, stored, strict=True):
-                total.copy_(value)
-            self._updates[name] = int(updates)
+            stored, updates = state[name][:-1], state[name][-1]
+            if len(stored) == len(self._tags[name]):
+                for total, values in zip(sums, torch.split(stored, [total.numel() for total in sums]), strict=True):
+                    total.copy_(values.view_as(total))
+                self._updates[name] = int(updates)
+
+
+def _flat(sums: Sequence[Tensor]) -> Tensor:
+    return torch.cat([total.view(-1) for total in sums])

@@ -12,8 +12,8 @@ from nntrain.batch import Batch, GraphNodes
 from nntrain.data import Dataset, Given
 from nntrain.data.text import Blocks
 from nntrain.device import at_least_single
-from nntrain.errors import RunError, UnfitError, UserError
-from nntrain.measure import examples_of
+from nntrain.errors import RunError, UserError
+from nntrain.measure import examples_of, refusals_of_data
 from nntrain.suggest import did_you_mean
 
 Row = dict[str, Any]
@@ -71,13 +71,11 @@ def of_split(parts: Trained, split: str) -> Given:
 
 def of_files(parts: Trained, paths: Sequence[str], prompts: Sequence[str], complain: Complain) -> Iterator[Given]:
     """The examples in files, piece by piece, and prompts; `complain` is told of each that cannot be read."""
-    try:
+    with refusals_of_data():
         for piece in chain(parts.data.given(paths), _prompted(parts.data, prompts)):
             for failure in piece.failures:
                 complain(failure)
             yield piece
-    except UnfitError as error:  # a file without a column that a setting names
-        raise UserError(f"{'.'.join(map(str, ('data', *error.path)))}: {error}") from None
 
 
 def _prompted(data: Dataset, prompts: Sequence[str]) -> Iterator[Given]:

@@ -129,7 +129,10 @@ class Reader:
         pairs = [self._value(item(option), entry, (*path, i)) for i, entry in enumerate(data)]
         return [parsed for parsed, _ in pairs if parsed is not None], [plain for _, plain in pairs]
 
-    def _by_name(self, option: Any, data: Mapping[Any, Any], path: Path) -> Read:
+    def _by_name(self, option: Any, data: Any, path: Path) -> Read:
+        if not isinstance(data, Mapping):
+            self._report(path, f"expected {describe(option)}, found {show(data)}")
+            return None, None
         pairs = {name: self._value(entry(option), value, (*path, name)) for name, value in data.items()}
         return {name: parsed for name, (parsed, _) in pairs.items()}, {
             name: plain for name, (_, plain) in pairs.items()
@@ -189,7 +192,7 @@ class Reader:
 def _with_default_type(given: Any, setting: Setting) -> Any:
     """Settings of a component without its type are those of the setting's default component."""
     is_component = any(metadata(option, Choice) for option in options(setting.annotation))
-    may_lack_type = isinstance(given, dict) and "type" not in given and not _is_by_name(given)
+    may_lack_type = isinstance(given, dict) and "type" not in given and not is_by_name(given)
     if is_component and may_lack_type and isinstance(setting.default, str):
         return {"type": setting.default, **given}
     return given
@@ -206,12 +209,12 @@ def _with_implied_type(data: Any, choice: Choice) -> Any:
 
 def _of_such_form(nested: Sequence[Any], data: Any) -> Any:
     """The alternative that data of this form is meant for: several by name, a list, or one."""
-    by_name = [option for option in nested if entry(option) is not None and _is_by_name(data)]
+    by_name = [option for option in nested if entry(option) is not None and is_by_name(data)]
     of_form = [option for option in nested if (item(option) is not None) == isinstance(data, list | tuple)]
     return (by_name or of_form or nested)[0]
 
 
-def _is_by_name(data: Any) -> bool:
+def is_by_name(data: Any) -> bool:
     """Whether these are several components, each under a name, and not the settings of one."""
     if not isinstance(data, Mapping) or "type" in data:
         return False

@@ -42,6 +42,11 @@ class Place:
     """
 
 
+@dataclass(frozen=True)
+class Partial:
+    """Metadata of a setting that is a part of the whole config, to be merged over it."""
+
+
 Section = TypeVar("Section", bound=type)
 
 
@@ -85,6 +90,7 @@ Interval = Annotated[
 Name = Annotated[str, Parsed(_parse_name, "the name of a folder, without slashes")]
 PathText = Annotated[str, Place()]
 Auto = Literal["auto"]
+Stage = Annotated[dict[str, Any], Partial()]
 
 Model = Annotated[Any, Choice("model")]
 Data = Annotated[Any, Choice("data")]
@@ -97,8 +103,13 @@ Scheduler = Annotated[Any, Choice("scheduler")]
 Regularizer = Annotated[Any, Choice("regularizer")]
 Metric = Annotated[Any, Choice("metric")]
 Initializer = Annotated[Any, Choice("initializer", implied=(("from", "checkpoint"),))]
+Scaling = Annotated[Any, Choice("scaling")]
 Clip = Annotated[Any, Choice("clip")]
+Average = Annotated[Any, Choice("average")]
+Augmentation = Annotated[Any, Choice("augmentation")]
+Mixture = Annotated[Any, Choice("mixture")]
 Block = Annotated[Any, Choice("block")]
+Normalization = Annotated[Any, Choice("normalization")]
 Form = Annotated[Any, Choice("form")]
 Position = Annotated[Any, Choice("position")]
 GraphLayer = Annotated[Any, Choice("graph_layer")]

@@ -6,15 +6,13 @@ from typing import Any
 import torch
 
 from nntrain.assemble import Parts, load_state
-from nntrain.checkpoint import Checkpoint
+from nntrain.checkpoint import Checkpoint, Position
 from nntrain.data import Learned
 from nntrain.device import python_state, restore_python
 from nntrain.errors import UserError
 from nntrain.layers import multiply_adds
 from nntrain.meter import REMEDIES, DivergedError, Meter
 from nntrain.specs import from_json, to_json
-
-STAGE = 0
 
 
 def trained(parts: Parts, step: int) -> Checkpoint:
@@ -23,8 +21,8 @@ def trained(parts: Parts, step: int) -> Checkpoint:
     learned = parts.data.learned
     tensors |= {f"data.{name}": tensor for name, tensor in learned.tensors.items()}
     facts = {
-        "config": parts.plain,
-        "position": {"stage": STAGE, "step": step},
+        "config": parts.config,
+        "position": {"stage": parts.stage, "step": step},
         "inputs": to_json(learned.inputs),
         "targets": to_json(learned.targets),
         "learned": dict(learned.facts),
@@ -43,13 +41,14 @@ def learned_of(stored: Checkpoint) -> Learned:
 
 
 def whole(parts: Parts, step: int, meter: Meter) -> Checkpoint:
-    """The trained model, the optimizers' state, sums that are not logged yet, and Python's generators.
+    """The model after the last step, its average, the optimizers' state, sums not logged yet, Python's generators.
 
     torch's generators are seeded anew at every step, so they need not be kept.
     """
     checkpoint = trained(parts, step)
     for name, optimizer in parts.optimizers.items():
         checkpoint.tensors.update({f"optimizer.{name}.{key}": tensor for key, tensor in optimizer.state().items()})
+    checkpoint.tensors.update({f"average.{name}": tensor for name, tensor in parts.average.state().items()})
     checkpoint.tensors.update({f"meter.{name}": tensor for name, tensor in meter.state().items()})
     checkpoint.tensors.update({f"random.{name}": tensor for name, tensor in python_state().items()})
     return checkpoint
@@ -60,8 +59,17 @@ def restore(stored: Checkpoint, parts: Parts, meter: Meter, source: Path) -> Non
     load_state(parts.model, stored.part("model"), source)
     for name, optimizer in parts.optimizers.items():
         optimizer.restore(stored.part(f"optimizer.{name}"))
+    parts.average.restore(stored.part("average"))
     meter.restore(stored.part("meter"))
     restore_python(stored.part("random"))
+
+
+def position_of(stored: Checkpoint, source: Path) -> Position:
+    """The stage and the step that a checkpoint is of; UserError where it does not say."""
+    position = stored.facts.get("position")
+    if not isinstance(position, dict) or not all(isinstance(position.get(key), int) for key in ("stage", "step")):
+        raise UserError(f"{source} does not say what stage and step it is of, so it is not a state of nntrain's")
+    return position
 
 
 def facts_of(stored: Checkpoint | None) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from nntrain.checkpoint import write_durably
+from nntrain.course import Show
 from nntrain.errors import UserError
-from nntrain.fit import Request, Result, Say, Show, fit
+from nntrain.fit import Request, Result, Say, fit
 from nntrain.run import now
 from nntrain.tables import Table
 from nntrain.writers import finite

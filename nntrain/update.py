@@ -9,16 +9,18 @@ from nntrain.batch import Batch
 from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device
+from nntrain.gradient_norms import GradientNorms, NoGradientNorms
 from nntrain.loss import Objective
 from nntrain.optimizers import Optimizer
 from nntrain.regularizers import Regularizer
 
 
 class Measures(NamedTuple):
-    """What an update saw, tensors of shape () on the device: loss plus penalties, and the gradient's norm."""
+    """What an update saw, on the device: loss plus penalties and the gradient's norm (), that of each layer's (n,)."""
 
     objective: Tensor
     grad_norm: Tensor
+    layer_norms: Tensor
 
 
 class Update:
@@ -32,6 +34,7 @@ class Update:
         regularizers: Sequence[Regularizer],
         device: Device,
         clip: Clip = unclipped,
+        by_layer: bool = False,
     ) -> None:
         self.model = model
         self.objectives = objectives
@@ -39,6 +42,8 @@ class Update:
         self.regularizers = regularizers
         self.device = device
         self.clip = clip(model)
+        kind = GradientNorms if by_layer else NoGradientNorms
+        self.norms = {name: kind(optimizer.all_names()) for name, optimizer in optimizers.items()}
 
     def __call__(self, step: int, batches: Sequence[Batch], factor: float) -> dict[str, Measures]:
         """Update number `step`, with `factor` times the learning rates."""
@@ -54,8 +59,9 @@ class Update:
         optimizer = self.optimizers[objective.name]
         closure = Closure(self.model, objective, optimizer.parameters, batches, self.regularizers, self.device)
         norm = nn.utils.get_total_norm(closure.gradients)
+        layer_norms = self.norms[objective.name](optimizer.names, closure.gradients)
         gradients = self.clip(optimizer.parameters, closure.gradients, norm)
         optimizer.step(gradients, factor, closure)
         for regularizer in self.regularizers:
             regularizer.project()
-        return Measures(closure.value, norm)
+        return Measures(closure.value, norm, layer_norms)

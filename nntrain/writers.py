@@ -65,7 +65,7 @@ class JsonLines:
 
 
 class EventFile:
-    """TensorBoard scalars, written record by record in TensorBoard's own format."""
+    """TensorBoard scalars and pictures, written record by record in TensorBoard's own format."""
 
     def __init__(self, journal: Journal) -> None:
         from tensorboard.summary.writer.record_writer import RecordWriter
@@ -85,6 +85,15 @@ class EventFile:
 
         values = [Summary.Value(tag=tag, simple_value=number) for tag, number in numbers.items()]
         self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+
+    def picture(self, tag: str, png: bytes, width: int, height: int, step: int) -> None:
+        """A picture in colour."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
+        summary = Summary(value=[Summary.Value(tag=tag, image=image)])
+        self._write(Event(wall_time=time.time(), step=step, summary=summary))
 
     def _write(self, event: Any) -> None:
         self._records.write(event.SerializeToString())
@@ -124,6 +133,10 @@ class Writers:
     def progress(self, numbers: Mapping[str, float], step: int) -> None:
         """Objective, rate and gradient norm between evaluations."""
         self._curves["train"].scalars(numbers, step)
+
+    def examples(self, png: bytes, width: int, height: int, step: int) -> None:
+        """A picture of training examples as the network gets them."""
+        self._curves["train"].picture("examples/augmented", png, width, height, step)
 
     def sync(self) -> Lengths:
         """Flushes all records to disk and returns their lengths."""

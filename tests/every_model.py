@@ -14,7 +14,22 @@ from nntrain.network import Network, head_for
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.schema import Component, _positional
-from nntrain.specs import Classes, Graphs, Image, Nodes, Pairs, Series, Tags, Tokens, Values, Vector, Video
+from nntrain.specs import (
+    Classes,
+    Embedding,
+    Graphs,
+    Image,
+    LabelSet,
+    Nodes,
+    Pairs,
+    Series,
+    Several,
+    Tags,
+    Tokens,
+    Values,
+    Vector,
+    Video,
+)
 
 WORDS = tuple("abcdefg")
 LENGTHS = torch.tensor([6, 3, 1])
@@ -34,35 +49,77 @@ INPUTS: dict[type, tuple[Any, Callable[[], Any]]] = {
     Nodes: (Nodes(3), lambda: GraphNodes(torch.randn(6, 3), EDGES, torch.tensor([0, 2, 5]))),
     Graphs: (Graphs(3), lambda: GraphBatch(torch.randn(6, 3), EDGES, torch.tensor([2, 1, 3]))),
 }
+# What a model is tested with that does not take just any inputs of a kind.
+OWN_INPUTS: dict[str, dict[type, tuple[Any, Callable[[], Any]]]] = {
+    "entity_embedding": {
+        Vector: (Vector(7, (3, 2)), lambda: torch.cat((torch.randn(3, 2), torch.eye(3), torch.eye(3)[:, :2]), dim=1))
+    },
+}
 TARGETS: dict[type, Any] = {
     Classes: Classes(("a", "b", "c")),
     Values: Values(("y", "z"), (0.0, 0.0), (1.0, 1.0)),
     Tags: Tags(("a", "b", "c"), 6),
     Tokens: Tokens(WORDS, 6),
 }
+ALIKE = (LabelSet, Several, Embedding)  # to a model they are as classes are: so many numbers for each example
 # What is tested of a type: its defaults, where nothing else is said; settings that make it small, or another network.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
-    "alexnet": [{"small": True}],
+    "alexnet": [{"small": True}, {"small": True, "spatial_dropout": 0.2}],
     "autoencoder": [{"layers": {"type": "dense", "hidden": [5]}, "code": 3}, {"layers": "convolutional", "tied": True}],
+    "cnn": [
+        {},
+        {"blocks": [
+            {"type": "convolution", "channels": 4, "norm": "rms"},
+            {"type": "spatial_dropout"},
+            {"type": "convolution", "channels": 4, "norm": "weight"},
+        ], "readout": "average"},
+        {"blocks": [
+            {"type": "convolution", "channels": 4, "norm": {"type": "group", "groups": 2}},
+            {"type": "convolution", "channels": 4, "norm": "instance"},
+        ]},
+    ],
     "fsmn": [{"look_ahead": 0}, {"layers": 1}],
     "gan": [{"networks": "dense"}, {"networks": "dcgan"}],
-    "gnn": [{"layer": layer} for layer in ("graph_conv", "gcn", "sage", "gat", "gin")],
-    "higher_order_rnn": [{"hidden": 5, "order": 3}],
-    "lstm": [{"hidden": 5}, {"hidden": 5, "cell": "squashed", "layers": 2, "bidirectional": True}],
-    "mlp": [{"norm": norm, "hidden": [6, 5], "bottleneck": 2} for norm in ("none", "batch", "layer", "weight")],
-    "resnet": [{"depth": 18, "width": 8}, {"depth": 8, "stem": "cifar", "width": 4, "shortcut": False}],
-    "tdnn": [{"look_ahead": 0}, {"hidden": 6}],
+    "gnn": [
+        *({"layer": layer} for layer in ("graph_conv", "gcn", "sage", "gat", "gin")),
+        {"layer": {"type": "gin", "norm": "rms"}, "norm": "layer"},
+    ],
+    "gru": [{"hidden": 5}, {"hidden": 5, "variational": {"inputs": 0.2, "states": 0.3, "outputs": 0.2}}],
+    "higher_order_rnn": [{"hidden": 5, "order": 3}, {"hidden": 5, "order": 2, "variational": {"states": 0.3}}],
+    "lenet": [{}, {"activation": "selu", "spatial_dropout": 0.2}],
+    "lstm": [
+        {"hidden": 5},
+        {"hidden": 5, "cell": "squashed", "layers": 2, "bidirectional": True},
+        {"hidden": 5, "layers": 2, "bidirectional": True, "variational": {"inputs": 0.2, "states": 0.3}},
+        {"hidden": 5, "cell": "squashed", "variational": {"states": 0.3}},
+    ],
+    "mlp": [
+        *({"norm": norm, "hidden": [6, 5], "bottleneck": 2} for norm in ("none", "batch", "layer", "weight", "rms")),
+        {"norm": {"type": "group", "groups": 2}, "hidden": [8, 6], "activation": "silu", "dropout": 0.2},
+    ],
+    "resnet": [
+        {"depth": 18, "width": 8},
+        {"depth": 8, "stem": "cifar", "width": 4, "shortcut": False},
+        {"depth": 8, "stem": "cifar", "width": 4, "norm": "weight", "spatial_dropout": 0.2, "stochastic_depth": 0.3},
+        {"depth": 8, "stem": "cifar", "width": 4, "norm": "instance"},
+    ],
+    "rnn": [{"hidden": 5}, {"hidden": 5, "activation": "relu", "variational": {"states": 0.3, "outputs": 0.2}}],
+    "tdnn": [{"look_ahead": 0}, {"hidden": 6, "spatial_dropout": 0.2}],
     "torchvision": [{"name": "mobilenet_v3_small"}],
     "transformer": [
-        {"width": 8, "heads": 2, "layers": 2, "form": form, "positions": positions}
-        for form, positions in (
-            ("encoder", "sinusoidal"),
-            ("decoder", "rotary"),
-            ("encoder_decoder", "learned"),
-            ({"type": "lecture"}, "none"),
+        {"width": 8, "heads": 2, "layers": 2, "form": form, "positions": positions, "normalization": normalization}
+        for form, positions, normalization in (
+            ("encoder", "sinusoidal", "layer"),
+            ("decoder", "rotary", "layer"),
+            ("encoder_decoder", "learned", "layer"),
+            ({"type": "lecture"}, "none", "layer"),
+            ({"type": "encoder", "stochastic_depth": 0.3}, "sinusoidal", "rms"),
+            ({"type": "decoder", "stochastic_depth": 0.3}, "rotary", "rms"),
+            ({"type": "encoder_decoder", "stochastic_depth": 0.3}, "learned", "rms"),
+            ({"type": "lecture"}, "none", "rms"),
         )
     ],
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,7 +139,11 @@ class Instance:
 
     def batch(self, seed: int = 1) -> Any:
         torch.manual_seed(seed)
-        return INPUTS[type(self.inputs)][1]()
+        return inputs_of(self.name)[type(self.inputs)][1]()
+
+
+def inputs_of(name: str) -> dict[type, tuple[Any, Callable[[], Any]]]:
+    return {**INPUTS, **OWN_INPUTS.get(name, {})}
 
 
 def component(name: str, variant: int = 0) -> Component:
@@ -112,7 +173,9 @@ def _of(name: str, variant: int) -> Iterator[Instance]:
     taken = list(_positional(chosen.factory).values())
     for inputs in taken[0]:
         for targets in taken[1] if len(taken) > 1 else (Classes, Values):
-            described = INPUTS[inputs][0]
+            if targets in ALIKE:
+                continue
+            described = inputs_of(name)[inputs][0]
             instance = Instance(
                 name, variant, described, TARGETS[targets] if targets in TARGETS else targets(described)
             )

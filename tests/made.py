@@ -5,22 +5,21 @@ from typing import Any
 from nntrain.network import Network, head_for
 from nntrain.reader import Reader
 from nntrain.registry import Registry
-from nntrain.schema import Component
 
 REGISTRY = Registry()
+
+
+def component(kind: str, settings: Any) -> Any:
+    """The component that YAML would describe so, as another component's setting."""
+    reader = Reader(REGISTRY)
+    found = reader.component(kind, settings, (kind,))
+    assert found is not None and not reader.problems, reader.problems
+    return found
 
 
 def made(kind: str, settings: Any, *arguments: Any) -> Any:
     """The component that YAML would describe so, for these arguments."""
     return component(kind, settings)(*arguments)
-
-
-def component(kind: str, settings: Any) -> Component:
-    """The component that YAML would describe so, which awaits its arguments."""
-    reader = Reader(REGISTRY)
-    found = reader.component(kind, settings, (kind,))
-    assert found is not None and not reader.problems, reader.problems
-    return found
 
 
 def transformer(inputs: Any, targets: Any, form: Any, **settings: Any) -> Network:

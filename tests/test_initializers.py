@@ -9,9 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nntrain.batch import IGNORED
 from nntrain.checkpoint import load
+from nntrain.data.in_memory import TensorSplit
 from nntrain.errors import UnfitError
 from nntrain.initializers import OnMatrices, OnParameters
+from nntrain.initializers.class_frequencies import ClassFrequencies
 from nntrain.initializers.constant import constant, zeros
 from nntrain.initializers.random import normal, truncated_normal, uniform
 from nntrain.initializers.scaled import (
@@ -23,7 +26,8 @@ from nntrain.initializers.scaled import (
     lecun_uniform,
 )
 from nntrain.initializers.structured import forget_gate, identity, orthogonal, sparse
-from runs import only_run
+from nntrain.specs import Tags
+from runs import only_run, records
 
 Command = Callable[..., Any]
 INPUTS, OUTPUTS = 300, 200
@@ -157,3 +161,108 @@ def test_a_rule_that_matches_nothing_is_pointed_at(command: Command, write: Call
     assert (
         "my.yaml:5:30: init.0.match: 'conv' matches no parameter; there are body.layers.0.linear.weight" in refused.err
     )
+
+
+# --- Class frequencies.
+
+
+def head_of(
+    command: Command, write: Callable[..., Path], tmp_path: Path, config: str, *overrides: str
+) -> tuple[Tensor, Path]:
+    write(config)
+    called = command("fit", "my.yaml", *overrides)
+    assert called.status == 0, called.err
+    run = only_run(tmp_path / "runs")
+    return load(run / "checkpoints" / "last.safetensors").tensors["model.head.bias"], run
+
+
+RARE = """
+data: {type: csv_like, batch_size: all}
+plugins: [rare.py]
+model: linear
+init:
+  - {type: zeros, match: "head.weight"}
+  - class_frequencies
+trainer: {length: 1 step, log: 1 step}
+optimizer: {type: sgd, lr: 1.0e-30}
+"""
+RARE_DATA = """
+import torch
+from nntrain.data.in_memory import Examples, InMemory, Source
+from nntrain.registry import data
+from nntrain.specs import Classes, Vector
+
+@data("csv_like", within=InMemory)
+def csv_like():
+    labels = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)
+    return Source("csv_like", Vector(3), Classes(NAMES), Examples(torch.randn(1000, 3), labels))
+"""
+
+
+def test_the_first_loss_is_the_entropy_of_the_class_frequencies(
+    command: Command, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    write(RARE_DATA.replace("NAMES", '("a", "b", "c")'), "rare.py")
+    bias, run = head_of(command, write, tmp_path, RARE)
+    shares = torch.tensor([0.9, 0.09, 0.01])  # of the training set too, which is divided class by class
+    torch.testing.assert_close(bias, shares.log(), rtol=0, atol=1e-6)
+    entropy = -(shares * shares.log()).sum().item()
+    (record,) = records(run)
+    assert record["train"]["objective"] == pytest.approx(entropy, rel=1e-5)
+    assert entropy < 0.4 < math.log(3)
+
+
+def test_two_classes_have_their_log_odds(command: Command, write: Callable[..., Path], tmp_path: Path) -> None:
+    config = "data: {type: breast_cancer, batch_size: all}\nmodel: linear\ninit: [class_frequencies]\n"
+    bias, _ = head_of(command, write, tmp_path, config + "trainer: {length: 1 step}\noptimizer: {type: sgd, lr: 1e-30}")
+    assert (bias[1] - bias[0]).item() == pytest.approx(math.log(357 / 212), abs=0.01)
+    assert bias.exp().sum().item() == pytest.approx(1)
+
+
+def test_a_class_without_examples_counts_as_half_of_one(
+    command: Command, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    write(RARE_DATA.replace("NAMES", '("a", "b", "c", "d")'), "rare.py")
+    bias, run = head_of(command, write, tmp_path, RARE, "trainer.preflight=false")
+    count = records(run)[0]["examples"]
+    assert bias[3].item() == pytest.approx(math.log(0.5 / count))
+
+
+def test_tags_count_at_every_position_with_a_label() -> None:
+    labels = torch.tensor([[0, 0, 1, IGNORED], [0, IGNORED, IGNORED, IGNORED]])
+    split = TensorSplit(torch.zeros(2, 4), labels, 2)
+    model = nn.Module()
+    model.head = nn.Linear(3, 2)
+    ClassFrequencies(Tags(("a", "b"), 4), split)(model)
+    torch.testing.assert_close(model.head.bias.detach().exp(), torch.tensor([0.75, 0.25]))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            "data: diabetes\nmodel: linear",
+            "class_frequencies takes classes or tags or tokens; diabetes gives one value",
+        ),
+        ("data: iris\nmodel: {type: mlp, hidden: [3]}\n#layers", "there are 3 classes; match the bias of the layer"),
+        ("data: karate_club\nmodel: gnn", "matches no parameter; there are layers.0.conv"),
+    ],
+)
+def test_where_there_are_no_frequencies_or_no_bias_for_them(
+    config: str, message: str, command: Command, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    match = ', match: "weight$"' if "#layers" in config else ""
+    write(f"{config}\ninit: [{{type: class_frequencies{match}}}]\n")
+    called = command("fit", "my.yaml")
+    assert called.status == 2 and message in called.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_graph_networks_own_outputs_can_be_matched(
+    command: Command, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    write("data: karate_club\nmodel: gnn\ninit: [{type: class_frequencies, match: outputs.*bias}]\n"
+          "trainer: {length: 1 step}\noptimizer: {type: sgd, lr: 1e-30}")  # fmt: skip
+    assert command("fit", "my.yaml").status == 0
+    bias = load(only_run(tmp_path / "runs") / "checkpoints" / "last.safetensors").tensors["model.outputs.conv.bias"]
+    torch.testing.assert_close(bias, torch.full((4,), 0.25).log())

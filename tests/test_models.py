@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 import torch.nn.functional as F
+from made import component
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from nntrain.errors import UnfitError
-from nntrain.models.activations import activation_module
+from nntrain.models.activations import Activation, activation_module
 from nntrain.models.lenet import LeNet
 from nntrain.models.linear import Linear
 from nntrain.models.mlp import MultilayerPerceptron
@@ -20,6 +21,7 @@ from nntrain.specs import Classes, Image, Values, Vector
 
 TEN = Classes(tuple("0123456789"))
 GREY = Image(1, 28, 28)
+BATCH = component("normalization", "batch")
 
 
 def network(body: nn.Module, targets: Classes | Values = TEN) -> Network:
@@ -44,7 +46,7 @@ def test_parameters_of_lenet(inputs: Image, targets: Classes, expected: int) -> 
         ({}, 785 * 128 + 129 * 10),
         ({"hidden": []}, 785 * 10),
         ({"hidden": [64, 32]}, 785 * 64 + 65 * 32 + 33 * 10),
-        ({"hidden": [64, 32], "norm": "batch"}, 785 * 64 + 2 * 64 + 65 * 32 + 2 * 32 + 33 * 10),
+        ({"hidden": [64, 32], "norm": BATCH}, 785 * 64 + 2 * 64 + 65 * 32 + 2 * 32 + 33 * 10),
     ],
 )
 def test_parameters_of_the_perceptron(settings: dict[str, Any], expected: int) -> None:
@@ -65,7 +67,7 @@ BODIES: dict[str, Callable[[], nn.Module]] = {
     "linear of vectors": lambda: Linear(Vector(6)),
     "linear of images": lambda: Linear(Image(2, 3, 5)),
     "mlp of vectors": lambda: MultilayerPerceptron(Vector(6), hidden=[4, 7]),
-    "mlp of images": lambda: MultilayerPerceptron(Image(2, 3, 5), hidden=[4], norm="batch", dropout=0.5),
+    "mlp of images": lambda: MultilayerPerceptron(Image(2, 3, 5), hidden=[4], norm=BATCH, dropout=0.5),
     "lenet": lambda: LeNet(GREY),
     "lenet of colour": lambda: LeNet(Image(3, 32, 32), pool="average", activation="tanh"),
     "lenet of wide images": lambda: LeNet(Image(1, 12, 40), dropout=0.5),
@@ -129,14 +131,14 @@ def test_the_perceptron_has_as_many_layers_as_hidden_says(depth: int) -> None:
 
 def test_batch_normalisation_stands_before_the_activation() -> None:
     torch.manual_seed(0)
-    body, x = MultilayerPerceptron(Vector(3), hidden=[5], activation="sigmoid", norm="batch"), torch.randn(64, 3)
+    body, x = MultilayerPerceptron(Vector(3), hidden=[5], activation="sigmoid", norm=BATCH), torch.randn(64, 3)
     z = body.layers[0].linear(x)
     normed = (z - z.mean(dim=0)) / (z.var(dim=0, correction=0) + 1e-5).sqrt()
     torch.testing.assert_close(body(x), torch.sigmoid(normed))
 
 
 def test_batch_normalisation_uses_running_statistics_in_evaluation() -> None:
-    body = MultilayerPerceptron(Vector(3), hidden=[5], norm="batch").eval()
+    body = MultilayerPerceptron(Vector(3), hidden=[5], norm=BATCH).eval()
     x = torch.randn(8, 3)
     torch.testing.assert_close(body(x)[:1], body(x[:1]))
 
@@ -182,10 +184,13 @@ def test_activations() -> None:
         "relu": lambda v: max(0.0, v),
         "leaky_relu": lambda v: max(0.01 * v, v),
         "elu": lambda v: v if v > 0 else math.exp(v) - 1,
+        "selu": lambda v: 1.0507009873554805 * (v if v > 0 else 1.6732632423543772 * (math.exp(v) - 1)),
+        "silu": lambda v: v / (1 + math.exp(-v)),
         "gelu": lambda v: v * 0.5 * (1 + math.erf(v / math.sqrt(2))),
         "tanh": math.tanh,
         "sigmoid": lambda v: 1 / (1 + math.exp(-v)),
     }
+    assert set(formulas) == set(get_args(Activation))
     for name, formula in formulas.items():
         assert activation_module(name)(z).tolist() == pytest.approx([formula(v) for v in z.tolist()], rel=1e-12), name
 
@@ -193,7 +198,7 @@ def test_activations() -> None:
 SMALL: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "linear": (lambda: Linear(Vector(3)), (3,)),
     "mlp": (lambda: MultilayerPerceptron(Vector(3), hidden=[4, 3], activation="tanh"), (3,)),
-    "mlp with norm": (lambda: MultilayerPerceptron(Vector(3), hidden=[4], activation="elu", norm="batch"), (3,)),
+    "mlp with norm": (lambda: MultilayerPerceptron(Vector(3), hidden=[4], activation="elu", norm=BATCH), (3,)),
     "lenet": (lambda: LeNet(Image(1, 12, 12), activation="tanh", pool="average"), (1, 12, 12)),
     "lenet with maxima": (lambda: LeNet(Image(2, 12, 12), activation="sigmoid"), (2, 12, 12)),
 }

@@ -54,6 +54,17 @@ trainer:
   early_stopping: {patience: 90%}
 """
 
+STAGED = """
+data: {type: iris, batch_size: 16}
+model: {type: mlp, hidden: [8], dropout: 0.2}
+optimizer: {type: sgd, lr: 0.05, momentum: 0.9}
+trainer: {length: 6 steps, evaluate: 3 steps, save: 4 steps, log: 2 steps}
+stages:
+  - {}
+  - {optimizer: adam, trainer: {length: 60 steps, early_stopping: {patience: 3 steps, min_change: 0.9}}}
+  - {model: {hidden: [8, 8]}, data: {batch_size: 20}, trainer: {early_stopping: null, length: 4 steps, save: 1 step}}
+"""
+
 CONFIGS = {
     "digits, mlp, adamw": """
 data: {type: digits, batch_size: 32}
@@ -83,6 +94,17 @@ model: {type: mlp, hidden: [10, 6], norm: batch, dropout: 0.1}
 optimizer: {type: sgd, lr: 0.05, momentum: 0.8}
 trainer: {length: 30 steps, evaluate: 6 steps, save: 5 steps, log: 4 steps}
 """,
+    "groups, one of them frozen for a while": """
+data: {type: wine, batch_size: 25}
+model: {type: mlp, hidden: [10, 6], norm: batch, dropout: 0.1}
+optimizer:
+  type: adamw
+  lr: 0.02
+  groups:
+    - {match: "layers.0", frozen: 13 steps, lr: 0.3x}
+    - {match: "bias$|norm", weight_decay: 0, betas: [0.5, 0.9]}
+trainer: {length: 30 steps, evaluate: 6 steps, save: 4 steps, log: 3 steps}
+""",
     "bf16": """
 data: {type: iris, batch_size: 16}
 model: {type: mlp, hidden: [8], dropout: 0.3}
@@ -101,6 +123,29 @@ model: {type: mlp, hidden: [6], activation: gelu}
 task: {type: classification, label_smoothing: 0.1}
 optimizer: {type: sgd, lr: 0.5, momentum: 0.9}
 trainer: {length: 26 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, clip: 0.1}
+""",
+    "augmented and mixed images": """
+data:
+  type: digits
+  batch_size: 32
+  augment: [{type: shift, pixels: 1}, rotate, {type: elastic, sigma: 2}, erase, rand_augment, noise]
+  mix: either
+model: {type: mlp, hidden: [8], dropout: 0.2}
+trainer: {length: 24 steps, evaluate: 5 steps, save: 5 steps, log: 3 steps, accumulate: 2}
+""",
+    "masked series, mixed": """
+data:
+  type: sequential_digits
+  batch_size: 64
+  augment: [time_masking, {type: frequency_masking, widest: 3}]
+  mix: mixup
+model: {type: gru, hidden: 6}
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
+""",
+    "tokens replaced": """
+data: {type: reversal, length: 4, symbols: 3, examples: 300, batch_size: 64, augment: [replace_tokens]}
+model: {type: gru, hidden: 6}
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
 """,
     "stops early": """
 data: {type: iris, batch_size: 16}
@@ -142,7 +187,7 @@ trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
     "denoising autoencoder, tied weights": """
 data: {type: digits, batch_size: 300}
 model: {type: autoencoder, code: 4, tied: true, layers: {type: convolutional, channels: [2]}}
-task: {type: autoencoding, noise: 0.3, masked: 0.2, sparsity: 0.01}
+task: {type: denoising, noise: 0.3, masked: 0.2, sparsity: 0.01}
 trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
 """,
     "persistent chains": """
@@ -158,6 +203,59 @@ model: {type: gan, noise: 2, networks: {type: dense, hidden: [8]}}
 task: {type: gan, discriminator_every: 2}
 optimizer: {discriminator: {type: adam, lr: 0.01}, generator: {type: sgd, lr: 0.05, momentum: 0.5}}
 trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
+""",
+    "exponential moving average, batch normalisation, clipped adaptively": """
+data: {type: wine, batch_size: 25}
+model: {type: mlp, hidden: [10, 6], norm: batch, dropout: 0.1}
+optimizer: {type: sgd, lr: 0.05, momentum: 0.8}
+trainer:
+  {length: 30 steps, evaluate: 6 steps, save: 5 steps, log: 4 steps, clip: adaptive, average: {type: ema, decay: 0.9}}
+""",
+    "stochastic weight averaging, clipped by value": """
+data: {type: iris, batch_size: 16}
+model: {type: mlp, hidden: [8], dropout: 0.2}
+scheduler: {type: cosine_restarts, first: 5 steps}
+trainer:
+  length: 30 steps
+  evaluate: 4 steps
+  save: 7 steps
+  clip: {type: value, limit: 0.01}
+  average: {type: swa, start: 10 steps, every: 5 steps}
+""",
+    "weight noise, layers' gradient norms, class frequencies": """
+data: {type: iris, batch_size: 9}
+model: {type: mlp, hidden: [8, 6], norm: rms}
+init: [class_frequencies]
+regularizers: [{type: weight_noise, deviation: 0.1}, {type: l2, weight: 0.001}]
+trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, gradient_norms: true, accumulate: 2}
+""",
+    "stochastic depth, spatial dropout, group normalisation": """
+data: {type: digits, batch_size: 16}
+model:
+  type: resnet
+  stem: cifar
+  depth: 8
+  width: 4
+  norm: {type: group, groups: 2}
+  spatial_dropout: 0.2
+  stochastic_depth: 0.5
+trainer: {length: 12 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, preflight: false}
+""",
+    "variational dropout": """
+data: {type: sequential_digits, read: rows, batch_size: 16}
+model: {type: lstm, hidden: 6, layers: 2, variational: {inputs: 0.2, states: 0.3, outputs: 0.4}}
+trainer: {length: 12 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, preflight: false}
+""",
+    "a transformer of stochastic depth": """
+data: {type: reversal, length: 4, symbols: 5, examples: 300, batch_size: 16}
+model:
+  type: transformer
+  form: {type: encoder, stochastic_depth: 0.5}
+  width: 8
+  heads: 2
+  layers: 3
+  normalization: rms
+trainer: {length: 12 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, preflight: false}
 """,
     "no dev set": """
 data: {type: iris, batch_size: 16, split: {dev: 0}}
@@ -397,10 +495,11 @@ def is_run(state: State) -> bool:
     return any(name.endswith("/config.yaml") and content for name, content in state.items())
 
 
+@pytest.mark.parametrize("text", [TINY, STAGED], ids=["one stage", "three stages"])
 def test_a_run_killed_at_any_operation_on_a_file_ends_like_a_whole_one(
-    states_of: States, command: Command, write: Write, tmp_path: Path
+    text: str, states_of: States, command: Command, write: Write, tmp_path: Path
 ) -> None:
-    write(TINY)
+    write(text)
     chance = random.Random(1)
     states = states_of(tmp_path / "whole", "my.yaml", "--out", "whole")
     killed = [state for state in states if not is_finished(state)]

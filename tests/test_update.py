@@ -113,7 +113,7 @@ def assert_close(found: Sequence[Tensor], expected: Sequence[Tensor], tolerance:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-14)])
 def test_uneven_micro_batches_give_the_gradient_of_one_big_batch(dtype: torch.dtype, tolerance: float) -> None:
-    model, (inputs, targets) = perceptron().to(dtype), examples()
+    model, (inputs, targets, _) = perceptron().to(dtype), examples()
     batch = Batch(inputs.to(dtype), targets)
     whole = gradients(model, [batch], cross_entropy())
     in_pieces = gradients(model, pieces(batch), cross_entropy())
@@ -314,7 +314,7 @@ def test_an_objective_can_take_part_in_some_updates_only() -> None:
     assert ran == [True, False, False, True, False, False, True]
 
 
-class NonNegative:
+class NonNegative(Regularizer):
     """A constraint: no parameter below zero."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -322,9 +322,6 @@ class NonNegative:
 
     def bind(self, model: nn.Module) -> None:
         self.parameters = list(model.parameters())
-
-    def penalty(self) -> None:
-        return None
 
     def project(self) -> None:
         for p in self.parameters:

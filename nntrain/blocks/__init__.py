@@ -12,7 +12,7 @@ from nntrain.blocks.windows import Window
 class Maps:
     """What a block is given and gives: feature maps (batch, channels, *sizes).
 
-    sizes: (time,), (height, width) or (frames, height, width)
+    sizes: (time,), (height, width) or (frames, height, width); () for vectors (batch, channels)
     """
 
     channels: int

@@ -5,12 +5,12 @@ from typing import Literal
 from torch import nn
 
 from nntrain.blocks import Maps
-from nntrain.blocks.normalization import Norm, norm_module
 from nntrain.blocks.windows import PerAxis, Window, per_axis, slide
 from nntrain.errors import UnfitError
 from nntrain.models.activations import Activation, activation_module
+from nntrain.models.starting_weights import started
 from nntrain.registry import block
-from nntrain.settings import Count, Whole
+from nntrain.settings import Count, Normalization, Whole
 
 
 @block("convolution")
@@ -22,7 +22,8 @@ class Convolution(nn.Sequential):
     Along one axis for series (batch, channels, time), two for images, three for videos. Kernel, stride, padding
     and dilation are one number for all axes, or a list with one for each.
     Source: LeCun et al., Gradient-based learning applied to document recognition, 1998; Goodfellow, Bengio,
-    Courville, Deep Learning, section 9.1 (where the formula is called cross-correlation).
+    Courville, Deep Learning, section 9.1 (where the formula is called cross-correlation). The weights start as the
+    activation's paper derives, biases at 0.
 
     Settings:
         channels: the number of output maps
@@ -31,7 +32,7 @@ class Convolution(nn.Sequential):
         padding: zeros at both ends of an axis; same for as many as keep its size where the stride is 1
         dilation: the distance between the values of a window
         groups: into how many parts the maps are divided, each output part seeing one input part
-        norm: batch or layer for normalisation before the activation, none without
+        norm: the kind of normalisation before the activation; none without
         activation: f, or none
     """
 
@@ -45,7 +46,7 @@ class Convolution(nn.Sequential):
         padding: Literal["same"] | Whole | list[Whole] = "same",
         dilation: PerAxis = 1,
         groups: Count = 1,
-        norm: Norm | Literal["none"] = "none",
+        norm: Normalization | Literal["none"] = "none",
         activation: Activation | Literal["none"] = "relu",
     ) -> None:
         super().__init__()
@@ -59,9 +60,11 @@ class Convolution(nn.Sequential):
         self.windows = tuple(map(Window, kernels, strides, margins, dilations))
         self.maps = Maps(channels, slide(self.windows, maps.sizes))
         layer = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[maps.axes - 1]
-        self.convolution = layer(maps.channels, channels, kernels, strides, margins, dilations, groups)  # type: ignore[arg-type]
-        if norm != "none":
-            self.norm = norm_module(norm, self.maps)
+        convolution = layer(maps.channels, channels, kernels, strides, margins, dilations, groups)  # type: ignore[arg-type]
+        self.convolution = started(convolution, activation)
+        after = None if norm == "none" else norm(self.maps, convolution)
+        if after is not None:
+            self.norm = after
         if activation != "none":
             self.activation = activation_module(activation)
 

@@ -2,12 +2,14 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nntrain.models.activations import Activation, activation_module
+from nntrain.models.starting_weights import started
 from nntrain.registry import coder
 from nntrain.settings import Count
 from nntrain.specs import Image, Vector
@@ -38,6 +40,7 @@ def dense(
 
     h_0 = x;  h_l = f(W_l h_{l-1} + b_l);  code = W_L h_{L-1} + b_L, and the decoder in the reverse order
 
+    The weights start as the activation's paper derives, biases at 0.
     Source: Hinton, Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006.
 
     Settings:
@@ -45,8 +48,12 @@ def dense(
         activation: f
     """
     sizes = [math.prod(inputs.shape), *hidden, code]
-    downwards = [nn.Linear(i, o) for i, o in pairwise(sizes)]
-    upwards = [Transposed(layer) if tied else nn.Linear(layer.out_features, layer.in_features) for layer in downwards]
+    between: list[Any] = [activation] * len(hidden)
+    downwards = [started(nn.Linear(i, o), f) for (i, o), f in zip(pairwise(sizes), [*between, "none"], strict=True)]
+    upwards = [
+        Transposed(layer) if tied else started(nn.Linear(layer.out_features, layer.in_features), f)
+        for layer, f in zip(downwards, ["none", *between], strict=True)
+    ]
     encoder = nn.Sequential(nn.Flatten(), *_between(downwards, activation))
     decoder = nn.Sequential(*_between(upwards[::-1], activation), nn.Unflatten(1, inputs.shape))
     return encoder, decoder

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from functools import partial
 
-from nntrain.data.delimited import rows
 from nntrain.data.labelled_text import labelled_text
 from nntrain.data.lines import Place, faultless
 from nntrain.data.public_files import found_or_downloaded
+from nntrain.data.text_columns import rows
 from nntrain.data.texts import Texts, Written
 from nntrain.errors import UserError
 from nntrain.registry import data

@@ -33,7 +33,7 @@ def conllu(
         path: the file with the training set
         column: which column has the tags
         dev: a file with the dev set; left out, it is taken from the training set
-        test: a file with the test set; left out, it is taken from the training set where there is no dev file either
+        test: a file with the test set; left out, it is taken from the training set
     """
     return own_parts(
         "conllu", partial(read, split=partial(of_conllu, column=column)), path, dev, test, of_lines_or_conllu
@@ -51,7 +51,7 @@ def word_tags(*, path: PathText, dev: PathText | None = None, test: PathText | N
     Settings:
         path: the file with the training set
         dev: a file with the dev set; left out, it is taken from the training set
-        test: a file with the test set; left out, it is taken from the training set where there is no dev file either
+        test: a file with the test set; left out, it is taken from the training set
     """
     return own_parts("word_tags", partial(read, split=of_two_columns), path, dev, test, sentences)
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nntrain.data.class_folders import named
 from nntrain.data.plain_files import Piece
-from nntrain.errors import UserError
 from nntrain.specs import Image
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
@@ -22,15 +22,6 @@ THREADS = 4  # Pillow decodes outside of Python's lock
 
 class BrokenImageError(Exception):
     """A file that is no whole picture."""
-
-
-def find(folder: Path) -> list[Path]:
-    """The picture files below a folder, in the order of their names; hidden ones are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
 
 
 def measure(path: Path) -> Image:
@@ -97,7 +88,7 @@ def decoded(paths: Sequence[Path], size: Image) -> Iterator[Tensor | str]:
 
 def read(inputs: Image, paths: Sequence[str]) -> Iterator[Piece]:
     """The pictures in files and folders, scaled and cut to the size of the images that a model was trained on."""
-    files = (file for path in paths for file in _named(Path(path)))
+    files = (file for path in paths for file in named(Path(path), SUFFIXES, "pictures"))
     while some := list(islice(files, PIECE)):
         found = list(zip(some, decoded(some, inputs), strict=True))
         pictures = [picture for _, picture in found if isinstance(picture, Tensor)]
@@ -106,16 +97,6 @@ def read(inputs: Image, paths: Sequence[str]) -> Iterator[Piece]:
             [{"file": str(file)} for file, picture in found if isinstance(picture, Tensor)],
             [f"{file}: not a whole picture: {reason}" for file, reason in found if isinstance(reason, str)],
         )
-
-
-def _named(path: Path) -> list[Path]:
-    """The pictures that a path on the command line means."""
-    if not path.is_dir():
-        return [path]
-    files = find(path)
-    if not files:
-        raise UserError(f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
-    return files
 
 
 def _reason(error: Exception) -> str:

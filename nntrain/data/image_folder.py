@@ -1,8 +1,6 @@
 """The user's own pictures: a folder for each class, or a table of labels."""
 
-import csv
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -12,25 +10,16 @@ import torch
 from annotated_types import Ge, Len
 
 from nntrain.data import Learned
-from nntrain.data.image_files import THREADS, BrokenImageError, find, measure
-from nntrain.data.image_set import FromPictures, Listing, Part
-from nntrain.errors import UnfitError
+from nntrain.data.class_folders import classes_of, labelled_files, numbers_of
+from nntrain.data.image_files import SUFFIXES, THREADS, BrokenImageError, measure
+from nntrain.data.image_set import FromPictures, Listing
 from nntrain.registry import data
 from nntrain.settings import Auto, PathText
 from nntrain.specs import Classes, Image
 
 LARGEST = 224  # pixels of a side that is not given
-PARTS: dict[str, Part] = {
-    "train": "train",
-    "dev": "dev",
-    "val": "dev",
-    "valid": "dev",
-    "validation": "dev",
-    "test": "test",
-}
 Side = Annotated[int, Ge(1)]
 Size = Annotated[list[Side], Len(2, 2)]
-Labelled = tuple[Path, str, Part]
 
 
 @data("image_folder", within=FromPictures)
@@ -66,22 +55,14 @@ class ImageFolder:
         self._channels = channels
 
     def listing(self, stored: Learned | None) -> Listing:
-        if not self._path.is_dir():
-            raise UnfitError(f"there is no folder {self._path}", "path")
-        listed = list(_from_table(self._path, self._labels) if self._labels else _from_folders(self._path))
+        listed = labelled_files(self._path, self._labels, SUFFIXES, "pictures")
         measured = _measured([file for file, _, _ in listed])
         found = [labelled for labelled, size in zip(listed, measured, strict=True) if isinstance(size, Image)]
-        classes = _classes(found, self._path) if stored is None else stored.targets
+        classes = classes_of(found, self._path) if stored is None else stored.targets
         assert isinstance(classes, Classes)
         size = self._common(measured) if stored is None else stored.inputs
         assert isinstance(size, Image)
-        number = {name: i for i, name in enumerate(classes.names)}
-        for file, label, part in found:
-            if label not in number:
-                raise UnfitError(
-                    f"{file}: the class '{label}' of the {part} part is not one of the training part's", "path"
-                )
-        numbers = torch.tensor([number[label] for _, label, _ in found])
+        numbers = torch.tensor(numbers_of(found, classes))
         files, parts = [file for file, _, _ in found], [part for _, _, part in found]
         broken = {str(f): size for (f, _, _), size in zip(listed, measured, strict=True) if isinstance(size, str)}
         return Listing("image_folder", files, numbers, classes, parts, size, broken)
@@ -109,57 +90,3 @@ def _measured(files: Sequence[Path]) -> list[Image | str]:
 
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(one, files))
-
-
-def _from_folders(path: Path) -> Iterator[Labelled]:
-    """Pictures below a folder for each class, below folders of parts where there are such."""
-    below = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    parts = {folder: PARTS[folder.name.lower()] for folder in below if folder.name.lower() in PARTS}
-    if parts and len(parts) == len(below):
-        if "train" not in parts.values():
-            raise UnfitError(f"{path} has a folder {below[0].name} but none called train", "path")
-        for folder, part in parts.items():
-            yield from ((file, label, part) for file, label in _by_class(folder))
-    else:
-        yield from ((file, label, "train") for file, label in _by_class(path))
-
-
-def _by_class(path: Path) -> list[tuple[Path, str]]:
-    """Each picture with the name of the folder directly below `path` that it is in."""
-    found = [(file, file.relative_to(path).parts[0]) for file in find(path) if len(file.relative_to(path).parts) > 1]
-    if not found:
-        raise UnfitError(f"{path} holds no pictures in folders, one for each class (cat/1.png, dog/7.jpg)", "path")
-    return found
-
-
-def _from_table(folder: Path, table: Path) -> Iterator[Labelled]:
-    """The pictures that a CSV file names, with their labels."""
-    try:
-        text = table.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise UnfitError(f"{table}:{line}: not a text in UTF-8", "labels") from None
-    except OSError as error:
-        raise UnfitError(f"{table} cannot be read: {error.strerror}", "labels") from None
-    rows = list(csv.reader(text.splitlines()))
-    if not rows or rows[0][:2] != ["file", "label"] or len(rows) == 1:
-        raise UnfitError(f"{table}: expected a first row 'file,label' and a row for each picture", "labels")
-    for line, row in enumerate(rows[1:], start=2):
-        if len(row) != len(rows[0]) or not row[0] or not row[1]:
-            raise UnfitError(f"{table}:{line}: expected {','.join(rows[0])}, found {','.join(row)!r}", "labels")
-        part = row[2] if len(row) > 2 else "train"
-        if part not in PARTS:
-            raise UnfitError(f"{table}:{line}: expected the part train, dev or test, found '{part}'", "labels")
-        if not (folder / row[0]).is_file():
-            raise UnfitError(f"{table}:{line}: there is no file {folder / row[0]}", "labels")
-        yield folder / row[0], row[1], PARTS[part]
-
-
-def _classes(found: Sequence[Labelled], path: Path) -> Classes:
-    """The classes of the training part, in the order of their names; of numbers in theirs."""
-    counts = Counter(label for _, label, part in found if part == "train")
-    if len(counts) < 2:
-        only = f"only the class '{next(iter(counts))}'" if counts else "no picture for training"
-        raise UnfitError(f"{path} holds {only}; there is to be a folder for each of two classes or more", "path")
-    by_number = all(label.isdecimal() for label in counts)
-    return Classes(tuple(sorted(counts, key=(lambda name: (int(name), name)) if by_number else None)))

@@ -15,7 +15,7 @@ from nntrain.data.texts import Texts, TextSet, Written
 from nntrain.data.vocabulary import facts_of, learned, restored
 from nntrain.errors import UserError
 from nntrain.schema import Component
-from nntrain.settings import Count, Sampler, Tokenizer
+from nntrain.settings import Augmentation, Count, Sampler, Tokenizer
 from nntrain.specs import Classes, Tokens
 from nntrain.tokenizers import Numbers, Vocabulary
 
@@ -30,6 +30,7 @@ def labelled_text(
     longest: Count | None = None,
     split: SplitSettings = SplitSettings(),  # noqa: B008
     sampler: Sampler = "shuffled",
+    augment: list[Augmentation] = [],  # noqa: B006
 ) -> TextSet:
     """Texts with a class each, held in memory as numbers of tokens.
 
@@ -39,8 +40,9 @@ def labelled_text(
         longest: how many tokens of a text are read, the first ones; left out, all
         split: how the set is divided where it does not come divided
         sampler: in which order texts are seen
+        augment: random changes of training inputs, one after the other
     """
-    return TextSet(written, Labelling(tokenizer, longest), device, stored, batch_size, split, sampler)
+    return TextSet(written, Labelling(tokenizer, longest), device, stored, batch_size, split, sampler, augment)
 
 
 class LabelledTokens(NamedTuple):

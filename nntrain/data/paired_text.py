@@ -14,7 +14,7 @@ from nntrain.data.split import SplitSettings
 from nntrain.data.texts import Texts, TextSet, Written
 from nntrain.data.vocabulary import facts_of, learned, restored
 from nntrain.schema import Component
-from nntrain.settings import Count, Sampler, Tokenizer
+from nntrain.settings import Augmentation, Count, Sampler, Tokenizer
 from nntrain.specs import Pairs, Tokens
 from nntrain.tokenizers import Numbers, Vocabulary
 
@@ -30,6 +30,7 @@ def paired_text(
     tokenizer: Tokenizer = "bpe",
     split: SplitSettings = SplitSettings(),  # noqa: B008
     sampler: Sampler = "shuffled",
+    augment: list[Augmentation] = [],  # noqa: B006
 ) -> TextSet:
     """Pairs of texts, held in memory as numbers of tokens.
 
@@ -40,8 +41,9 @@ def paired_text(
         tokenizer: what a token is
         split: how the set is divided where it does not come divided
         sampler: in which order pairs are seen
+        augment: random changes of training inputs, one after the other
     """
-    return TextSet(written, Pairing(tokenizer), device, stored, batch_size, split, sampler)
+    return TextSet(written, Pairing(tokenizer), device, stored, batch_size, split, sampler, augment)
 
 
 class PairedTokens(NamedTuple):

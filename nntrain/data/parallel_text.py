@@ -30,8 +30,7 @@ def parallel_text(
         target: the file with its translations
         dev_source: the sources of the dev set; left out, it is taken from the training set
         dev_target: their translations
-        test_source: the sources of the test set; left out, it is taken from the training set where there is no dev
-            set of its own either
+        test_source: the sources of the test set; left out, it is taken from the training set
         test_target: their translations
     """
     return Written(

@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 
 from nntrain.data import Learned
+from nntrain.data.class_folders import Part
 from nntrain.data.image_folder import ImageFolder, Size
-from nntrain.data.image_set import FromPictures, Listing, Part
+from nntrain.data.image_set import FromPictures, Listing
 from nntrain.data.places import cache_folder, needed_from_elsewhere, roots
 from nntrain.data.torchvision_sets import found_by_torchvision
 from nntrain.errors import UnfitError, UserError

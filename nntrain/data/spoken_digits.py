@@ -1,29 +1,23 @@
 """Spoken digits: recordings as series of log-mel energies, or of samples."""
 
-import math
-import wave
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nntrain.batch import Sequences
+from nntrain.data import sound
 from nntrain.data.in_memory import Examples, InMemory, Source
 from nntrain.data.places import cache_folder, needed_from_elsewhere, roots
+from nntrain.data.sound import Reading
 from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
 from nntrain.settings import PathText
 from nntrain.specs import Classes, Series
 
 RATE = 8000  # samples a second
-WINDOW, STEP, POINTS = 200, 80, 256  # 25 ms every 10 ms, transformed as 256 samples
-BANDS = 40
-QUIET = 1e-8  # the energy that silence counts as, near that of a sample's last bit
+WINDOW = 256
 TESTED = 5  # recordings 0 to 4 of each digit by each speaker
-
-Reading = Literal["log_mel", "wave"]
 
 
 @data("spoken_digits", within=InMemory)
@@ -67,37 +61,17 @@ def _find(root: str | None) -> list[Path]:
 
 
 def _examples(files: list[Path], read: Reading) -> Examples:
-    frames = [_log_mel(_samples(file)) if read == "log_mel" else _samples(file).unsqueeze(1) for file in files]
+    frames = [_frames(file, read) for file in files]
     lengths = torch.tensor([len(frame) for frame in frames])
     values = torch.nn.utils.rnn.pad_sequence(frames, batch_first=True)
     return Examples(Sequences(values, lengths), torch.tensor([int(file.stem[0]) for file in files]))
 
 
-def _samples(file: Path) -> Tensor:
-    """The samples of a recording, from -1 to 1 (time,)."""
+def _frames(file: Path, read: Reading) -> Tensor:
     try:
-        with wave.open(str(file)) as sound:
-            form = (sound.getnchannels(), sound.getsampwidth(), sound.getframerate())
-            content = sound.readframes(sound.getnframes())
-    except (OSError, EOFError, wave.Error) as error:
+        recording = sound.read(file)
+    except sound.BrokenSoundError as error:
         raise UserError(f"{file}: not a whole recording ({error}); remove it and fetch it again") from None
-    if form != (1, 2, RATE) or len(content) < 2 * POINTS:
-        raise UserError(f"{file}: expected one channel of 16 bits at {RATE} Hz, at least {POINTS} samples")
-    return torch.from_numpy(np.frombuffer(content, dtype="<i2").astype(np.float32)) / 2**15
-
-
-def _log_mel(samples: Tensor) -> Tensor:
-    """Log-mel energies (time, bands)."""
-    spectrum = torch.stft(
-        samples, POINTS, STEP, WINDOW, torch.hann_window(WINDOW), center=False, return_complex=True
-    ).abs()
-    return torch.log(spectrum.square().T @ _mel_bands() + QUIET)
-
-
-def _mel_bands() -> Tensor:
-    """The weight of each frequency in each band (frequencies, bands): triangles from 0 Hz to half the rate."""
-    highest = 2595 * math.log10(1 + RATE / 2 / 700)
-    corners = 700 * (10 ** (torch.linspace(0, highest, BANDS + 2) / 2595) - 1)
-    low, top, high = corners[:-2], corners[1:-1], corners[2:]
-    frequency = torch.linspace(0, RATE / 2, POINTS // 2 + 1).unsqueeze(1)
-    return torch.minimum((frequency - low) / (top - low), (high - frequency) / (high - top)).clamp(min=0)
+    if recording.rate != RATE or len(recording.samples) < WINDOW:
+        raise UserError(f"{file}: expected a recording at {RATE} Hz, at least {WINDOW} samples long")
+    return sound.frames(recording, read)

@@ -16,7 +16,7 @@ from nntrain.data.texts import Texts, TextSet, Written
 from nntrain.data.vocabulary import facts_of, restored
 from nntrain.errors import UnfitError, UserError
 from nntrain.schema import Component
-from nntrain.settings import Count, Sampler, Tokenizer
+from nntrain.settings import Augmentation, Count, Sampler, Tokenizer
 from nntrain.specs import Tags, Tokens
 from nntrain.tokenizers import Numbers, Vocabulary
 from nntrain.tokenizers.word import Words, WordVocabulary
@@ -38,6 +38,7 @@ def tagged_text(
     tokenizer: Tokenizer = "word",
     split: SplitSettings = SplitSettings(),  # noqa: B008
     sampler: Sampler = "shuffled",
+    augment: list[Augmentation] = [],  # noqa: B006
 ) -> TextSet:
     """Sentences with a tag for each word, held in memory as numbers of words.
 
@@ -46,8 +47,9 @@ def tagged_text(
         tokenizer: word, with its settings: words have tags, so tokens are words
         split: how the set is divided where it does not come divided
         sampler: in which order sentences are seen
+        augment: random changes of training inputs, one after the other
     """
-    return TextSet(written, Tagging(tokenizer), device, stored, batch_size, split, sampler)
+    return TextSet(written, Tagging(tokenizer), device, stored, batch_size, split, sampler, augment)
 
 
 def sentences(path: str) -> Iterator[tuple[Place, list[str]] | Fault]:

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import IGNORED, Batch, Sequences
-from nntrain.data import Given, Learned
+from nntrain.data import Given, Learned, Split
+from nntrain.data.augmented import Changes
 from nntrain.data.lines import whole_text
 from nntrain.data.split import sampled
 from nntrain.data.vocabulary import facts_of, learned, restored
 from nntrain.errors import UnfitError, UserError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.samplers.shuffled import Shuffled
-from nntrain.settings import Count
+from nntrain.settings import Augmentation, Count
 from nntrain.settings import Tokenizer as TokenizerSetting
 from nntrain.specs import Tokens
 from nntrain.tokenizers import Numbers
@@ -127,6 +128,7 @@ class Blocks:
         batch_size: how many blocks a batch has
         block: how many tokens a block has
         tokenizer: what a token is
+        augment: random changes of training inputs, one after the other
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class Blocks:
         batch_size: Count = 32,
         block: Count = 128,
         tokenizer: TokenizerSetting = "character",
+        augment: list[Augmentation] = [],  # noqa: B006
     ) -> None:
         self._corpus = corpus
         self._device = device
@@ -152,19 +155,20 @@ class Blocks:
             self.target_vocabulary = restored(tokenizer, stored.inputs.vocabulary, stored.facts["tokenizer"])
             self.learned = stored
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
+        self._changes = Changes.of(augment, None, self.inputs, self.targets) if stored is None else Changes()
         if stored is None:
             self.split("train")  # what cannot be divided is refused before anything starts
 
     @property
-    def train(self) -> TextSplit:
-        return self._splits["train"]
+    def train(self) -> Split:
+        return self._changes.around(self._splits["train"])
 
     @property
     def sampler(self) -> Sampler:
         return Shuffled(TrainingSet(len(self.train), self.batch_size))
 
-    def split(self, name: str) -> TextSplit | None:
-        return self._splits.get(name, self._splits["dev"])
+    def split(self, name: str) -> Split | None:
+        return self.train if name == "train" else self._splits.get(name, self._splits["dev"])
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
         for path in paths:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from nntrain.data.delimited import Row, Separator, rows
+from nntrain.data.delimited import Separator
 from nntrain.data.labelled_text import labelled_text
 from nntrain.data.lines import Fault, Place, faultless, lines
+from nntrain.data.text_columns import Row, rows
 from nntrain.data.texts import Texts, Written, own_parts
 from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
@@ -37,7 +38,7 @@ def text_table(
         label: the name or number of the column of labels
         separator: what stands between columns; auto for tabs in a .tsv file, and commas in others
         dev: a file with the dev set; left out, it is taken from the training set
-        test: a file with the test set; left out, it is taken from the training set where there is no dev file either
+        test: a file with the test set; left out, it is taken from the training set
     """
     if isinstance(text, str) != isinstance(label, str):
         raise UnfitError(f"expected two names or two numbers of columns, found {text!r} and {label!r}", "label")

@@ -1,7 +1,6 @@
 """Texts as examples: read as they are written, divided, and kept as numbers of tokens."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
@@ -11,18 +10,21 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import Batch, each
-from nntrain.data import Given, Learned
+from nntrain.data import Given, Learned, Split
+from nntrain.data.augmented import Changes
+from nntrain.data.division import Stratified
 from nntrain.data.lines import Fault, Place, lines
-from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled
+from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.data.text import EVALUATION_OUTPUTS, EVALUATION_TOKENS
-from nntrain.errors import UnfitError, UserError
+from nntrain.errors import UserError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.schema import Component
-from nntrain.specs import Targets
+from nntrain.specs import Labels
 from nntrain.tokenizers import Numbers, Vocabulary
 
 PIECE = 1000  # lines of a file that are answered at a time
 EMPTY = "there is no text"
+PARTS = ("train", "dev", "test")
 Reading = Callable[[str], Iterator[tuple[Place, Any] | Fault]]  # of the inputs in a file
 
 
@@ -118,7 +120,7 @@ class Coding(Protocol):
 class CodedSplit:
     """Some of the coded examples."""
 
-    def __init__(self, coded: Coded, numbers: Tensor, batch_size: int, targets: Targets) -> None:
+    def __init__(self, coded: Coded, numbers: Tensor, batch_size: int, targets: Labels) -> None:
         self.coded = coded
         self.numbers = numbers
         self.batch_size = batch_size
@@ -156,6 +158,7 @@ class TextSet:
         batch_size: int,
         split: SplitSettings,
         sampler: Component,
+        augment: Sequence[Component],
     ) -> None:
         self._written = written()
         self._coding = coding
@@ -170,18 +173,19 @@ class TextSet:
             self.codes = coding.restore(stored)
             self.learned = stored
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
+        self._changes = Changes.of(augment, None, self.inputs, self.targets) if stored is None else Changes()
 
     @property
-    def train(self) -> CodedSplit:
-        return self._splits["train"]
+    def train(self) -> Split:
+        return self._changes.around(self._splits["train"])
 
     @cached_property
     def sampler(self) -> Sampler:
         coded = self._coded["train"]
         return self._sampler(TrainingSet(len(self.train), self.batch_size, coded.labels, coded.lengths))
 
-    def split(self, name: str) -> CodedSplit | None:
-        return self._splits.get(name)
+    def split(self, name: str) -> Split | None:
+        return self.train if name == "train" else self._splits.get(name)
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
         for path in paths:
@@ -251,6 +255,7 @@ class TextSet:
         return Given(self._split(coded), [source for _, source in piece])
 
     def _split(self, coded: Coded) -> CodedSplit:
+        assert isinstance(self.targets, Labels)
         return CodedSplit(coded, torch.arange(len(coded.lengths), device=self._device), self.batch_size, self.targets)
 
     def _on_device(self, coded: Coded) -> Coded:
@@ -260,29 +265,9 @@ class TextSet:
 
 def divided(written: Written, coding: Coding, split: SplitSettings) -> dict[str, Texts]:
     """The parts of a set that have examples; dev and test parts of its own are kept."""
-    if written.dev is not None and split.dev is not None:
-        raise UnfitError(f"{written.name} has a dev set of its own; leave this setting out", "split.dev")
-    for name in ("test", "folds", "fold"):
-        if written.test is not None and getattr(split, name) is not None:
-            raise UnfitError(f"{written.name} has a test set of its own; leave this setting out", f"split.{name}")
+    own = {name: part for name, part in (("dev", written.dev), ("test", written.test)) if part is not None}
     train = written.train()
-    kept, dev, tested = _numbers(written, coding.strata(train), split)
-    parts = {
-        "train": train.take(kept),
-        "dev": written.dev() if written.dev is not None else train.take(dev),
-        "test": written.test() if written.test is not None else train.take(tested),
-    }
+    numbers = divide_all(Stratified(coding.strata(train)), split, written.name, own)
+    parts = {name: train.take(some) for name, some in zip(PARTS, numbers, strict=True)}
+    parts |= {name: part() for name, part in own.items()}
     return {name: texts for name, texts in parts.items() if len(texts)}
-
-
-def _numbers(written: Written, strata: Tensor, split: SplitSettings) -> tuple[Tensor, Tensor, Tensor]:
-    """The numbers of the training examples that stay, and of those taken for dev and test."""
-    no_test = all(getattr(split, name) is None for name in ("test", "folds", "fold"))
-    if written.test is not None or (written.dev is not None and no_test):
-        usual = 0.1 if written.dev is None else 0.0
-        kept, dev = divide_training(strata, usual if split.dev is None else split.dev, split)
-        return kept, dev, torch.empty(0, dtype=torch.long)
-    own = copy(split)
-    if written.dev is not None:
-        own.dev = 0.0
-    return divide_all(strata, own)

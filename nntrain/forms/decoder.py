@@ -14,7 +14,8 @@ from nntrain.forms.head import head
 from nntrain.forms.readout import last
 from nntrain.forms.stack import Norm, Stack, start_small
 from nntrain.registry import form
-from nntrain.specs import Classes, Series, Tags, Targets, Tokens, Values
+from nntrain.settings import Probability
+from nntrain.specs import Headed, Series, Tokens
 
 
 @form("decoder")
@@ -34,17 +35,20 @@ class Decoder(nn.Module):
         scale: whether queries times keys are divided by sqrt(d); false as some text books write it
         tied: whether a token's weights in the head are its embedding; left out, yes in a language model; other
             targets have none
+        stochastic_depth: how often the last layer leaves out what a part of it adds to an example, in training; the
+            others proportionally less, the lower they are (Huang et al. 2016, arXiv:1603.09382)
     """
 
     def __init__(
         self,
         inputs: Tokens | Series,
-        targets: Classes | Values | Tags | Tokens,
+        targets: Headed,
         architecture: Architecture,
         *,
         norm: Norm = "before",
         scale: bool = True,
         tied: bool | None = None,
+        stochastic_depth: Probability = 0.0,
     ) -> None:
         super().__init__()
         predicts_inputs = isinstance(inputs, Tokens) and isinstance(targets, Tokens)
@@ -55,7 +59,7 @@ class Decoder(nn.Module):
         self.is_tied = predicts_inputs and tied is not False
         self.context = inputs.length
         self.embedding = Embedding(inputs, architecture)
-        self.stack = Stack(architecture, norm=norm, scale=scale)
+        self.stack = Stack(architecture, norm=norm, scale=scale, stochastic_depth=stochastic_depth)
         start_small(self.embedding)
 
     def forward(self, x: Sequences, caches: Sequence[Cache] | None = None) -> Tensor:
@@ -69,7 +73,7 @@ class Decoder(nn.Module):
     def new_caches(self) -> list[Cache]:
         return [Cache() for _ in self.stack.layers]
 
-    def head_for(self, targets: Targets) -> nn.Module:
+    def head_for(self, targets: Headed) -> nn.Module:
         """W h with the embedding as W where it is tied, else W h + b."""
         return head(self.features, len(targets), self.embedding.inputs if self.is_tied else None)
 

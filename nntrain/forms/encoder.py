@@ -13,7 +13,8 @@ from nntrain.forms.embedding import Embedding
 from nntrain.forms.readout import mean
 from nntrain.forms.stack import Norm, Stack, start_small
 from nntrain.registry import form
-from nntrain.specs import Classes, Series, Tags, Tokens, Values
+from nntrain.settings import Probability
+from nntrain.specs import Headed, Series, Tokens
 
 Readout = Literal["mean", "first"]
 
@@ -38,12 +39,14 @@ class Encoder(nn.Module):
         pooler: whether a layer tanh(W x + b) follows the readout; tags have none
         separator: the token after which the second segment begins: what stands in either gets a trained vector
             added; left out, there are no segments
+        stochastic_depth: how often the last layer leaves out what a part of it adds to an example, in training; the
+            others proportionally less, the lower they are (Huang et al. 2016, arXiv:1603.09382)
     """
 
     def __init__(
         self,
         inputs: Tokens | Series,
-        targets: Classes | Values | Tags | Tokens,
+        targets: Headed,
         architecture: Architecture,
         *,
         norm: Norm = "before",
@@ -51,6 +54,7 @@ class Encoder(nn.Module):
         readout: Readout | None = None,
         pooler: bool = False,
         separator: str | None = None,
+        stochastic_depth: Probability = 0.0,
     ) -> None:
         super().__init__()
         refuse_to_look_ahead("encoder", targets)
@@ -61,7 +65,7 @@ class Encoder(nn.Module):
         self.reads_first = readout == "first"
         self.embedding = Embedding(inputs, architecture)
         self.segments = None if separator is None else Segments(inputs, separator, width)
-        self.stack = Stack(architecture, norm=norm, scale=scale)
+        self.stack = Stack(architecture, norm=norm, scale=scale, stochastic_depth=stochastic_depth)
         self.pooler = nn.Sequential(nn.Linear(width, width), nn.Tanh()) if pooler else nn.Identity()
         for part in (self.embedding, self.segments, self.pooler):
             if part is not None:
@@ -97,7 +101,7 @@ class Segments(nn.Module):
         return self.table(torch.clamp(before, max=1))
 
 
-def refuse_to_look_ahead(name: str, targets: Classes | Values | Tags | Tokens) -> None:
+def refuse_to_look_ahead(name: str, targets: Headed) -> None:
     """UnfitError where the next token is to be predicted, which every position of this form would see."""
     if isinstance(targets, Tokens):
         raise UnfitError(f"{name} looks ahead and would see the next token; write form: decoder for a language model")

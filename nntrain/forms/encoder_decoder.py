@@ -12,7 +12,8 @@ from nntrain.forms.embedding import Embedding
 from nntrain.forms.head import head
 from nntrain.forms.stack import Norm, Stack, start_small
 from nntrain.registry import form
-from nntrain.specs import Pairs, Targets, Tokens
+from nntrain.settings import Probability
+from nntrain.specs import Headed, Pairs, Tokens
 
 
 @form("encoder_decoder")
@@ -30,6 +31,8 @@ class EncoderDecoder(nn.Module):
         norm: before each part of a layer, or after it as in the paper
         scale: whether queries times keys are divided by sqrt(d); false as some text books write it
         tied: whether a token's weights in the head are its embedding in the target
+        stochastic_depth: how often the last layer leaves out what a part of it adds to an example, in training; the
+            others proportionally less, the lower they are (Huang et al. 2016, arXiv:1603.09382)
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class EncoderDecoder(nn.Module):
         norm: Norm = "before",
         scale: bool = True,
         tied: bool = True,
+        stochastic_depth: Probability = 0.0,
     ) -> None:
         super().__init__()
         self.features = architecture.width
@@ -48,8 +52,8 @@ class EncoderDecoder(nn.Module):
         self.context = inputs.target_length
         self.source = Embedding(Tokens(inputs.source, inputs.source_length), architecture)
         self.target = Embedding(Tokens(inputs.target, inputs.target_length), architecture)
-        self.encoder = Stack(architecture, norm=norm, scale=scale)
-        self.decoder = Stack(architecture, norm=norm, scale=scale, has_memory=True)
+        self.encoder = Stack(architecture, norm=norm, scale=scale, stochastic_depth=stochastic_depth)
+        self.decoder = Stack(architecture, norm=norm, scale=scale, stochastic_depth=stochastic_depth, has_memory=True)
         for embedding in (self.source, self.target):
             start_small(embedding)
 
@@ -74,6 +78,6 @@ class EncoderDecoder(nn.Module):
     def new_caches(self) -> list[Cache]:
         return [Cache() for _ in self.decoder.layers]
 
-    def head_for(self, targets: Targets) -> nn.Module:
+    def head_for(self, targets: Headed) -> nn.Module:
         """W h with the target's embedding as W where it is tied, else W h + b."""
         return head(self.features, len(targets), self.target.inputs if self.tied else None)

@@ -10,7 +10,7 @@ from nntrain.forms.encoder import refuse_to_look_ahead
 from nntrain.forms.readout import mean
 from nntrain.forms.stack import feedforward
 from nntrain.registry import form
-from nntrain.specs import Classes, Series, Tags, Tokens, Values
+from nntrain.specs import Headed, Series, Tokens
 
 
 @form("lecture")
@@ -18,7 +18,7 @@ class Lecture(nn.Module):
     """The attention block of text books and lectures: no biases, no second residual connection.
 
     Z_h = softmax(X A_h (X B_h)^T) X C_h for each head h;  Z = heads side by side;
-    X' = W_down f(W_up n + b_up) + b_down, n = layer_norm(X + Z);  features = mean_t X'_t, or X' for tags
+    X' = W_down f(W_up n + b_up) + b_down, n = norm(X + Z);  features = mean_t X'_t, or X' for tags
 
     Takes tokens and series; classes, values and tags. Padding is not seen. For learning how it works; for
     results take encoder.
@@ -31,7 +31,7 @@ class Lecture(nn.Module):
     def __init__(
         self,
         inputs: Tokens | Series,
-        targets: Classes | Values | Tags | Tokens,
+        targets: Headed,
         architecture: Architecture,
         *,
         scale: bool = False,
@@ -54,7 +54,7 @@ class Lecture(nn.Module):
 
 
 class LectureBlock(nn.Module):
-    """feedforward(layer_norm(X + Z)); the matrices A, B and C make queries, keys and values."""
+    """feedforward(norm(X + Z)); the matrices A, B and C make queries, keys and values."""
 
     def __init__(self, architecture: Architecture, scale: bool) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class LectureBlock(nn.Module):
         self.heads = architecture.heads
         self.scale = scale
         self.A, self.B, self.C = (nn.Linear(width, width, bias=False) for _ in range(3))
-        self.norm = nn.LayerNorm(width)
+        self.norm = architecture.norm()
         self.feedforward = feedforward(architecture)
         self.dropout = nn.Dropout(architecture.dropout)
 

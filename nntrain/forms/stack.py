@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from nntrain.blocks.stochastic_depth import drops
 from nntrain.forms import Architecture
 from nntrain.forms.attention import Cache, CrossAttention, Memory, Scope, SelfAttention
 from nntrain.models.activations import activation_module
@@ -25,13 +26,22 @@ class Stack(nn.Module):
     smaller by the root of the number of parts, so that x starts at one scale however many layers there are.
     """
 
-    def __init__(self, architecture: Architecture, *, norm: Norm, scale: bool, has_memory: bool = False) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        norm: Norm,
+        scale: bool,
+        stochastic_depth: float,
+        has_memory: bool = False,
+    ) -> None:
         super().__init__()
         self.norm_first = norm == "before"
         self.dropout = nn.Dropout(architecture.dropout)
-        self.norm = nn.LayerNorm(architecture.width)
+        self.norm = architecture.norm()
         self.layers = nn.ModuleList(
-            Layer(architecture, norm=norm, scale=scale, has_memory=has_memory) for _ in range(architecture.layers)
+            Layer(architecture, norm=norm, scale=scale, drop=drop, has_memory=has_memory)
+            for drop in drops(stochastic_depth, architecture.layers)
         )
         parts = (3 if has_memory else 2) * architecture.layers
         start_small(self, residuals=parts if self.norm_first else 1)
@@ -49,21 +59,23 @@ class Layer(nn.Module):
     """Attention and a feedforward network, each added to what it was given.
 
     norm before: x = x + part(norm(x)); after: x = norm(x + part(x)). With a memory, attention to it is between
-    the two. Dropout acts on the weights of attention and on what each part gives.
+    the two. Dropout acts on the weights of attention and on what each part gives, which `drop` may leave out.
     """
 
-    def __init__(self, architecture: Architecture, *, norm: Norm, scale: bool, has_memory: bool = False) -> None:
+    def __init__(
+        self, architecture: Architecture, *, norm: Norm, scale: bool, drop: nn.Module | None, has_memory: bool = False
+    ) -> None:
         super().__init__()
         width, heads, dropout = architecture.width, architecture.heads, architecture.dropout
         self.norm_first = norm == "before"
         self.attention = SelfAttention(width, heads, dropout=dropout, scale=scale)
-        self.attention_norm = nn.LayerNorm(width)
+        self.attention_norm = architecture.norm()
         if has_memory:
             self.cross_attention = CrossAttention(width, heads, dropout=dropout, scale=scale)
-            self.cross_attention_norm = nn.LayerNorm(width)
+            self.cross_attention_norm = architecture.norm()
         self.feedforward = feedforward(architecture)
-        self.feedforward_norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.feedforward_norm = architecture.norm()
+        self.dropout = nn.Dropout(dropout) if drop is None else nn.Sequential(nn.Dropout(dropout), drop)
 
     def forward(self, x: Tensor, scope: Scope, cache: Cache | None = None, memory: Memory | None = None) -> Tensor:
         x = self._added(x, self.attention_norm, self.attention, scope, cache)

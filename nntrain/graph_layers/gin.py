@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 from annotated_types import Gt
 from torch import nn
 
+from nntrain.blocks import Maps
 from nntrain.geometric import geometric
 from nntrain.graph_layers import ByMessages
 from nntrain.registry import graph_layer
-from nntrain.settings import Count
+from nntrain.settings import Count, Normalization
 
-Norm = Literal["none", "batch"]
 Eps = Annotated[float, Gt(-1)]
 
 
@@ -29,7 +29,7 @@ class Isomorphism(ByMessages):
         eps: how much more the node itself counts than a neighbour; at the start where it is learned
         learn_eps: whether eps is learned (the paper's GIN-eps; without, GIN-0)
         layers: how many layers the perceptron has
-        norm: batch for batch normalisation between the perceptron's layers, none without
+        norm: the kind of normalisation between the perceptron's layers; none without
     """
 
     def __init__(
@@ -41,11 +41,12 @@ class Isomorphism(ByMessages):
         eps: Eps = 0.0,
         learn_eps: bool = False,
         layers: Count = 2,
-        norm: Norm = "batch",
+        norm: Normalization | Literal["none"] = "batch",
     ) -> None:
         perceptron = nn.Sequential(nn.Linear(inputs, outputs))
         for _ in range(layers - 1):
-            if norm == "batch":
-                perceptron.append(nn.BatchNorm1d(outputs))
+            after = None if norm == "none" else norm(Maps(outputs, ()), perceptron[-1])
+            if after is not None:
+                perceptron.append(after)
             perceptron.extend((nn.ReLU(), nn.Linear(outputs, outputs)))
         super().__init__(geometric("nn").GINConv(perceptron, eps=eps, train_eps=learn_eps))

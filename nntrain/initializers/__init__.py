@@ -23,7 +23,7 @@ class OnParameters:
         self._match = match
 
     def __call__(self, model: nn.Module) -> None:
-        _fill_all(matching(model, self._match), self._fill, self._match)
+        fill_all(matching(model, self._match), self._fill, self._match)
 
 
 class OnMatrices:
@@ -38,11 +38,11 @@ class OnMatrices:
         self._match = match
 
     def __call__(self, model: nn.Module) -> None:
-        _fill_all(matrices(model, self._match), self._fill, self._match)
+        fill_all(matrices(model, self._match), self._fill, self._match)
 
 
 @torch.no_grad()
-def _fill_all(parameters: Iterable[Tensor], fill: Fill, pattern: str) -> None:
+def fill_all(parameters: Iterable[Tensor], fill: Fill, pattern: str) -> None:
     """Fills parameters; UnfitError where a rule, by a ValueError, does not fit one's shape."""
     for parameter in parameters:
         try:

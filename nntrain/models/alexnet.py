@@ -2,14 +2,15 @@
 
 from typing import Literal
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nntrain.blocks.normalization import local_response
 from nntrain.blocks.windows import Window, after, first_empty, smallest
 from nntrain.errors import UnfitError
+from nntrain.normalizations.local_response import among_neighbours
 from nntrain.registry import model
 from nntrain.settings import Probability
-from nntrain.specs import Image
+from nntrain.specs import Headed, Image
 
 POOLING = Window(3, stride=2)
 WINDOWS = {
@@ -22,6 +23,8 @@ WINDOWS = {
     "conv5": Window(3, padding=1),
     "pool5": POOLING,
 }
+DEVIATION = 0.01  # of the weights that training starts from, in the paper
+AWAKE = ("conv2", "conv4", "conv5", "fc6", "fc7")  # whose biases start at 1, so that relu units have a gradient
 SMALL_WINDOWS = {**WINDOWS, "conv1": Window(5, padding=2)}
 
 
@@ -36,7 +39,9 @@ class AlexNet(nn.Module):
     y_i = x_i / (2 + 1e-4 sum over the 5 maps j around i of x_j^2)^(3/4)
 
     Takes images (batch, channels, height, width) of at least 67x67, or 15x15 where `small`. With 227x227 colour
-    images and 1000 classes it has 62,378,344 parameters, and 60,965,224 with two groups, as published.
+    images and 1000 classes it has 62,378,344 parameters, and 60,965,224 with two groups, as published. Weights start
+    normal with deviation 0.01, biases at 1 in the second, fourth and fifth convolution and the fully connected
+    hidden layers, else at 0.
     Good for photographs of many classes where there is much data; today a residual network is better.
     Source: Krizhevsky, Sutskever, Hinton, ImageNet classification with deep convolutional neural networks, 2012.
 
@@ -46,6 +51,8 @@ class AlexNet(nn.Module):
         small: the form for images of about 32x32: first convolution 5x5 at every pixel, half the maps, 1024 units
         norm: local_response normalises as the paper does, none leaves it out
         dropout: the share of the fully connected layers' inputs that is set to zero in training
+        spatial_dropout: the share of the pooled maps, whole ones, that is set to zero in training (Tompson et al.
+            2015, arXiv:1411.4280)
     """
 
     def __init__(
@@ -56,6 +63,7 @@ class AlexNet(nn.Module):
         small: bool = False,
         norm: Literal["local_response", "none"] = "local_response",
         dropout: Probability = 0.5,
+        spatial_dropout: Probability = 0.0,
     ) -> None:
         super().__init__()
         windows = SMALL_WINDOWS if small else WINDOWS
@@ -72,21 +80,39 @@ class AlexNet(nn.Module):
         self.fc7 = nn.Linear(self.features, self.features)
         self.relu = nn.ReLU()
         self.pool = nn.MaxPool2d(POOLING.kernel, POOLING.stride)
-        self.norm = local_response() if norm == "local_response" else nn.Identity()
+        self.norm = among_neighbours() if norm == "local_response" else nn.Identity()
         self.dropout = nn.Dropout(dropout)
+        self.spatial_dropout = spatial_dropout
+        self.apply(_start)
+        for name in AWAKE:
+            nn.init.ones_(self.get_parameter(f"{name}.bias"))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.pool(self.norm(self.relu(self.conv1(x))))
-        x = self.pool(self.norm(self.relu(self.conv2(x))))
+        x = self._pooled(self.norm(self.relu(self.conv1(x))))
+        x = self._pooled(self.norm(self.relu(self.conv2(x))))
         x = self.relu(self.conv3(x))
         x = self.relu(self.conv4(x))
-        x = self.pool(self.relu(self.conv5(x)))
+        x = self._pooled(self.relu(self.conv5(x)))
         x = self.relu(self.fc6(self.dropout(x.flatten(1))))
         return self.relu(self.fc7(self.dropout(x)))
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        return F.dropout2d(self.pool(x), self.spatial_dropout, self.training)
+
+    def head_for(self, targets: Headed) -> nn.Module:
+        head = nn.Linear(self.features, len(targets))
+        _start(head)
+        return head
 
 
 def _convolution(inputs: int, outputs: int, window: Window, groups: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, window.kernel, window.stride, window.padding, groups=groups)
+
+
+def _start(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.normal_(module.weight, std=DEVIATION)
+        nn.init.zeros_(module.get_parameter("bias"))
 
 
 def _refuse_too_small(inputs: Image, windows: dict[str, Window]) -> None:

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from nntrain.models.activations import Activation, activation_module
 from nntrain.models.frames import Frames, mean_over_time, refuse_looking_ahead, refuse_reaching_far, without_padding
+from nntrain.models.starting_weights import started
 from nntrain.registry import model
 from nntrain.settings import Count, Probability, Whole
-from nntrain.specs import Series, Targets, Tokens
+from nntrain.specs import Headed, Series, Tokens
 
 
 @model("fsmn")
@@ -22,6 +23,7 @@ class SequentialMemoryNetwork(nn.Module):
 
     N1 = look_back, N2 = look_ahead, l from 1 to `layers`. Takes series (batch, time, features) and tokens (batch,
     time); classes and values are read off the mean of the last h_t over time, tags and next tokens off every h_t.
+    The weights start as the activation's paper derives, the taps with variance 1 / (N1 + N2 + 1).
     Remembers as far as its taps reach, without the recurrence that makes an LSTM slow.
     Source: Zhang et al., Feedforward sequential memory networks: a new structure to learn long-term dependency,
     2015, arXiv:1512.08301.
@@ -39,7 +41,7 @@ class SequentialMemoryNetwork(nn.Module):
     def __init__(
         self,
         inputs: Series | Tokens,
-        targets: Targets,
+        targets: Headed,
         *,
         hidden: Count = 128,
         layers: Count = 2,
@@ -55,9 +57,9 @@ class SequentialMemoryNetwork(nn.Module):
         refuse_reaching_far(inputs, look_back, "look_back")
         refuse_reaching_far(inputs, look_ahead, "look_ahead")
         self.frames = Frames(inputs, targets, embedding, hidden)
-        self.input = nn.Linear(self.frames.features, hidden)
+        self.input = started(nn.Linear(self.frames.features, hidden), activation)
         self.memories = nn.ModuleList(_Memory(hidden, look_back, look_ahead) for _ in range(layers))
-        self.layers = nn.ModuleList(nn.Linear(2 * hidden, hidden) for _ in range(layers))
+        self.layers = nn.ModuleList(started(nn.Linear(2 * hidden, hidden), activation) for _ in range(layers))
         self.activation = activation_module(activation)
         self.dropout = nn.Dropout(dropout)
         self.features = hidden
@@ -82,7 +84,7 @@ class _Memory(nn.Module):
     def __init__(self, units: int, back: int, ahead: int) -> None:
         super().__init__()
         self.reach = (back, ahead)
-        self.taps = nn.Conv1d(units, units, back + 1 + ahead, groups=units, bias=False)
+        self.taps = started(nn.Conv1d(units, units, back + 1 + ahead, groups=units, bias=False))
 
     def forward(self, h: Tensor) -> Tensor:
         return self.taps(F.pad(h, self.reach))

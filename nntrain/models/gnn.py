@@ -9,14 +9,14 @@ from annotated_types import Len
 from torch import Tensor, nn
 
 from nntrain.batch import GraphBatch, GraphNodes
+from nntrain.blocks import Maps
 from nntrain.errors import UnfitError
 from nntrain.models.activations import Activation, activation_module
 from nntrain.registry import model
-from nntrain.settings import Count, GraphLayer, Probability
+from nntrain.settings import Count, GraphLayer, Normalization, Probability
 from nntrain.sparse import Sparse
-from nntrain.specs import Classes, Graphs, Nodes, Values
+from nntrain.specs import Graphs, Nodes, PerExample
 
-Norm = Literal["none", "batch"]
 ReadOut = Literal["sum", "mean", "max"]
 Hidden = Annotated[list[Count], Len(1)]
 REDUCTIONS: dict[ReadOut, str] = {"sum": "sum", "mean": "mean", "max": "amax"}
@@ -43,7 +43,7 @@ class GraphNetwork(nn.Module):
         activation: f
         dropout: the share of the inputs of every layer, the data's features and the last layer's included, that
             is set to zero in training
-        norm: batch for batch normalisation before the activation, none without
+        norm: the kind of normalisation of a layer's units before the activation; none without
         readout: how the features of a graph's nodes are made one: their sum (left out), mean or max; for whole
             graphs only
         levels: last for a read-out of the last hidden layer (left out), all for one of every layer and of the
@@ -53,13 +53,13 @@ class GraphNetwork(nn.Module):
     def __init__(
         self,
         inputs: Nodes | Graphs,
-        outputs: Classes | Values,
+        outputs: PerExample,
         *,
         layer: GraphLayer = "gcn",
         hidden: Hidden = [16],  # noqa: B006
         activation: Activation = "relu",
         dropout: Probability = 0.0,
-        norm: Norm = "none",
+        norm: Normalization | Literal["none"] = "none",
         readout: ReadOut | None = None,
         levels: Literal["last", "all"] | None = None,
     ) -> None:
@@ -110,10 +110,10 @@ class Dropout(nn.Dropout):
 class HiddenLayer(nn.Module):
     """H' = f(norm(layer(H)))."""
 
-    def __init__(self, conv: nn.Module, width: int, norm: Norm, activation: Activation) -> None:
+    def __init__(self, conv: nn.Module, width: int, norm: Any, activation: Activation) -> None:
         super().__init__()
         self.conv = conv
-        self.norm = nn.BatchNorm1d(width) if norm == "batch" else nn.Identity()
+        self.norm = nn.Identity() if norm == "none" else norm(Maps(width, ()), None)
         self.activation = activation_module(activation)
 
     def forward(self, features: Tensor | Sparse, graph: Any) -> Tensor:

@@ -2,10 +2,12 @@
 
 from typing import Literal
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nntrain.errors import UnfitError
 from nntrain.models.activations import Activation, activation_module
+from nntrain.models.starting_weights import started
 from nntrain.registry import model
 from nntrain.settings import Probability
 from nntrain.specs import Image
@@ -24,6 +26,7 @@ class LeNet(nn.Module):
 
     Takes images (batch, channels, height, width) of at least 12x12. With 28x28 grey images and 10 classes it has
     61,706 parameters; every map of the second convolution sees all six maps of the first, as usual today.
+    The weights start as the activation's paper derives, biases at 0.
     Good for small grey images such as digits, in seconds.
     Source: LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, 1998.
 
@@ -31,6 +34,8 @@ class LeNet(nn.Module):
         activation: the nonlinearity after every layer but the head (the paper's is a scaled tanh)
         pool: max or average over 2x2 (the paper's is a trained average)
         dropout: the share of the 120 and 84 units that is set to zero in training
+        spatial_dropout: the share of the 6 and 16 pooled maps, whole ones, that is set to zero in training (Tompson
+            et al. 2015, arXiv:1411.4280)
     """
 
     features = 84
@@ -42,6 +47,7 @@ class LeNet(nn.Module):
         activation: Activation = "relu",
         pool: Pool = "max",
         dropout: Probability = 0.0,
+        spatial_dropout: Probability = 0.0,
     ) -> None:
         super().__init__()
         height, width = (_after_convolutions(side) for side in (inputs.height, inputs.width))
@@ -51,19 +57,23 @@ class LeNet(nn.Module):
                 f"the smallest side is {SMALLEST}"
             )
         pooling = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[pool]
-        self.conv1 = nn.Conv2d(inputs.channels, 6, 5, padding=2)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.fc1 = nn.Linear(16 * height * width, 120)
-        self.fc2 = nn.Linear(120, self.features)
+        self.conv1 = started(nn.Conv2d(inputs.channels, 6, 5, padding=2), activation)
+        self.conv2 = started(nn.Conv2d(6, 16, 5), activation)
+        self.fc1 = started(nn.Linear(16 * height * width, 120), activation)
+        self.fc2 = started(nn.Linear(120, self.features), activation)
         self.pool = pooling(2)
         self.activation = activation_module(activation)
         self.dropout = nn.Dropout(dropout)
+        self.spatial_dropout = spatial_dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.pool(self.activation(self.conv1(x)))
-        x = self.pool(self.activation(self.conv2(x)))
+        x = self._pooled(self.conv1(x))
+        x = self._pooled(self.conv2(x))
         x = self.dropout(self.activation(self.fc1(x.flatten(1))))
         return self.dropout(self.activation(self.fc2(x)))
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        return F.dropout2d(self.pool(self.activation(x)), self.spatial_dropout, self.training)
 
 
 def _after_convolutions(side: int) -> int:

@@ -6,10 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nntrain.errors import UnfitError
 from nntrain.models.frames import Frames, refuse_looking_ahead
-from nntrain.specs import Series, Targets, Tokens, Vector
+from nntrain.models.variational import VariationalDropout, dropped, states_of
+from nntrain.specs import Headed, Series, Tokens, Vector
 
-Layer = Callable[[int, int], nn.Module]  # (features, hidden) -> (batch, time, features) -> (batch, time, hidden), ...
+# (features, hidden) -> (batch, time, features) -> (batch, time, hidden), ...; those that are not torch's take a mask
+# of their states besides, (batch, hidden).
+Layer = Callable[[int, int], nn.Module]
 
 
 class Recurrent(nn.Module):
@@ -23,23 +27,29 @@ class Recurrent(nn.Module):
     def __init__(
         self,
         inputs: Series | Tokens | Vector,
-        targets: Targets,
+        targets: Headed,
         layer: Layer,
         *,
         hidden: int,
         layers: int,
         bidirectional: bool,
         dropout: float,
+        variational: VariationalDropout | None,
         embedding: int | None,
     ) -> None:
         super().__init__()
+        if variational == VariationalDropout():
+            raise UnfitError("sets nothing to zero; give inputs, states or outputs a share", "variational")
         if bidirectional:
             refuse_looking_ahead(inputs, targets, "bidirectional", "false")
         self.hidden = hidden
         self.features = 2 * hidden if bidirectional else hidden
         self.frames = Frames(inputs, targets, embedding, hidden)
         sizes = [self.frames.features, *[self.features] * (layers - 1)]
-        self.layers = nn.ModuleList(_Directions(layer, size, hidden, bidirectional) for size in sizes)
+        self.variational = variational or VariationalDropout()
+        self.layers = nn.ModuleList(
+            _Directions(layer, size, hidden, bidirectional, self.variational.states) for size in sizes
+        )
         self.dropout = nn.Dropout(dropout)
         self.per_position = targets.per_position
 
@@ -47,7 +57,8 @@ class Recurrent(nn.Module):
         values, lengths = self.frames(x)
         reversal = None if lengths is None else _reversal(lengths, values.shape[1])
         for layer in self.layers:
-            values = self.dropout(layer(values, reversal))
+            values = self.dropout(layer(dropped(values, self.variational.inputs, self.training), reversal))
+        values = dropped(values, self.variational.outputs, self.training)
         return values if self.per_position else self._ends(values, lengths)
 
     def _ends(self, values: Tensor, lengths: Tensor | None) -> Tensor:
@@ -62,16 +73,17 @@ class Recurrent(nn.Module):
 class _Directions(nn.Module):
     """A layer that reads forwards, and where it is bidirectional one beside it that reads backwards."""
 
-    def __init__(self, layer: Layer, features: int, hidden: int, bidirectional: bool) -> None:
+    def __init__(self, layer: Layer, features: int, hidden: int, bidirectional: bool, dropped_states: float) -> None:
         super().__init__()
+        self.dropped_states = dropped_states
         self.forwards = layer(features, hidden)
         self.backwards = layer(features, hidden) if bidirectional else None
 
     def forward(self, values: Tensor, reversal: Tensor | None) -> Tensor:
-        states = self.forwards(values)[0]
+        states = states_of(self.forwards, values, self.dropped_states)
         if self.backwards is None:
             return states
-        reverse_states = self.backwards(_reversed(values, reversal))[0]
+        reverse_states = states_of(self.backwards, _reversed(values, reversal), self.dropped_states)
         return torch.cat((states, _reversed(reverse_states, reversal)), dim=2)
 
 

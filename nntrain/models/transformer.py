@@ -3,17 +3,17 @@
 from torch import nn
 
 from nntrain.errors import UnfitError
-from nntrain.forms import Architecture
+from nntrain.forms import Architecture, Normalization
 from nntrain.models.activations import Activation
 from nntrain.registry import model
 from nntrain.settings import Count, Form, Position, Probability
-from nntrain.specs import Classes, Pairs, Series, Tags, Tokens, Values
+from nntrain.specs import Headed, Pairs, Series, Tokens
 
 
 @model("transformer")
 def transformer(
     inputs: Tokens | Series | Pairs,
-    targets: Classes | Values | Tags | Tokens,
+    targets: Headed,
     *,
     form: Form = "encoder",
     width: Count = 128,
@@ -23,6 +23,7 @@ def transformer(
     positions: Position = "learned",
     activation: Activation = "gelu",
     dropout: Probability = 0.1,
+    normalization: Normalization = "layer",
 ) -> nn.Module:
     """A transformer: layers in which positions attend to each other, and a feedforward network at each position.
 
@@ -42,9 +43,13 @@ def transformer(
         activation: f of the feedforward network
         dropout: the share of embedded inputs, weights of attention and outputs of a layer's parts that is set to
             zero in training
+        normalization: of the features of a position: layer by mean and variance, or rms by size alone (Zhang,
+            Sennrich 2019, arXiv:1910.07467)
     """
     if width % heads:
         raise UnfitError(f"a width of {width} cannot be shared out between {heads} heads; take a divisor", "heads")
-    architecture = Architecture(width, heads, layers, feedforward or 4 * width, activation, dropout, positions)
+    architecture = Architecture(
+        width, heads, layers, feedforward or 4 * width, activation, dropout, positions, normalization
+    )
     body: nn.Module = form(inputs, targets, architecture)
     return body

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nntrain.batch import Batch
 from nntrain.preflight.finding import Finding, applicable
@@ -24,7 +25,7 @@ def shuffled(
     whole = [batch for batch in batches if len(batch.targets) >= SMALLEST]
     if prior is None or not isinstance(targets, Classes) or not whole:
         return
-    found = [entropy(torch.bincount(batch.targets.clamp(min=0).cpu())) for batch in whole]
+    found = [entropy(_counts(batch.targets)) for batch in whole]
     mean = sum(found) / len(found)
     size = len(whole[0].targets)
     random = prior - (len(targets) - 1) / (2 * size)
@@ -38,3 +39,8 @@ def shuffled(
             ("data that is read in its order, sorted by class, in place of the order it is given",),
             applicable(plain, "seed=1", "seed=2"),
         )
+
+
+def _counts(labels: Tensor) -> Tensor:
+    """How often each class occurs; where examples are mixed, how much of each there is."""
+    return labels.sum(dim=0) if labels.is_floating_point() else torch.bincount(labels.clamp(min=0).cpu())

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 from nntrain.errors import UnfitError
 from nntrain.registry import regularizer
+from nntrain.regularizers import Regularizer
 from nntrain.settings import NonNegative
 from nntrain.suggest import did_you_mean
 
 
 @regularizer("activity")
-class Activity:
+class Activity(Regularizer):
     """Draws the outputs of a layer towards zero; with l1 few of them are active for one example.
 
     penalty = weight * mean over the rows of sum_j |a_j|, or with l2 of sum_j a_j^2 / 2
@@ -47,12 +48,9 @@ class Activity:
         self._outputs.clear()
         return torch.stack(penalties).sum() * self._weight
 
-    def project(self) -> None:
-        """A penalty leaves the parameters as the step made them."""
-
     def _size(self, output: Tensor) -> Tensor:
         return output.abs().sum() if self._norm == "l1" else output.square().sum() / 2
 
     def _record(self, module: nn.Module, arguments: Any, output: Any) -> None:
-        if module.training:
+        if module.training and not torch.is_inference_mode_enabled():  # nothing is minimised then
             self._outputs.append(output[0] if isinstance(output, tuple) else output)

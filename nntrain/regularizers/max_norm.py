@@ -4,11 +4,12 @@ from torch import Tensor, nn
 
 from nntrain.matching import matrices
 from nntrain.registry import regularizer
+from nntrain.regularizers import Regularizer
 from nntrain.settings import Positive
 
 
 @regularizer("max_norm")
-class MaxNorm:
+class MaxNorm(Regularizer):
     """A constraint: the incoming weights of a unit are a vector of at most a given length.
 
     w_i = w_i min(1, largest / |w_i|) after every step, w_i a row of a weight matrix or a filter
@@ -29,10 +30,6 @@ class MaxNorm:
 
     def bind(self, model: nn.Module) -> None:
         self._matrices = [(p, p.detach().flatten(1)) for p in matrices(model, self._match)]
-
-    def penalty(self) -> Tensor | None:
-        """A constraint adds nothing to the objective."""
-        return None
 
     def project(self) -> None:
         for parameter, rows in self._matrices:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
-from nntrain.loss import Counts, Loss, Objective, Term
+from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.registry import task
 from nntrain.settings import Count
 from nntrain.specs import Density, Image, Vector
@@ -22,6 +22,8 @@ class Energies(NamedTuple):
 @task("rbm")
 class ContrastiveDivergence:
     """The distribution of the inputs, for a model with a free energy F; labels are not looked at.
+
+    Of a stack of such models the top one learns the distribution of what those below make of the inputs.
 
     L = mean F(data) - mean F(samples), samples = so many steps of Gibbs sampling, taken as constants
 
@@ -45,14 +47,15 @@ class ContrastiveDivergence:
         self.details: dict[str, Detail] = {}
 
     def outputs(self, model: Any, batch: Batch) -> Energies:
-        data = batch.inputs.flatten(1)
+        data = model.below(batch.inputs)
         return Energies(model.free_energy(data), model.free_energy(model.fantasies(data, self.steps)))
 
     def loss(self, outputs: Energies, batch: Batch) -> Loss:
-        return Loss(loss=Term(outputs.data.sum() - outputs.samples.mean() * len(batch.inputs)))
+        data = weighted(outputs.data, batch.weights)
+        return Loss(loss=Term(data - outputs.samples.mean() * examples_of(batch)))
 
     def counts(self, batch: Batch) -> Counts:
-        return {"loss": len(batch.inputs)}
+        return {"loss": examples_of(batch)}
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
         """The predictions are the model itself, which the metrics ask how likely the inputs are."""
@@ -60,9 +63,8 @@ class ContrastiveDivergence:
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The free energy of each example: the lower, the likelier."""
-        return [
-            {"free_energy": energy} for energy in outcome.predictions.free_energy(outcome.targets.flatten(1)).tolist()
-        ]
+        model: Any = outcome.predictions
+        return [{"free_energy": energy} for energy in model.free_energy(model.below(outcome.targets)).tolist()]
 
     def untrained_loss(self) -> float | None:
         """Nothing is known of it."""

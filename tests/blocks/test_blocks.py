@@ -1,16 +1,16 @@
-"""Blocks: convolution against its sum and its Toeplitz matrix, pooling, normalisation, and what is refused."""
+"""Blocks: convolution against its sum and its Toeplitz matrix, pooling, dropout, and what is refused."""
 
 import itertools
 from typing import Any
 
 import pytest
 import torch
+from made import component
 from torch import Tensor
 
 from nntrain.blocks import Maps
 from nntrain.blocks.convolution import Convolution
-from nntrain.blocks.dropout import Dropout
-from nntrain.blocks.normalization import Normalization
+from nntrain.blocks.dropout import Dropout, SpatialDropout
 from nntrain.blocks.pooling import Pooling
 from nntrain.errors import UnfitError
 
@@ -115,20 +115,11 @@ def test_pooling_is_of_every_window(axes: int, pool: Any, kernel: int, stride: i
         torch.testing.assert_close(y[(slice(None), slice(None), *p)], expected)
 
 
-@pytest.mark.parametrize("axes", [1, 2, 3])
-def test_normalisations_by_their_formulas(axes: int) -> None:
-    maps, x = Maps(3, SIZES[axes]), 5 + 2 * torch.randn(4, 3, *SIZES[axes])
-    for norm, dims in (("batch", (0, *range(2, 2 + axes))), ("layer", (1,))):
-        mean, variance = x.mean(dim=dims, keepdim=True), x.var(dim=dims, correction=0, keepdim=True)
-        block = Normalization(maps, norm=norm)  # type: ignore[arg-type]
-        torch.testing.assert_close(block(x), (x - mean) / (variance + 1e-5).sqrt())
-        assert sum(p.numel() for p in block.parameters()) == 6 and block.maps == maps
-    local = x / (2 + 1e-4 * x.square().sum(dim=1, keepdim=True)) ** 0.75
-    torch.testing.assert_close(Normalization(maps, norm="local_response")(x), local)
-
-
 def test_normalisation_and_activation_come_after_the_convolution() -> None:
-    block, x = Convolution(Maps(2, (6,)), channels=4, norm="layer", activation="tanh"), torch.randn(3, 2, 6)
+    block, x = (
+        Convolution(Maps(2, (6,)), channels=4, norm=component("normalization", "layer"), activation="tanh"),
+        torch.randn(3, 2, 6),
+    )
     z = block.convolution(x)
     normed = (z - z.mean(dim=1, keepdim=True)) / (z.var(dim=1, correction=0, keepdim=True) + 1e-5).sqrt()
     torch.testing.assert_close(block(x), torch.tanh(normed))
@@ -140,6 +131,17 @@ def test_dropout_acts_in_training_only() -> None:
     dropped = block(x)
     assert (dropped == 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
     torch.testing.assert_close(dropped[dropped != 0].unique(), torch.tensor([1 / 0.7]))
+    assert torch.equal(block.eval()(x), x)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_spatial_dropout_sets_whole_maps_to_zero(axes: int) -> None:
+    torch.manual_seed(0)
+    block, x = SpatialDropout(Maps(100, SIZES[axes]), share=0.3), torch.rand(50, 100, *SIZES[axes]) + 1
+    kept = block(x) / x
+    torch.testing.assert_close(kept, kept.flatten(2)[..., 0].view(50, 100, *(1 for _ in SIZES[axes])).expand_as(kept))
+    assert (kept == 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
+    torch.testing.assert_close(kept.max(), torch.tensor(1 / 0.7))
     assert torch.equal(block.eval()(x), x)
 
 

@@ -68,6 +68,26 @@ def test_trained_measured_and_applied_after_the_pictures_are_gone(
     assert [(Path(row["file"]).name, row["class"]) for row in rows] == [("night.png", "dark"), ("noon.jpg", "bright")]
 
 
+@pytest.mark.parametrize("keep", ["memory", "files"])
+def test_pictures_are_augmented_alike_wherever_they_are_kept(
+    command: Command, write: Callable[..., Path], pictures: Path, keep: str, tmp_path: Path
+) -> None:
+    config = write(CONFIG.format(path="pictures"))
+    changes = ("data.augment=[flip, crop, colour, trivial_augment]", "data.mix=cutmix", "trainer.length=2 epochs")
+    weights = []
+    for name, overrides in (
+        ("plain", ["trainer.length=2 epochs"]),
+        ("augmented", [*changes, "data.keep=disk"]),
+        ("elsewhere", [*changes, f"data.keep={keep}"]),
+    ):
+        said = command("fit", config, *overrides, "--out", name)
+        assert said.status == 0, said.err
+        weights.append(last(only_run(tmp_path / name)).part("model"))
+    plain, augmented, elsewhere = weights
+    assert all(torch.equal(augmented[name], elsewhere[name]) for name in augmented)
+    assert not all(torch.equal(augmented[name], plain[name]) for name in augmented)
+
+
 @pytest.mark.parametrize("keep", ["auto", "memory", "disk", "files", "{type: files, workers: 0}", "{limit: 1e-9}"])
 def test_where_pictures_are_kept_changes_no_bit(
     command: Command, write: Callable[..., Path], pictures: Path, keep: str, tmp_path: Path

@@ -55,11 +55,11 @@ def sizes(data: TextSet) -> list[int | None]:
         ("", {"folds": 3, "fold": 1}, [47, 13, 30]),
         ("", {"dev": 0.0}, [77, None, 13]),
         ("test", {}, [81, 9, 20]),
-        ("dev", {}, [90, 20, None]),
+        ("dev", {}, [77, 20, 13]),
         ("dev", {"test": 0.2}, [72, 20, 18]),
         ("dev test", {}, [90, 20, 20]),
         ("dev test", {"train": 40}, [40, 20, 20]),
-        ("dev", {"train": 40}, [40, 20, None]),
+        ("dev", {"train": 40}, [40, 20, 13]),
     ],
 )
 def test_sets_are_divided_unless_they_come_divided(

@@ -1,10 +1,12 @@
 """Layers against torch.nn's, with the weights copied over."""
 
+import itertools
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from nntrain.forms import Architecture
+from nntrain.forms import Architecture, Normalization
 from nntrain.forms.attention import Memory, Scope
 from nntrain.forms.stack import Layer, Stack
 from nntrain.positions.none import NoPositions
@@ -14,10 +16,12 @@ NORMS = ("before", "after")
 Pairs = list[tuple[nn.Module, nn.Module]]
 
 
-def stack(norm: str, has_memory: bool = False) -> Stack:
+def stack(
+    norm: str, has_memory: bool = False, stochastic_depth: float = 0.0, normalization: Normalization = "layer"
+) -> Stack:
     """Two layers whose parameters are all random, so that no part of them is as if it were not there."""
-    architecture = Architecture(WIDTH, HEADS, 2, 24, "gelu", 0.0, NoPositions)
-    made = Stack(architecture, norm=norm, scale=True, has_memory=has_memory)
+    architecture = Architecture(WIDTH, HEADS, 2, 24, "gelu", 0.0, NoPositions, normalization)
+    made = Stack(architecture, norm=norm, scale=True, stochastic_depth=stochastic_depth, has_memory=has_memory)
     for parameter in made.parameters():
         nn.init.normal_(parameter, mean=0.1, std=0.3)
     return made
@@ -102,9 +106,42 @@ def test_a_decoder_with_a_memory_is_torchs(norm: str) -> None:
 
 def test_weights_start_as_in_gpt2() -> None:
     torch.manual_seed(0)
-    architecture = Architecture(256, 4, 8, 1024, "gelu", 0.0, NoPositions)
-    layer = Stack(architecture, norm="before", scale=True).layers[3]
+    architecture = Architecture(256, 4, 8, 1024, "gelu", 0.0, NoPositions, "layer")
+    layer = Stack(architecture, norm="before", scale=True, stochastic_depth=0.0).layers[3]
     for linear, deviation in ((layer.attention.qkv, 0.02), (layer.feedforward.up, 0.02), (layer.attention.out, 0.005),
                               (layer.feedforward.down, 0.005)):  # fmt: skip
         assert linear.weight.std().item() == pytest.approx(deviation, rel=0.02)
         assert not linear.bias.any()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_rms_normalisation_is_by_the_size_alone(norm: str) -> None:
+    torch.manual_seed(0)
+    own, (x, _) = stack(norm, normalization="rms"), padded()
+    scales = [module for module in own.modules() if isinstance(module, nn.RMSNorm)]
+    assert len(scales) == 5 and not any(isinstance(module, nn.LayerNorm) for module in own.modules())
+    expected = x / (x.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt() * own.norm.weight
+    torch.testing.assert_close(own.norm(x), expected)
+    assert not torch.allclose(own(x, Scope()), own(2 * x, Scope()))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_stochastic_depth_leaves_out_parts_of_layers_example_by_example(norm: str) -> None:
+    torch.manual_seed(0)
+    layer, x = stack(norm, stochastic_depth=0.4).layers[0], torch.randn(200, 3, WIDTH)  # the lower of 2: share 0.2
+    found = layer(x, Scope())
+
+    def added(x: Tensor, normalised: nn.Module, part: nn.Module, times: float, *scope: Scope) -> Tensor:
+        return x + times * part(normalised(x), *scope) if norm == "before" else normalised(x + times * part(x, *scope))
+
+    distances, chosen = [], list(itertools.product((0.0, 1 / 0.8), repeat=2))
+    for first, second in chosen:
+        h = added(x, layer.attention_norm, layer.attention, first, Scope())
+        h = added(h, layer.feedforward_norm, layer.feedforward, second)
+        distances.append((found - h).abs().amax(dim=(1, 2)))
+    least, which = torch.stack(distances).min(dim=0)
+    assert float(least.max()) < 1e-4
+    counts = which.bincount(minlength=4) / 200
+    assert counts.tolist() == pytest.approx([0.04, 0.16, 0.16, 0.64], abs=0.1)
+    layer.eval()
+    assert torch.equal(layer(x, Scope()), layer(x, Scope()))

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from nntrain.blocks.normalization import local_response
 from nntrain.errors import UnfitError
 from nntrain.layers import trace
 from nntrain.models.alexnet import AlexNet
 from nntrain.network import Network, head_for, parameter_count
+from nntrain.normalizations.local_response import among_neighbours
 from nntrain.specs import Classes, Image
 
 IMAGENET = Image(3, 227, 227)
@@ -58,7 +58,7 @@ def test_local_response_normalisation_by_the_formula_of_the_paper() -> None:
     for i in range(8):
         near = x[:, max(0, i - n // 2) : i + n // 2 + 1]
         expected[:, i] = x[:, i] / (k + alpha * near.square().sum(dim=1)) ** beta
-    torch.testing.assert_close(local_response()(x), expected)
+    torch.testing.assert_close(among_neighbours()(x), expected)
 
 
 def test_normalisation_and_dropout_can_be_left_out() -> None:

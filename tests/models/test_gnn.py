@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from made import component
 from torch import Tensor, nn
 
 from nntrain.batch import GraphBatch, GraphNodes
@@ -33,7 +34,7 @@ LAYERS: dict[str, Callable[..., nn.Module]] = {
     "sage max": partial(SampleAndAggregate, aggregate="max", normalize=True),
     "gat": partial(GraphAttention, heads=2),
     "gat mean": partial(GraphAttention, heads=3, concat=False),
-    "gin": Isomorphism,
+    "gin": partial(Isomorphism, norm=component("normalization", "batch")),
     "gin eps": partial(Isomorphism, eps=0.5, learn_eps=True, layers=3, norm="none"),
 }
 
@@ -152,7 +153,12 @@ def batch(*graphs: tuple[Tensor, Tensor]) -> GraphBatch:
 @pytest.mark.parametrize("readout", ["sum", "mean", "max"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_graphs_side_by_side_are_as_one_at_a_time(name: str, readout: Any, features: Tensor) -> None:
-    settings: dict[str, Any] = {"hidden": [6, 6], "norm": "batch", "readout": readout, "levels": "all"}
+    settings: dict[str, Any] = {
+        "hidden": [6, 6],
+        "norm": component("normalization", "batch"),
+        "readout": readout,
+        "levels": "all",
+    }
     model = GraphNetwork(Graphs(5), THREE, layer=LAYERS[name], **settings).double().eval()
     small = (torch.randn(3, 5, dtype=torch.float64), torch.tensor([[0, 1], [1, 2]]))
     alone = (torch.randn(1, 5, dtype=torch.float64), torch.zeros(2, 0, dtype=torch.long))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from made import component
 from torch import nn
 
 from nntrain.errors import UnfitError
@@ -18,6 +19,8 @@ from nntrain.specs import Vector
 
 def body(**settings: Any) -> MultilayerPerceptron:
     torch.manual_seed(0)
+    if "norm" in settings:
+        settings["norm"] = component("normalization", settings["norm"])
     return MultilayerPerceptron(Vector(3), **settings)
 
 
@@ -46,7 +49,10 @@ def test_weight_normalisation_starts_as_the_network_without() -> None:
 
 def test_a_checkpoint_of_normalised_weights_is_the_same_network() -> None:
     net, x = body(hidden=[5, 4], norm="weight"), torch.randn(7, 3)
-    other = MultilayerPerceptron(Vector(3), hidden=[5, 4], norm="weight")
+    other = body(hidden=[5, 4], norm="weight")
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(1.0)
     other.load_state_dict(net.state_dict())
     assert torch.equal(net(x), other(x))
 

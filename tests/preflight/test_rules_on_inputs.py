@@ -177,6 +177,14 @@ def test_batches_that_are_sorted_by_class() -> None:
     assert order(MIXED.sort().values, 32) == ["alarm"]
 
 
+def test_mixed_examples_count_for_the_classes_that_they_are_of() -> None:
+    prior = entropy(torch.bincount(MIXED))
+    for labels, found in ((MIXED, []), (MIXED.sort().values, ["alarm"])):
+        one_hot = torch.nn.functional.one_hot(labels, 10).float()
+        parts = [Batch(None, 0.7 * part + 0.3 * part[torch.randperm(32)]) for part in one_hot.split(32)]
+        assert levels(list(shuffled(parts, TEN, prior, PLAIN))) == found
+
+
 @pytest.mark.parametrize("size", [4, 640])
 def test_small_batches_and_the_whole_set_tell_nothing_of_the_order(size: int) -> None:
     assert order(MIXED.sort().values, size) == []

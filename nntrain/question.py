@@ -13,7 +13,7 @@ from nntrain.writing import Writing, continuation, goes_on, translates, translat
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """The words of the command line: files, or a split, or prompts; a layer; how tokens are drawn."""
 
     paths: Sequence[str]
@@ -23,27 +23,27 @@ class Asked:
     drawing: Mapping[str, float]
 
 
-def answer_and_given(parts: Trained, asked: Asked, complain: Complain) -> tuple[Iterable[Given], Answer]:
+def answer_and_given(parts: Trained, question: Question, complain: Complain) -> tuple[Iterable[Given], Answer]:
     """The examples, and what answers them; UserError for what does not go together."""
-    if asked.split and (asked.paths or asked.prompts):
-        raise UserError(f"--split {asked.split} takes the place of files and prompts; give one of them")
-    is_text = goes_on(parts) and bool(asked.paths or asked.prompts) and asked.features is None
-    for name in (*asked.drawing, *(["prompt"] if asked.prompts else [])):
+    if question.split and (question.paths or question.prompts):
+        raise UserError(f"--split {question.split} takes the place of files and prompts; give one of them")
+    is_text = goes_on(parts) and bool(question.paths or question.prompts) and question.features is None
+    for name in (*question.drawing, *(["prompt"] if question.prompts else [])):
         if not is_text:
             option = f"--{name.replace('_', '-')}"
             raise UserError(f"{option} is for language models that go on with a --prompt or a file; leave it out")
-    given = _given(parts, asked, complain)
-    if asked.features is not None:
-        return given, predict.features(parts, asked.features)
+    given = _given(parts, question, complain)
+    if question.features is not None:
+        return given, predict.features(parts, question.features)
     if is_text:
-        return given, continuation(parts, _writing(asked.drawing))
+        return given, continuation(parts, _writing(question.drawing))
     return given, translation(parts) if translates(parts) else predict.judgement(parts)
 
 
-def _given(parts: Trained, asked: Asked, complain: Complain) -> Iterable[Given]:
-    if asked.paths or asked.prompts:
-        return predict.of_files(parts, asked.paths, asked.prompts, complain)
-    return [predict.of_split(parts, asked.split or "dev")]
+def _given(parts: Trained, question: Question, complain: Complain) -> Iterable[Given]:
+    if question.paths or question.prompts:
+        return predict.of_files(parts, question.paths, question.prompts, complain)
+    return [predict.of_split(parts, question.split or "dev")]
 
 
 def _writing(drawing: Mapping[str, float]) -> Writing:

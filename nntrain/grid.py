@@ -1,0 +1,75 @@
+"""Images side by side, each above its target, as a PNG file."""
+
+import io
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from nntrain.batch import Batch
+from nntrain.specs import Classes, Targets
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
+
+COLUMNS = 8
+SMALLEST = 80  # pixels: smaller images are enlarged, so that they can be seen and labelled
+LINE = 14  # pixels for a line of a label
+GAP = 4
+LEAST_SHARE = 0.005  # of a class that a mixed example is said to be of
+
+
+class Picture(NamedTuple):
+    """A PNG file and its size in pixels."""
+
+    png: bytes
+    width: int
+    height: int
+
+
+def grid(batch: Batch, targets: Targets) -> Picture:
+    """A batch of images, each channel drawn from its smallest number in the batch, dark, to its largest."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    pixels = _bytes(batch.inputs).numpy()
+    factor = -(-SMALLEST // min(pixels.shape[1:3]))
+    height, width = (factor * size for size in pixels.shape[1:3])
+    labels = [label(target, targets) for target in batch.targets.cpu()]
+    cell = (width + GAP, height + max(map(len, labels)) * LINE + GAP)
+    columns = min(COLUMNS, len(pixels))
+    sheet = Image.new("RGB", (columns * cell[0] + GAP, -(-len(pixels) // columns) * cell[1] + GAP), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(LINE - 3)
+    for i, image in enumerate(pixels):
+        left, top = (GAP + number * size for number, size in zip((i % columns, i // columns), cell, strict=True))
+        sheet.paste(Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST), (left, top))
+        for number, line in enumerate(labels[i]):
+            pen.text((left, top + height + number * LINE), _cut(line, pen, font, width), "black", font)
+    content = io.BytesIO()
+    sheet.save(content, "PNG")
+    return Picture(content.getvalue(), *sheet.size)
+
+
+def label(target: Tensor, targets: Targets) -> list[str]:
+    """What an example is: its class, the classes that it is mixed of with their shares, or its values; in lines."""
+    if not isinstance(targets, Classes):
+        return [" ".join(f"{number:.3g}" for number in target.flatten().tolist())]
+    if not target.is_floating_point():
+        return [targets.names[int(target)]]
+    shares, classes = target.topk(min(2, len(targets)))
+    pairs = zip(shares.tolist(), classes.tolist(), strict=True)
+    return [f"{share:.0%} {targets.names[c]}" for share, c in pairs if share > LEAST_SHARE]
+
+
+def _cut(text: str, pen: "ImageDraw", font: Any, width: int) -> str:
+    """As much of a text as fits below an image."""
+    while text and pen.textlength(text, font) > width:
+        text = text[:-1]
+    return text
+
+
+def _bytes(images: Tensor) -> Tensor:
+    """Red, green and blue from 0 to 255 (batch, height, width, 3); of other channels the first three, or the first."""
+    images = images[:, : 3 if images.shape[1] >= 3 else 1].float().cpu()
+    low, high = (limit(images, dim=(0, 2, 3), keepdim=True) for limit in (torch.amin, torch.amax))
+    shares = (images - low) / torch.where(high > low, high - low, 1.0)
+    return (shares * 255).round().to(torch.uint8).expand(-1, 3, -1, -1).movedim(1, -1).contiguous()

@@ -1,0 +1,45 @@
+"""The bias with which a network says at first what it knows without looking: how often each class is."""
+
+import torch
+from torch import Tensor, nn
+
+from nntrain.batch import IGNORED
+from nntrain.data import Split
+from nntrain.initializers import fill_all
+from nntrain.matching import matching
+from nntrain.registry import initializer
+from nntrain.specs import Classes, Tags, Tokens
+
+
+@initializer("class_frequencies")
+class ClassFrequencies:
+    """The logarithm of each class's frequency in the training set, so that training need not learn that first.
+
+    b_c = ln(n_c / n), and the half of an example for a class that has none
+
+    With weights of 0 the outputs are the frequencies, and the cross-entropy is their entropy. Of two classes, the
+    difference of the biases is the log-odds. Of tags and tokens, frequencies are of positions that have a label.
+    Source: Karpathy, A recipe for training neural networks, 2019; Lin et al., Focal loss for dense object detection,
+    2017, arXiv:1708.02002, section 4.1, for rare classes.
+
+    Settings:
+        match: pattern on the names of the biases, which have a number for each class; by default the head's
+    """
+
+    def __init__(self, targets: Classes | Tags | Tokens, train: Split, *, match: str = r"^head\.bias$") -> None:
+        self._match = match
+        counts = sum(_counts(batch.targets, len(targets)) for batch in train.in_order())
+        frequencies = torch.as_tensor(counts).double().clamp(min=0.5)
+        self._bias = (frequencies / torch.as_tensor(counts).sum()).log()
+
+    def __call__(self, model: nn.Module) -> None:
+        fill_all(matching(model, self._match), self._fill, self._match)
+
+    def _fill(self, parameter: Tensor) -> None:
+        if parameter.shape != self._bias.shape:
+            raise ValueError(f"there are {len(self._bias)} classes; match the bias of the layer that puts them out")
+        parameter.copy_(self._bias)
+
+
+def _counts(labels: Tensor, classes: int) -> Tensor:
+    return torch.bincount(labels[labels != IGNORED], minlength=classes)
