@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from nntrain.averages import Average, NoAverage
 from nntrain.batch import Batch
+from nntrain.batch_statistics import BatchStatistics
 from nntrain.binding import bind
 from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
@@ -24,13 +26,14 @@ from nntrain.groups import Grouped
 from nntrain.initializers.previous_stage import FromPreviousStage
 from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
-from nntrain.network import Network, head_for
+from nntrain.metrics.parts import OfPart
+from nntrain.network import network_for
 from nntrain.optimizers import Optimizer
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
 from nntrain.schema import Component, Path, Problem, settings_of
-from nntrain.specs import Outputs, Targets
+from nntrain.specs import Outputs
 from nntrain.suggest import did_you_mean
 from nntrain.tasks import Task
 from nntrain.update import Update
@@ -54,6 +57,7 @@ class Parts:
     regularizers: list[Regularizer]
     optimizers: Mapping[str, Optimizer]
     clip: Clip
+    average: Average
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
@@ -121,17 +125,23 @@ def assemble(
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed, stage) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
+    average: Average = NoAverage()
+    if settings.average and model and data and task and order and clock:
+        statistics = BatchStatistics(model, task.objectives, data.train, order, device, seed)
+        average = attempt.make(settings.average, clock, statistics)
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
     optimizers = _optimizers(attempt, rules, made, task, model, clock) if task and model else {}
 
+    if model and data and task and order and not reader.problems:
+        attempt(("task",), _checked, task, data, order, device)
     if model and data and task and order and not reader.problems:
         attempt(("model",), _tried, model, data, task, metrics, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
-        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip, order,
-        clock, schedule, monitor, stage, plain, taken_over,
+        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
+        average, order, clock, schedule, monitor, stage, plain, taken_over,
     )  # fmt: skip
 
 
@@ -218,11 +228,17 @@ def _task(
     attempt: _Attempts, chosen: Component | None, settings: dict[str, Any], data: Dataset
 ) -> tuple[Task | None, dict[str, Any] | None]:
     """The task that the config names, else the one that the targets suggest; and its plain form."""
-    task = attempt.make(chosen, data.inputs if chosen and chosen.takes("inputs") else data.targets)
+    task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     if task is None:
         chosen = attempt.reader.component("task", {"type": data.targets.task, **settings}, ("task",))
-        task = attempt.make(chosen, data.targets)
+        task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     return task, chosen.plain if chosen else None
+
+
+def _looked_at(task: Component, data: Dataset) -> list[Any]:
+    """What a task is made for: the data's targets, or its inputs; and all that is known of the training set."""
+    subject = data.inputs if task.takes("inputs") else data.targets
+    return [subject, data.learned] if task.takes("learned") else [subject]
 
 
 def _is_wrong(reader: Reader, section: str) -> bool:
@@ -230,22 +246,13 @@ def _is_wrong(reader: Reader, section: str) -> bool:
 
 
 def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: Device, seed: int) -> nn.Module | None:
-    """A model that takes `outputs` makes its own; any other is a body and gets the head that fits the targets.
-
-    A body that takes `targets` wants to know them for its features: whether one is needed at every position.
-    """
+    """The network, with weights that depend on the seed alone."""
     if chosen is None:
         return None
-    if not (chosen.takes("outputs") or isinstance(targets, Targets)):
-        raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(data.inputs), type(targets))}")
     device.seed(seed, 0)
     seed_python(seed)
     try:
-        looks_at_targets = chosen.takes("outputs") or chosen.takes("targets")
-        model: nn.Module = chosen(data.inputs, targets) if looks_at_targets else chosen(data.inputs)
-        if not chosen.takes("outputs"):
-            assert isinstance(targets, Targets)
-            model = Network(model, head_for(targets, model))
+        model = network_for(chosen, data.inputs, targets)
     except MismatchError as error:
         error.others = chosen.others(type(data.inputs), type(targets))
         raise
@@ -310,6 +317,13 @@ def first_batch(data: Dataset, order: Order, device: Device) -> Batch:
     return next(data.train.stream(order.updates(0, device.torch)))[0]
 
 
+def _checked(task: Task, data: Dataset, order: Order, device: Device) -> None:
+    """Lets a task that cannot learn from all data look at the first batch."""
+    check = getattr(task, "check", None)
+    if check is not None:
+        check(first_batch(data, order, device))
+
+
 def _tried(
     model: nn.Module,
     data: Dataset,
@@ -360,10 +374,21 @@ def _reason(error: Exception) -> str:
 
 def _metrics(attempt: _Attempts, task: Task, extra: list[Component]) -> dict[str, Metric]:
     """The task's metrics and those that the config adds, by name."""
-    usual = [attempt.reader.component("metric", name, ("task",)) for name in task.metrics]
-    chosen = {component.name: component for component in (*usual, *extra) if component is not None}
-    made = {name: attempt.make(component, task.targets) for name, component in chosen.items()}
+    usual = {name: attempt.reader.component("metric", name.rpartition("/")[2], ("task",)) for name in task.metrics}
+    more: dict[str, Component | None] = getattr(task, "more_metrics", {})
+    chosen = {**usual, **more, **{component.name: component for component in extra}}
+    made = {name: _metric(attempt, task, name, component) for name, component in chosen.items()}
     return {name: metric for name, metric in made.items() if metric is not None}
+
+
+def _metric(attempt: _Attempts, task: Task, name: str, component: Component | None) -> Metric | None:
+    """A metric of all that the task predicts, or of a part of it where its name is part/metric."""
+    measured: Any = getattr(task, "measured", task.targets)
+    part = name.rpartition("/")[0]
+    if not part:
+        return attempt.make(component, measured)
+    metric = attempt.make(component, measured.part(part))
+    return None if metric is None else OfPart(part, metric)
 
 
 def _made(
@@ -458,7 +483,7 @@ def _monitor(
             reader.problems.append(Problem(path, f"unknown metric '{name}'; {did_you_mean(name, names)}"))
     if settings.monitor != "auto":
         return settings.monitor
-    return f"dev/{task.metrics[0]}" if has_dev else None
+    return f"dev/{(*task.metrics, 'loss')[0]}" if has_dev else None
 
 
 def load_state(model: nn.Module, tensors: Mapping[str, Tensor], source: FilePath) -> None:

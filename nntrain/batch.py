@@ -65,10 +65,14 @@ class GraphBatch(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Some examples, on the device: `inputs` is what a model's forward pass takes, targets are (batch, ...)."""
+    """Some examples, on the device: `inputs` is what a model's forward pass takes, targets are (batch, ...).
+
+    weights: how much each example counts in losses (batch,); None where all count 1. Metrics count every example once.
+    """
 
     inputs: Any
     targets: Tensor
+    weights: Tensor | None = None
 
 
 def each(function: Callable[[Tensor], Tensor], inputs: Any) -> Any:

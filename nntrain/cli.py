@@ -33,6 +33,10 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help
 SplitName = Annotated[Literal["dev", "test", "train"], typer.Option(help="Which part of the data.")]
 AllowPlugins = Annotated[bool, typer.Option(help="Run the Python files that its config names.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+EnsembleBy = Annotated[
+    Literal["average", "vote"] | None, typer.Option(help="Several models as one: their predictions together.")
+]
+AverageOf = Annotated[Literal["weights"] | None, typer.Option(help="Several models as one: the mean of their weights.")]
 
 
 @app.command()
@@ -74,30 +78,44 @@ def fit(
 
 @app.command(name="eval")
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a run's folder (its best, else its last).")],
-    overrides: Overrides = None,
+    checkpoints: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CHECKPOINT ... KEY=VALUE",
+            help="A checkpoint, or a run's folder (its best, else its last); several, or a study's folder, with "
+            "--ensemble or --average. And settings to change.",
+        ),
+    ],
     split: SplitName = "dev",
+    ensemble: EnsembleBy = None,
+    average: AverageOf = None,
     allow_plugins: AllowPlugins = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a trained model."""
-    from nntrain.measure import measure, trained
-    from nntrain.tables import Table
+    """Measure a trained model, or several as one."""
+    from nntrain.members import Asked
+    from nntrain.worth import worth
 
+    overrides = [word for word in checkpoints if _is_override(word)]
+    places = [Path(word) for word in checkpoints if not _is_override(word)]
+    if not places:
+        raise UserError("eval needs a checkpoint, or a run's folder")
     with _results_apart():
-        path, parts = trained(checkpoint, overrides or [], allow_plugins, _say)
-        measured = measure(parts, split)
+        found = worth(Asked(places, overrides, allow_plugins), _way(ensemble, average), split, _say)
     if as_json:
-        found = {"checkpoint": str(path.resolve()), "split": split, "examples": measured.examples}
-        _print_json({**found, "metrics": measured.numbers})
-        return
-    rows = tuple((name, f"{value:.6g}") for name, value in measured.numbers.items())
-    _print_tables([Table(f"{split} set, {measured.examples:,} examples", ("metric", "value"), rows), *measured.tables])
+        _print_json(found.facts())
+    else:
+        _print_tables(found.tables())
 
 
 @app.command()
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a run's folder (its best, else its last).")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            help="A checkpoint, or a run's folder (its best, else its last); a study's with --ensemble or --average."
+        ),
+    ],
     inputs: Annotated[
         list[str] | None,
         typer.Argument(metavar="INPUT ... KEY=VALUE", help="Files (- for standard input), and settings to change."),
@@ -106,12 +124,15 @@ def predict(
         Literal["dev", "test", "train"] | None, typer.Option(help="A part of its own data instead of files.")
     ] = None,
     features: Annotated[str | None, typer.Option(metavar="LAYER", help="Write a layer's output instead.")] = None,
+    ensemble: EnsembleBy = None,
+    average: AverageOf = None,
     out: Annotated[Path | None, typer.Option(help="A .jsonl or .csv file instead of standard output.")] = None,
     allow_plugins: AllowPlugins = False,
 ) -> None:
     """Apply a trained model to files, or to its dev set: one JSON object a line for each example."""
     from nntrain import predict as predicting
-    from nntrain.measure import trained
+    from nntrain.ensemble import as_one
+    from nntrain.members import Asked
     from nntrain.rows import write_json_lines, write_rows
 
     overrides = [word for word in inputs or () if _is_override(word)]
@@ -121,7 +142,7 @@ def predict(
     complaints: list[str] = []
     results = sys.stdout
     with _results_apart():
-        _, parts = trained(checkpoint, overrides, allow_plugins, _say)
+        _, parts = as_one(Asked([checkpoint], overrides, allow_plugins), _way(ensemble, average), _say)
 
         def complain(failure: str) -> None:
             complaints.append(failure)
@@ -342,8 +363,15 @@ def _fail(error: BaseException, message: str, exit_status: int) -> NoReturn:
 
 
 def _is_override(word: str) -> bool:
-    """Whether a word is KEY=VALUE rather than a config file, whose path may hold a = too."""
-    return "=" in word and not Path(word).is_file()
+    """Whether a word is KEY=VALUE rather than a config or a run, whose path may hold a = too."""
+    return "=" in word and not Path(word).exists()
+
+
+def _way(ensemble: str | None, average: str | None) -> str | None:
+    """How several models are made one, as it is typed; None for one model."""
+    if ensemble and average:
+        raise UserError("--ensemble and --average are two ways to make several models one; take one of them")
+    return f"--ensemble {ensemble}" if ensemble else f"--average {average}" if average else None
 
 
 def _results_apart() -> contextlib.AbstractContextManager[Any]:
@@ -408,6 +436,9 @@ def _print_study(summary: Mapping[str, Any]) -> None:
     print(f"{len(summary['runs'])} runs: {summary['status']}, {summary['seconds']:.1f} s of training")
     print(f"the runs     {runs}")
     print(f"the curves   {command()} board {runs}")
+    picture = Path(summary["run"]) / "curves.png"
+    if picture.is_file():
+        print(f"their mean   {shlex.quote(str(picture))}")
     if summary["best"]:
         print(f"the best     {command()} eval {shlex.quote(summary['best']['checkpoint'])} --split test")
 

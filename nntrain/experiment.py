@@ -9,6 +9,7 @@ from nntrain.clock import Duration
 from nntrain.preflight.finding import Rule
 from nntrain.settings import (
     Auto,
+    Average,
     Clip,
     Count,
     Data,
@@ -87,9 +88,12 @@ class TrainerSettings:
             several would slow it down
         clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
+        average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
         preflight: whether data and first batch are looked at for faults before the first step
+        samples: whether TensorBoard shows at every evaluation what the model makes of a few dev examples, in
+            pictures or text, where the task has something to show
         silence: the rules whose findings are not wanted, such as first_loss
     """
 
@@ -104,9 +108,11 @@ class TrainerSettings:
     threads: Count | Auto = "auto"
     clip: Positive | Clip | None = None
     accumulate: Count = 1
+    average: Average | None = None
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None
     preflight: bool = True
+    samples: bool = True
     silence: list[Rule] = field(default_factory=list)
 
 
@@ -121,7 +127,8 @@ class Experiment:
         plugins: Python files with the user's own components
         data: what is learned from
         model: the network
-        init: rules for the weights to start from, one after the other; what none matches starts as its layer does
+        init: rules for the weights to start from, one after the other, or one alone, such as {from: CHECKPOINT} for
+            those of a trained network; what none matches starts as its layer does
         task: what is learned; left out, inferred from the data's targets
         optimizer: how the weights change; for a task with several objectives also one for each, by its name
         scheduler: how the learning rate changes

@@ -27,7 +27,11 @@ from nntrain.state import position_of
 from nntrain.trainer import Trainer
 
 # What the position in a run, and what its dev set has not seen, depend on.
-FIXED = ("data.type", "data.split", "data.batch_size", "data.standardize", "trainer.accumulate")
+FIXED = (
+    *(f"data.{name}" for name in ("type", "split", "batch_size", "standardize")),
+    *(f"data.{name}" for name in ("target", "columns", "dev", "group", "time", "weight", "impute", "flag_missing")),
+    "trainer.accumulate",
+)
 Say = Callable[[str], None]
 
 

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nntrain.errors import UnfitError
-from nntrain.specs import Targets
+from nntrain.schema import Component
+from nntrain.specs import Headed, Inputs, Outputs, Several
 
 
 class Network(nn.Module):
@@ -20,7 +22,27 @@ class Network(nn.Module):
         return self.head(self.body(x))
 
 
-def head_for(targets: Targets, body: nn.Module) -> nn.Module:
+class Heads(nn.ModuleDict):
+    """Several heads, whose outputs lie side by side."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.cat([head(features) for head in self.values()], dim=1)
+
+
+def network_for(chosen: Component, inputs: Inputs, targets: Outputs) -> nn.Module:
+    """The network of a model component: one that takes `outputs` makes its own, any other is a body and gets a head.
+
+    A body that takes `targets` wants to know them for its features: whether one is needed at every position.
+    """
+    if chosen.takes("outputs"):
+        return chosen(inputs, targets)
+    if not isinstance(targets, Headed):
+        raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(inputs), type(targets))}")
+    body = chosen(inputs, targets) if chosen.takes("targets") else chosen(inputs)
+    return Network(body, head_for(targets, body))
+
+
+def head_for(targets: Headed, body: nn.Module) -> nn.Module:
     """The head z = W h + b by what the targets are, or the one that a body has of its own (tied weights).
 
     One output for each class or value; at every position where the targets are tags or tokens: the features
@@ -30,6 +52,8 @@ def head_for(targets: Targets, body: nn.Module) -> nn.Module:
     own: Any = getattr(body, "head_for", None)
     if own is not None:
         return own(targets)
+    if isinstance(targets, Several):
+        return Heads({name: head_for(targets.part(name), body) for name in targets.names})
     width: Any = getattr(body, "features", None)
     if not isinstance(width, int):
         raise UnfitError(

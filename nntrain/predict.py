@@ -11,7 +11,7 @@ from nntrain.batch import Batch, GraphNodes
 from nntrain.data import Given, Split
 from nntrain.device import at_least_single
 from nntrain.errors import UserError
-from nntrain.measure import examples_of
+from nntrain.measure import examples_of, refusals_of_data
 from nntrain.suggest import did_you_mean
 
 Row = dict[str, Any]
@@ -38,10 +38,11 @@ def of_split(parts: Trained, split: str) -> Given:
 
 def of_files(parts: Trained, paths: Sequence[str], complain: Callable[[str], None]) -> Iterator[Given]:
     """The examples in files, piece by piece; `complain` is told of each that cannot be read."""
-    for piece in parts.data.given(paths):
-        for failure in piece.failures:
-            complain(failure)
-        yield piece
+    with refusals_of_data():
+        for piece in parts.data.given(paths):
+            for failure in piece.failures:
+                complain(failure)
+            yield piece
 
 
 def layer_named(model: nn.Module, layer: str) -> str:

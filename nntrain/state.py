@@ -7,12 +7,11 @@ import torch
 
 from nntrain.assemble import Parts, load_state
 from nntrain.checkpoint import Checkpoint, Position
-from nntrain.data import Learned
 from nntrain.device import python_state, restore_python
 from nntrain.errors import UserError
 from nntrain.layers import multiply_adds
 from nntrain.meter import REMEDIES, DivergedError, Meter
-from nntrain.specs import from_json, to_json
+from nntrain.specs import to_json
 
 
 def trained(parts: Parts, step: int) -> Checkpoint:
@@ -31,23 +30,15 @@ def trained(parts: Parts, step: int) -> Checkpoint:
     return Checkpoint(tensors, facts)
 
 
-def learned_of(stored: Checkpoint) -> Learned:
-    """What a checkpoint's preparation of data learned; UserError where it does not say."""
-    try:
-        inputs, targets = from_json(stored.facts["inputs"]), from_json(stored.facts["targets"])
-    except (KeyError, TypeError, AttributeError):
-        raise UserError("the checkpoint does not say what data it was trained on") from None
-    return Learned(inputs, targets, stored.part("data"), stored.facts.get("learned", {}))
-
-
 def whole(parts: Parts, step: int, meter: Meter) -> Checkpoint:
-    """The trained model, the optimizers' state, sums that are not logged yet, and Python's generators.
+    """The model after the last step, its average, the optimizers' state, sums not logged yet, Python's generators.
 
     torch's generators are seeded anew at every step, so they need not be kept.
     """
     checkpoint = trained(parts, step)
     for name, optimizer in parts.optimizers.items():
         checkpoint.tensors.update({f"optimizer.{name}.{key}": tensor for key, tensor in optimizer.state().items()})
+    checkpoint.tensors.update({f"average.{name}": tensor for name, tensor in parts.average.state().items()})
     checkpoint.tensors.update({f"meter.{name}": tensor for name, tensor in meter.state().items()})
     checkpoint.tensors.update({f"random.{name}": tensor for name, tensor in python_state().items()})
     return checkpoint
@@ -58,6 +49,7 @@ def restore(stored: Checkpoint, parts: Parts, meter: Meter, source: Path) -> Non
     load_state(parts.model, stored.part("model"), source)
     for name, optimizer in parts.optimizers.items():
         optimizer.restore(stored.part(f"optimizer.{name}"))
+    parts.average.restore(stored.part("average"))
     meter.restore(stored.part("meter"))
     restore_python(stored.part("random"))
 

@@ -14,7 +14,22 @@ from nntrain.network import Network, head_for
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.schema import Component, _positional
-from nntrain.specs import Classes, Graphs, Image, Nodes, Pairs, Series, Tags, Tokens, Values, Vector, Video
+from nntrain.specs import (
+    Classes,
+    Embedding,
+    Graphs,
+    Image,
+    LabelSet,
+    Nodes,
+    Pairs,
+    Series,
+    Several,
+    Tags,
+    Tokens,
+    Values,
+    Vector,
+    Video,
+)
 
 WORDS = tuple("abcdefg")
 LENGTHS = torch.tensor([6, 3, 1])
@@ -34,12 +49,19 @@ INPUTS: dict[type, tuple[Any, Callable[[], Any]]] = {
     Nodes: (Nodes(3), lambda: GraphNodes(torch.randn(6, 3), EDGES, torch.tensor([0, 2, 5]))),
     Graphs: (Graphs(3), lambda: GraphBatch(torch.randn(6, 3), EDGES, torch.tensor([2, 1, 3]))),
 }
+# What a model is tested with that does not take just any inputs of a kind.
+OWN_INPUTS: dict[str, dict[type, tuple[Any, Callable[[], Any]]]] = {
+    "entity_embedding": {
+        Vector: (Vector(7, (3, 2)), lambda: torch.cat((torch.randn(3, 2), torch.eye(3), torch.eye(3)[:, :2]), dim=1))
+    },
+}
 TARGETS: dict[type, Any] = {
     Classes: Classes(("a", "b", "c")),
     Values: Values(("y", "z"), (0.0, 0.0), (1.0, 1.0)),
     Tags: Tags(("a", "b", "c"), 6),
     Tokens: Tokens(WORDS, 6),
 }
+ALIKE = (LabelSet, Several, Embedding)  # to a model they are as classes are: so many numbers for each example
 # What is tested of a type: its defaults, where nothing else is said; settings that make it small, or another network.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "alexnet": [{"small": True}, {"small": True, "spatial_dropout": 0.2}],
@@ -117,7 +139,11 @@ class Instance:
 
     def batch(self, seed: int = 1) -> Any:
         torch.manual_seed(seed)
-        return INPUTS[type(self.inputs)][1]()
+        return inputs_of(self.name)[type(self.inputs)][1]()
+
+
+def inputs_of(name: str) -> dict[type, tuple[Any, Callable[[], Any]]]:
+    return {**INPUTS, **OWN_INPUTS.get(name, {})}
 
 
 def component(name: str, variant: int = 0) -> Component:
@@ -147,7 +173,9 @@ def _of(name: str, variant: int) -> Iterator[Instance]:
     taken = list(_positional(chosen.factory).values())
     for inputs in taken[0]:
         for targets in taken[1] if len(taken) > 1 else (Classes, Values):
-            described = INPUTS[inputs][0]
+            if targets in ALIKE:
+                continue
+            described = inputs_of(name)[inputs][0]
             instance = Instance(
                 name, variant, described, TARGETS[targets] if targets in TARGETS else targets(described)
             )

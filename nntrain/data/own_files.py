@@ -6,16 +6,17 @@ from typing import Any, Literal, Protocol
 import torch
 
 from nntrain.data import Given, Learned, Split
-from nntrain.data.in_memory import InMemory, Source
+from nntrain.data.in_memory import InMemory
 from nntrain.data.plain_files import Piece
 from nntrain.data.split import SplitSettings
-from nntrain.settings import Augmentation, Count, Mixture
+from nntrain.data.undivided import Undivided
+from nntrain.settings import Augmentation, Count, Mixture, Scaling
 
 
 class Files(Protocol):
     """Files of one kind, as the config names them; making it reads nothing."""
 
-    def read(self, stored: Learned | None) -> Source:
+    def read(self, stored: Learned | None) -> Undivided:
         """The set, with the categories, classes and so on of a checkpoint, or those of the training set."""
 
     def given(self, paths: Sequence[str], learned: Learned) -> Iterator[Piece]:
@@ -27,7 +28,7 @@ class FromFiles:
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
-        standardize: whether numbers are standardised with the mean and deviation of the training set
+        standardize: whether numbers are standardised, true for mean 0 and deviation 1; or another scaling
         split: how the set is divided where it does not come divided
         augment: random changes of training inputs, one after the other
         mix: how training examples are mixed with each other
@@ -40,7 +41,7 @@ class FromFiles:
         stored: Learned | None,
         *,
         batch_size: Count | Literal["all"] = 32,
-        standardize: bool = True,
+        standardize: bool | Scaling = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
         augment: list[Augmentation] = [],  # noqa: B006
         mix: Mixture | None = None,

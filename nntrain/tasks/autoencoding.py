@@ -7,12 +7,18 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.device import at_least_single
-from nntrain.loss import Counts, Loss, Objective, Term
+from nntrain.errors import UnfitError
+from nntrain.grid import COLUMNS, sheet
+from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
+from nntrain.losses import LossFunction
+from nntrain.pictures import images_of, visible
 from nntrain.registry import task
+from nntrain.samples import Picture, Projection, Sample
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import NonNegative, Probability
-from nntrain.specs import Image, Reconstruction, Vector
+from nntrain.specs import Image, Inputs, Reconstruction, Vector
 from nntrain.tasks import Detail, Outcome
+from nntrain.tasks.corruption import Corruption
 
 
 class Coded(NamedTuple):
@@ -27,19 +33,16 @@ class Coded(NamedTuple):
 class Autoencoding:
     """The inputs again, from a code: the model has the parts `encoder` and `decoder`; labels are not looked at.
 
-    L = sum_i loss(decoder(c_i), x_i) + sparsity |c_i|_1,  c_i = encoder(noisy x_i)
+    L = sum_i loss(decoder(c_i), x_i) + sparsity |c_i|_1,  c_i = encoder(x_i)
 
-    Noise is put on the encoder's inputs in training only, and the clean ones are to be found again (denoising);
-    the penalty draws codes towards few numbers that are not 0 (sparse). The inputs are the prepared ones. Where a
+    The penalty draws codes towards few numbers that are not 0 (sparse). The inputs are the prepared ones. Where a
     model has a part `below`, x_i is what that makes of the inputs: the layers below those that are trained.
 
-    Source: Hinton, Salakhutdinov 2006; denoising: Vincent et al., Extracting and composing robust features with
-    denoising autoencoders, 2008; sparse: Goodfellow, Bengio, Courville, Deep Learning, section 14.2.1.
+    Source: Hinton, Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006; sparse:
+    Goodfellow, Bengio, Courville, Deep Learning, section 14.2.1.
 
     Settings:
         loss: between outputs and inputs
-        noise: the deviation of normal noise that is added to each input
-        masked: the share of the inputs that is set to 0
         sparsity: how much the code's absolute values count beside the loss
     """
 
@@ -48,35 +51,35 @@ class Autoencoding:
     def __init__(
         self,
         inputs: Vector | Image,
+        corruption: Corruption | None = None,
         *,
         loss: LossSetting = "squared",
-        noise: NonNegative = 0.0,
-        masked: Probability = 0.0,
         sparsity: NonNegative = 0.0,
     ) -> None:
         self.targets = Reconstruction(inputs)
-        self.noise = noise
-        self.masked = masked
         self.sparsity = sparsity
-        self._loss = loss(self.targets)
+        self._corruption = corruption
+        self._loss: LossFunction = loss(self.targets)
         self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
         self.details: dict[str, Detail] = {}
 
     def outputs(self, model: nn.Module, batch: Batch) -> Coded:
         seen = _seen(model, batch.inputs)
-        return _coded(model, self._noisy(seen), seen)
+        return _coded(model, self._corruption(seen) if self._corruption else seen, seen)
 
     def loss(self, outputs: Coded, batch: Batch) -> Loss:
-        error = Term(self._loss(outputs.reconstruction, outputs.original))
-        return Loss(error=error, sparsity=Term(at_least_single(outputs.code).abs().sum(), self.sparsity))
+        error = weighted(self._loss(outputs.reconstruction, outputs.original), batch.weights)
+        size = weighted(at_least_single(outputs.code).abs(), batch.weights)
+        return Loss(error=Term(error), sparsity=Term(size, self.sparsity))
 
     def counts(self, batch: Batch) -> Counts:
-        return dict.fromkeys(("error", "sparsity"), len(batch.inputs))
+        return dict.fromkeys(("error", "sparsity"), examples_of(batch))
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
         seen = _seen(model, batch.inputs)
-        outputs = _coded(model, seen, seen)
-        return Outcome(at_least_single(outputs.reconstruction), seen, self.loss(outputs, batch), self.counts(batch))
+        outputs = _coded(model, self._given(seen), seen)
+        predictions = self._predicted(at_least_single(outputs.reconstruction))
+        return Outcome(predictions, seen, self.loss(outputs, batch), self.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The reconstruction of each example, flat."""
@@ -86,10 +89,73 @@ class Autoencoding:
         """Nothing is known of it: inputs have any size."""
         return None
 
-    def _noisy(self, inputs: Tensor) -> Tensor:
-        if self.noise:
-            inputs = inputs + self.noise * torch.randn_like(inputs)
-        return inputs * (torch.rand_like(inputs) >= self.masked) if self.masked else inputs
+    def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """Images above what the model makes of them, and between them the noisy ones that it is given."""
+        images = images_of(batch.inputs[:COLUMNS], inputs)
+        if images is None or _is_above_others(model):
+            return []
+        given = self._given(batch.inputs[:COLUMNS])
+        made = self._predicted(at_least_single(_coded(model, given, given).reconstruction))
+        shown = [given, made] if self._corruption else [made]
+        others = [part for part in (images_of(each, inputs) for each in shown) if part is not None]
+        return [Picture("reconstructions", sheet(torch.cat(visible(images, *others)), columns=len(images)))]
+
+    def projection(self, model: Any, batch: Batch, inputs: Inputs) -> Projection:
+        """The codes, each with its example's label."""
+        codes = at_least_single(model.encoder(_seen(model, batch.inputs))).flatten(1)
+        labels = batch.targets.reshape(len(codes), -1)[:, 0].tolist()
+        return Projection(codes, [f"{label:g}" for label in labels], images_of(batch.inputs, inputs))
+
+    def check(self, batch: Batch) -> None:
+        """UnfitError where the loss takes probabilities and the inputs are none."""
+        low, high = (float(limit) for limit in batch.inputs.aminmax())
+        if hasattr(self._loss, "predicted") and not 0 <= low <= high <= 1:
+            found = f"it takes inputs from 0 to 1, but these are from {low:.3g} to {high:.3g}"
+            raise UnfitError(f"{found}; write data.standardize: false, or another loss", "loss")
+
+    def _given(self, inputs: Tensor) -> Tensor:
+        """What the model is given in evaluation."""
+        return self._corruption.always_alike(inputs) if self._corruption else inputs
+
+    def _predicted(self, outputs: Tensor) -> Tensor:
+        """The reconstructions that outputs stand for."""
+        predicted = getattr(self._loss, "predicted", None)
+        return outputs if predicted is None else predicted(outputs)
+
+
+@task("denoising")
+def denoising(
+    inputs: Vector | Image,
+    *,
+    loss: LossSetting = "squared",
+    noise: NonNegative = 0.3,
+    masked: Probability = 0.0,
+    sparsity: NonNegative = 0.0,
+) -> Autoencoding:
+    """The clean inputs from noisy ones, by way of a code: what is learned must know what inputs look like.
+
+    L = sum_i loss(decoder(c_i), x_i) + sparsity |c_i|_1,  c_i = encoder((x_i + noise n) m), n normal, m 0 or 1
+
+    Noise is drawn anew in every step; in evaluation every example has the same noise each time, and
+    reconstruction_error is between clean inputs and what is made of the noisy ones.
+
+    Source: Vincent, Larochelle, Bengio, Manzagol, Extracting and composing robust features with denoising
+    autoencoders, 2008.
+
+    Settings:
+        loss: between outputs and clean inputs
+        noise: the deviation of normal noise that is added to each input
+        masked: the share of the inputs that is set to 0
+        sparsity: how much the code's absolute values count beside the loss
+    """
+    if noise == 0 and masked == 0:
+        raise UnfitError("without noise and masked inputs it is the task autoencoding; take that", "noise")
+    return Autoencoding(inputs, Corruption(noise, masked), loss=loss, sparsity=sparsity)
+
+
+def _is_above_others(model: Any) -> bool:
+    """Whether what it makes again is no input, but what layers below make of one."""
+    return getattr(model, "below", None) is not None
 
 
 def _seen(model: Any, inputs: Tensor) -> Tensor:

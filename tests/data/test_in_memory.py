@@ -255,7 +255,7 @@ def test_preparing_leaves_the_source_as_it_is() -> None:
 def test_a_stored_preparation_is_used_instead_of_a_new_one() -> None:
     plain = raw(numbered())
     stored = {"mean": torch.tensor([10.0, 20.0]), "deviation": torch.tensor([2.0, 4.0])}
-    data = made(numbered(), replace(plain.learned, tensors=stored))
+    data = made(numbered(), replace(plain.learned, tensors=stored, facts={"standardize": True}))
     for name in PARTS:
         expected = (part(plain, name).inputs - stored["mean"]) / stored["deviation"]
         torch.testing.assert_close(part(data, name).inputs, expected)
@@ -265,8 +265,9 @@ def test_a_stored_preparation_is_used_instead_of_a_new_one() -> None:
 def test_a_stored_preparation_of_other_data_is_refused() -> None:
     """Which a user gets by `eval CHECKPOINT data.standardize=true` or `data=wine`."""
     learned = made(numbered()).learned
-    with pytest.raises(UnfitError, match="inputs were not standardised"):
-        made(numbered(), replace(learned, tensors={}))
+    with pytest.raises(UnfitError, match="trained with true; leave this setting out") as error:
+        raw(numbered(), stored=learned)
+    assert error.value.path == ("standardize",)
     with pytest.raises(UnfitError, match="trained on vectors of 7 features"):
         made(numbered(), replace(learned, inputs=Vector(7))).split("dev")
 
@@ -342,3 +343,27 @@ def test_real_sets_are_what_they_say(load: Any) -> None:
 def test_digits_are_pixels_from_0_to_1() -> None:
     inputs = part(raw(digits()), "train").inputs
     assert (inputs.min(), inputs.max()) == (0, 1)
+
+
+def test_the_training_examples_of_each_class_are_counted() -> None:
+    data = made(numbered())
+    counts = torch.bincount(part(data, "train").targets, minlength=len(data.targets))
+    assert data.learned.targets.counts == data.targets.counts == tuple(counts.tolist())
+    assert made(numbered(), data.learned).targets.counts == data.targets.counts
+
+
+def test_weights_of_examples_go_where_the_examples_go() -> None:
+    source = numbered()
+    weights = source.train.inputs[:, 0] + 1
+    weighted = replace(source, train=replace(source.train, weights=weights))
+    data, plain = raw(weighted), raw(source)
+    for name in PARTS:
+        found = part(data, name)
+        torch.testing.assert_close(found.weights, found.inputs[:, 0] + 1)
+        assert torch.equal(torch.cat([batch.weights for batch in found.in_order()]), found.weights)
+        sample = found.sample(3, 0)
+        torch.testing.assert_close(sample.weights, sample.inputs[:, 0] + 1)
+        assert part(plain, name).weights is None
+        assert all(batch.weights is None for batch in part(plain, name).in_order())
+    (batch,) = next(data.train.stream([[torch.tensor([4, 2])]]))
+    torch.testing.assert_close(batch.weights, batch.inputs[:, 0] + 1)
