@@ -27,13 +27,13 @@ from nntrain.initializers.previous_stage import FromPreviousStage
 from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
 from nntrain.metrics.parts import OfPart
-from nntrain.network import Network, head_for
+from nntrain.network import network_for
 from nntrain.optimizers import Optimizer
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
 from nntrain.schema import Component, Path, Problem, settings_of
-from nntrain.specs import Headed, Outputs
+from nntrain.specs import Outputs
 from nntrain.suggest import did_you_mean
 from nntrain.tasks import Task
 from nntrain.update import Update
@@ -133,6 +133,8 @@ def assemble(
     optimizers = _optimizers(attempt, rules, made, task, model, clock) if task and model else {}
 
     if model and data and task and order and not reader.problems:
+        attempt(("task",), _checked, task, data, order, device)
+    if model and data and task and order and not reader.problems:
         attempt(("model",), _tried, model, data, task, metrics, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
@@ -226,11 +228,17 @@ def _task(
     attempt: _Attempts, chosen: Component | None, settings: dict[str, Any], data: Dataset
 ) -> tuple[Task | None, dict[str, Any] | None]:
     """The task that the config names, else the one that the targets suggest; and its plain form."""
-    task = attempt.make(chosen, data.inputs if chosen and chosen.takes("inputs") else data.targets)
+    task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     if task is None:
         chosen = attempt.reader.component("task", {"type": data.targets.task, **settings}, ("task",))
-        task = attempt.make(chosen, data.targets)
+        task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     return task, chosen.plain if chosen else None
+
+
+def _looked_at(task: Component, data: Dataset) -> list[Any]:
+    """What a task is made for: the data's targets, or its inputs; and all that is known of the training set."""
+    subject = data.inputs if task.takes("inputs") else data.targets
+    return [subject, data.learned] if task.takes("learned") else [subject]
 
 
 def _is_wrong(reader: Reader, section: str) -> bool:
@@ -238,22 +246,13 @@ def _is_wrong(reader: Reader, section: str) -> bool:
 
 
 def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: Device, seed: int) -> nn.Module | None:
-    """A model that takes `outputs` makes its own; any other is a body and gets the head that fits the targets.
-
-    A body that takes `targets` wants to know them for its features: whether one is needed at every position.
-    """
+    """The network, with weights that depend on the seed alone."""
     if chosen is None:
         return None
-    if not (chosen.takes("outputs") or isinstance(targets, Headed)):
-        raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(data.inputs), type(targets))}")
     device.seed(seed, 0)
     seed_python(seed)
     try:
-        looks_at_targets = chosen.takes("outputs") or chosen.takes("targets")
-        model: nn.Module = chosen(data.inputs, targets) if looks_at_targets else chosen(data.inputs)
-        if not chosen.takes("outputs"):
-            assert isinstance(targets, Headed)
-            model = Network(model, head_for(targets, model))
+        model = network_for(chosen, data.inputs, targets)
     except MismatchError as error:
         error.others = chosen.others(type(data.inputs), type(targets))
         raise
@@ -322,6 +321,13 @@ def first_batch(data: Dataset, order: Order, device: Device) -> Batch:
     return next(data.train.stream(order.updates(0, device.torch)))[0]
 
 
+def _checked(task: Task, data: Dataset, order: Order, device: Device) -> None:
+    """Lets a task that cannot learn from all data look at the first batch."""
+    check = getattr(task, "check", None)
+    if check is not None:
+        check(first_batch(data, order, device))
+
+
 def _tried(
     model: nn.Module,
     data: Dataset,
@@ -339,12 +345,9 @@ def _tried(
     seen = next(data.train.sample(len(batch.targets), 0).in_order())  # as evaluation sees them: never augmented
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
     check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
-    check = getattr(task, "check", None)  # of a task for which that is so
     try:
         if check_inputs is not None:
             check_inputs(batch.inputs)
-        if check is not None:
-            check(batch)
         with torch.no_grad(), device.precision():
             for objective in task.objectives:
                 value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))

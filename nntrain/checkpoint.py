@@ -16,7 +16,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from nntrain import __version__
+from nntrain.data import Learned
 from nntrain.errors import UserError
+from nntrain.specs import from_json
 
 FORMAT = 1
 Position = dict[str, int]  # in a run: `stage` and `step`
@@ -91,6 +93,15 @@ def load(path: Path) -> Checkpoint:
         return Checkpoint(safetensors.torch.load(content), facts)
     except SafetensorError as error:
         raise DamagedError(f"{path}: damaged: {error}") from None
+
+
+def learned_of(stored: Checkpoint) -> Learned:
+    """What a checkpoint's preparation of data learned; UserError where it does not say."""
+    try:
+        inputs, targets = from_json(stored.facts["inputs"]), from_json(stored.facts["targets"])
+    except (KeyError, TypeError, AttributeError):
+        raise UserError("the checkpoint does not say what data it was trained on") from None
+    return Learned(inputs, targets, stored.part("data"), stored.facts.get("learned", {}))
 
 
 def _facts(path: Path, text: str) -> dict[str, Any]:

@@ -449,6 +449,9 @@ def _print_study(summary: Mapping[str, Any]) -> None:
     print(f"{len(summary['runs'])} runs: {summary['status']}, {summary['seconds']:.1f} s of training")
     print(f"the runs     {runs}")
     print(f"the curves   {command()} board {runs}")
+    picture = Path(summary["run"]) / "curves.png"
+    if picture.is_file():
+        print(f"their mean   {shlex.quote(str(picture))}")
     if summary["best"]:
         print(f"the best     {command()} eval {shlex.quote(summary['best']['checkpoint'])} --split test")
 

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nntrain.assemble import Parts, Trained, load_state, recall
-from nntrain.checkpoint import Checkpoint, find_checkpoint, load
+from nntrain.checkpoint import Checkpoint, find_checkpoint, learned_of, load
 from nntrain.config import Document, override
 from nntrain.data import Split
 from nntrain.errors import UnfitError, UserError
 from nntrain.evaluate import Measured, evaluate
 from nntrain.stages import stages_of
-from nntrain.state import learned_of, position_of
+from nntrain.state import position_of
 
 
 def trained(

@@ -94,7 +94,7 @@ class Reader:
             return self._leaf(annotation, data, path), data
         if plain and not isinstance(data, str | list | dict):  # the short form of a component, or a duration in steps
             return self._leaf(Union[tuple(plain)], data, path), data  # noqa: UP007
-        if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
+        if _is_word(data, choices):
             return data, data
         option = _of_such_form(nested, data)
         parse = metadata(option, Parsed)
@@ -189,9 +189,15 @@ class Reader:
         self.problems.append(Problem(path, message, on_key))
 
 
+def _is_word(data: Any, choices: tuple[Any, ...]) -> bool:
+    """Whether these choices have it as a word that is no component's name, such as none."""
+    return isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal)
+
+
 def _with_default_type(given: Any, setting: Setting) -> Any:
     """Settings of a component without its type are those of the setting's default component."""
-    is_component = any(metadata(option, Choice) for option in options(setting.annotation))
+    choices = options(setting.annotation)
+    is_component = any(metadata(option, Choice) for option in choices) and not _is_word(setting.default, choices)
     may_lack_type = isinstance(given, dict) and "type" not in given and not is_by_name(given)
     if is_component and may_lack_type and isinstance(setting.default, str):
         return {"type": setting.default, **given}

@@ -7,12 +7,11 @@ import torch
 
 from nntrain.assemble import Parts, load_state
 from nntrain.checkpoint import Checkpoint, Position
-from nntrain.data import Learned
 from nntrain.device import python_state, restore_python
 from nntrain.errors import UserError
 from nntrain.layers import multiply_adds
 from nntrain.meter import REMEDIES, DivergedError, Meter
-from nntrain.specs import from_json, to_json
+from nntrain.specs import to_json
 
 
 def trained(parts: Parts, step: int) -> Checkpoint:
@@ -29,15 +28,6 @@ def trained(parts: Parts, step: int) -> Checkpoint:
         "multiply_adds": multiply_adds(parts.layers, parts.data.batch_size),
     }
     return Checkpoint(tensors, facts)
-
-
-def learned_of(stored: Checkpoint) -> Learned:
-    """What a checkpoint's preparation of data learned; UserError where it does not say."""
-    try:
-        inputs, targets = from_json(stored.facts["inputs"]), from_json(stored.facts["targets"])
-    except (KeyError, TypeError, AttributeError):
-        raise UserError("the checkpoint does not say what data it was trained on") from None
-    return Learned(inputs, targets, stored.part("data"), stored.facts.get("learned", {}))
 
 
 def whole(parts: Parts, step: int, meter: Meter) -> Checkpoint:

@@ -11,6 +11,7 @@ from nntrain.clock import Duration
 from nntrain.curves import Curves
 from nntrain.device import python_state, restore_python, seed_python
 from nntrain.evaluate import Numbers
+from nntrain.exhibition import Exhibition
 from nntrain.gallery import augmented_examples
 from nntrain.interruption import Interruption
 from nntrain.meter import Meter
@@ -52,6 +53,7 @@ class Trainer:
         self._lengths: Lengths = facts.get("lengths", self.past.lengths)
         self.writers = Writers(run.path, self._lengths)
         self.curves = Curves(parts, facts.get("curves"), self.past)
+        self.exhibition = Exhibition(parts)
         self._saved_best = self._best()
         self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", self.past.seconds))
         self._parameters = parameter_count(parts.model)  # before any are frozen
@@ -85,6 +87,9 @@ class Trainer:
                 saving.done(self._save())
             self.stopwatch.step(self.step)
             display.step(self.step)
+        if self.ended():
+            with parts.average.in_place():
+                self.writers.projection(self.exhibition.part, self.exhibition.projection())
         return status
 
     def close(self) -> None:
@@ -135,7 +140,7 @@ class Trainer:
         """At the start of a stage a picture of its first batch, where that is augmented images."""
         picture = augmented_examples(self.parts, 1, self.parts.stage, 0) if self.step == 0 else None
         if picture is not None:
-            self.writers.examples(*picture, self.past.steps)
+            self.writers.samples("train", [picture], self.past.steps)
 
     def _progress(self, factor: float) -> Numbers:
         """The means since the last time of objective and gradient norm, and the rate of this step."""
@@ -149,6 +154,7 @@ class Trainer:
             is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), self._progress(factor))
             assert self.curves.last is not None
             self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
+            self.writers.samples(self.exhibition.part, self.exhibition.samples(), self.past.steps + self.step)
             if is_best:
                 self.run.checkpoints.set_aside_best(state.trained(self.parts, self.step))
         display.evaluation(self.curves.last, is_best)

@@ -2,17 +2,21 @@
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.device import at_least_single
 from nntrain.errors import UnfitError
+from nntrain.grid import COLUMNS, sheet
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.losses import LossFunction
+from nntrain.pictures import images_of, visible
 from nntrain.registry import task
+from nntrain.samples import Picture, Projection, Sample
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import NonNegative, Probability
-from nntrain.specs import Image, Reconstruction, Vector
+from nntrain.specs import Image, Inputs, Reconstruction, Vector
 from nntrain.tasks import Detail, Outcome
 from nntrain.tasks.corruption import Corruption
 
@@ -85,6 +89,23 @@ class Autoencoding:
         """Nothing is known of it: inputs have any size."""
         return None
 
+    def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """Images above what the model makes of them, and between them the noisy ones that it is given."""
+        images = images_of(batch.inputs[:COLUMNS], inputs)
+        if images is None or _is_above_others(model):
+            return []
+        given = self._given(batch.inputs[:COLUMNS])
+        made = self._predicted(at_least_single(_coded(model, given, given).reconstruction))
+        shown = [given, made] if self._corruption else [made]
+        others = [part for part in (images_of(each, inputs) for each in shown) if part is not None]
+        return [Picture("reconstructions", sheet(torch.cat(visible(images, *others)), columns=len(images)))]
+
+    def projection(self, model: Any, batch: Batch, inputs: Inputs) -> Projection:
+        """The codes, each with its example's label."""
+        codes = at_least_single(model.encoder(_seen(model, batch.inputs))).flatten(1)
+        labels = batch.targets.reshape(len(codes), -1)[:, 0].tolist()
+        return Projection(codes, [f"{label:g}" for label in labels], images_of(batch.inputs, inputs))
+
     def check(self, batch: Batch) -> None:
         """UnfitError where the loss takes probabilities and the inputs are none."""
         low, high = (float(limit) for limit in batch.inputs.aminmax())
@@ -130,6 +151,11 @@ def denoising(
     if noise == 0 and masked == 0:
         raise UnfitError("without noise and masked inputs it is the task autoencoding; take that", "noise")
     return Autoencoding(inputs, Corruption(noise, masked), loss=loss, sparsity=sparsity)
+
+
+def _is_above_others(model: Any) -> bool:
+    """Whether what it makes again is no input, but what layers below make of one."""
+    return getattr(model, "below", None) is not None
 
 
 def _seen(model: Any, inputs: Tensor) -> Tensor:

@@ -5,11 +5,17 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.grid import sheet
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
+from nntrain.pictures import images_of, visible
 from nntrain.registry import task
+from nntrain.samples import Picture, Sample
 from nntrain.settings import Count
-from nntrain.specs import Density, Image, Vector
+from nntrain.specs import Density, Image, Inputs, Vector
 from nntrain.tasks import Detail, Outcome
+
+SHOWN = 64
+GIBBS_STEPS = 100
 
 
 class Energies(NamedTuple):
@@ -65,6 +71,12 @@ class ContrastiveDivergence:
         """The free energy of each example: the lower, the likelier."""
         model: Any = outcome.predictions
         return [{"free_energy": energy} for energy in model.free_energy(model.below(outcome.targets)).tolist()]
+
+    def samples(self, model: Any, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """The hidden units' weights as images, and what the model makes in some steps of Gibbs sampling."""
+        made = model.fantasies(batch.inputs.flatten(1), GIBBS_STEPS)
+        shown = {"weights": images_of(model.weight[:SHOWN], inputs), "samples": images_of(made[:SHOWN], inputs)}
+        return [Picture(name, sheet(visible(images)[0])) for name, images in shown.items() if images is not None]
 
     def untrained_loss(self) -> float | None:
         """Nothing is known of it."""
