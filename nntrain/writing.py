@@ -14,7 +14,7 @@ from nntrain.generate import Sampling, generate
 from nntrain.network import Network
 from nntrain.predict import Answer, Row
 from nntrain.specs import Pairs, Tokens
-from nntrain.tokenizers import text_of
+from nntrain.tokenizers import joined
 from nntrain.translate import translate
 
 
@@ -71,7 +71,7 @@ def said(data: Dataset, numbers: Sequence[int]) -> str:
     if vocabulary is not None:
         return vocabulary.text(numbers)
     assert isinstance(data.targets, Tokens)
-    return text_of([data.targets.vocabulary[number] for number in numbers], data.targets.unit)
+    return joined([data.targets.vocabulary[number] for number in numbers], data.targets.unit)
 
 
 def _without_end(numbers: list[int]) -> list[int]:

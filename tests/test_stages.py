@@ -158,8 +158,10 @@ def test_each_stage_has_an_order_of_its_own() -> None:
     orders = [Order(50, 10, 1, 3, Shuffled(TrainingSet(50, 10)), stage) for stage in (0, 1)]
     first, second = (torch.cat(next(order.updates(0, torch.device("cpu")))).tolist() for order in orders)
     assert first != second
-    alone = Order(50, 10, 1, 3, Shuffled(TrainingSet(50, 10)))
-    assert first == torch.cat(next(alone.updates(0, torch.device("cpu")))).tolist()
+    assert (
+        first
+        == torch.cat(next(Order(50, 10, 1, 3, Shuffled(TrainingSet(50, 10))).updates(0, torch.device("cpu")))).tolist()
+    )
 
 
 NOISE = '''

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nntrain import tokenizers
 from nntrain.batch import IGNORED, Batch, GraphBatch, GraphNodes, Pair, Sequences, each
 from nntrain.specs import (
     Classes,
@@ -20,6 +19,7 @@ from nntrain.specs import (
     Transcripts,
     Values,
 )
+from nntrain.tokenizers import joined
 
 SHOWN = 8  # numbers, or tokens, of an example's inputs
 
@@ -71,13 +71,13 @@ def _target(target: Tensor, spec: Targets) -> str:
 
 def _said(numbers: Tensor, names: tuple[str, ...], unit: str) -> str:
     """The first tokens as text; of letters as Python writes it, so that blanks are seen."""
-    joined = said(numbers[: 20 * SHOWN], names, unit)
-    return repr(joined) if unit in ("character", "byte", "piece") else joined
+    text = said(numbers[: 20 * SHOWN], names, unit)
+    return repr(text) if unit in ("character", "byte", "piece") else text
 
 
 def said(numbers: Tensor, names: tuple[str, ...], unit: str) -> str:
-    """Tokens as text; letters stand side by side."""
-    return tokenizers.text_of([names[n] for n in numbers.tolist()], unit)
+    """Tokens as text."""
+    return joined((names[n] for n in numbers.tolist()), unit)
 
 
 def _numbers(values: Tensor) -> str:

@@ -40,7 +40,7 @@ class Tokenizer(Protocol):
         """The vocabulary that a checkpoint holds, of whose tokens so many are special."""
 
 
-def text_of(tokens: Iterable[str], unit: str) -> str:
+def joined(tokens: Iterable[str], unit: str) -> str:
     """The text that tokens make, as far as that can be told without their tokenizer."""
     if unit == "piece":
         return bytes(BYTES[character] for character in "".join(tokens) if character in BYTES).decode(errors="replace")

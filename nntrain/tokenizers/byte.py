@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nntrain.registry import tokenizer
-from nntrain.tokenizers import Numbers, text_of
+from nntrain.tokenizers import Numbers, joined
 
 
 @tokenizer("byte")
@@ -38,4 +38,4 @@ class ByteVocabulary:
         return [codes.astype(np.int32) + self._special for codes in encoded]
 
     def text(self, numbers: Iterable[int]) -> str:
-        return text_of((self.tokens[number] for number in numbers if number >= self._special), self.unit)
+        return joined((self.tokens[number] for number in numbers if number >= self._special), self.unit)

@@ -7,7 +7,7 @@ import numpy as np
 
 from nntrain.registry import tokenizer
 from nntrain.settings import Count
-from nntrain.tokenizers import UNKNOWN, Numbers, text_of
+from nntrain.tokenizers import UNKNOWN, Numbers, joined
 
 MOST = 0x110000  # characters that Unicode has
 
@@ -50,7 +50,7 @@ class CharacterVocabulary:
         return [self._numbers[_codes(text)] for text in texts]
 
     def text(self, numbers: Iterable[int]) -> str:
-        return text_of((self.tokens[number] for number in numbers), self.unit)
+        return joined((self.tokens[number] for number in numbers), self.unit)
 
 
 def _codes(text: str) -> np.ndarray[Any, Any]:

@@ -10,7 +10,7 @@ import pytest
 from made import made
 
 from nntrain.errors import UnfitError
-from nntrain.tokenizers import BYTES, Vocabulary, text_of
+from nntrain.tokenizers import BYTES, Vocabulary, joined
 from nntrain.tokenizers.word import shapes_of
 
 TEXTS = ["the cat sat on the mat", "the dog sat", "Das Wort: süß 日本!\n  two lines"]
@@ -58,7 +58,7 @@ def test_bytes_bring_back_any_text(settings: Any) -> None:
     for text in (*TEXTS, "never seen: Ελλάδα 🎉\t\r\n", "  blanks  ", ""):
         (numbers,) = vocabulary.numbers([text])
         assert vocabulary.text(numbers.tolist()) == text
-        assert text_of([vocabulary.tokens[n] for n in numbers], vocabulary.unit) == text, "also without the tokenizer"
+        assert joined([vocabulary.tokens[n] for n in numbers], vocabulary.unit) == text, "also without the tokenizer"
 
 
 def test_characters_that_the_training_set_lacks_are_unknown() -> None:
