@@ -10,10 +10,10 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED, Sequences
 from nntrain.errors import UserError
-from nntrain.specs import Image, Inputs, Targets, Values
+from nntrain.specs import Image, Inputs, Targets, Values, Vector
 
 # What reads files for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
-READERS: dict[type, str] = {Image: "nntrain.data.image_files"}
+READERS: dict[type, str] = {Image: "nntrain.data.image_files", Vector: "nntrain.data.vector_files"}
 
 
 @dataclass(frozen=True)
