@@ -55,6 +55,7 @@ def adopt(
 
 
 def _renamed(tensors: Mapping[str, Tensor], rename: Mapping[str, str]) -> dict[str, Tensor]:
+    """The tensors by their new names; one that gets a name goes before one that has had it."""
     names = {name: name for name in tensors}
     for expression, replacement in rename.items():
         pattern = _pattern(expression, "rename")
@@ -64,11 +65,12 @@ def _renamed(tensors: Mapping[str, Tensor], rename: Mapping[str, str]) -> dict[s
             names = {name: pattern.sub(replacement, new) for name, new in names.items()}
         except (re.error, IndexError) as error:
             raise UnfitError(f"'{replacement}' cannot replace '{expression}': {error}", "rename") from None
-    news = list(names.values())
-    twice = sorted({new for new in news if news.count(new) > 1})
+    given = [new for name, new in names.items() if new != name]
+    twice = sorted({new for new in given if given.count(new) > 1})
     if twice:
         raise UnfitError(f"two of its tensors would be called {', '.join(twice)}", "rename")
-    return {new: tensors[name] for name, new in names.items()}
+    order = sorted(names.items(), key=lambda pair: pair[0] != pair[1])
+    return {new: tensors[name] for name, new in order}
 
 
 def _pattern(expression: str, setting: str) -> re.Pattern[str]:

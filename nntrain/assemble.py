@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from nntrain.averages import Average, NoAverage
 from nntrain.batch import Batch
+from nntrain.batch_statistics import BatchStatistics
 from nntrain.binding import bind
 from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
@@ -22,13 +24,14 @@ from nntrain.experiment import Experiment, TrainerSettings
 from nntrain.groups import Grouped
 from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
+from nntrain.metrics.parts import OfPart
 from nntrain.network import Network, head_for
 from nntrain.optimizers import Optimizer
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
 from nntrain.schema import Component, Path, Problem, settings_of
-from nntrain.specs import Outputs, Targets
+from nntrain.specs import Headed, Outputs
 from nntrain.suggest import did_you_mean
 from nntrain.tasks import Task
 from nntrain.update import Update
@@ -52,6 +55,7 @@ class Parts:
     regularizers: list[Regularizer]
     optimizers: Mapping[str, Optimizer]
     clip: Clip
+    average: Average
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
@@ -114,6 +118,10 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
     order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
+    average: Average = NoAverage()
+    if settings.average and model and data and task and order and clock:
+        statistics = BatchStatistics(model, task.objectives, data.train, order, device, seed)
+        average = attempt.make(settings.average, clock, statistics)
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
     optimizers = _optimizers(attempt, rules, made, task, model, clock) if task and model else {}
 
@@ -123,8 +131,8 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
-        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip, order,
-        clock, schedule, monitor, taken_over,
+        plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
+        average, order, clock, schedule, monitor, taken_over,
     )  # fmt: skip
 
 
@@ -229,7 +237,7 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     """
     if chosen is None:
         return None
-    if not (chosen.takes("outputs") or isinstance(targets, Targets)):
+    if not (chosen.takes("outputs") or isinstance(targets, Headed)):
         raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(data.inputs), type(targets))}")
     device.seed(seed, 0)
     seed_python(seed)
@@ -237,7 +245,7 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
         looks_at_targets = chosen.takes("outputs") or chosen.takes("targets")
         model: nn.Module = chosen(data.inputs, targets) if looks_at_targets else chosen(data.inputs)
         if not chosen.takes("outputs"):
-            assert isinstance(targets, Targets)
+            assert isinstance(targets, Headed)
             model = Network(model, head_for(targets, model))
     except MismatchError as error:
         error.others = chosen.others(type(data.inputs), type(targets))
@@ -299,9 +307,12 @@ def _tried(
     seen = next(data.train.sample(len(batch.targets), 0).in_order())  # as evaluation sees them: never augmented
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
     check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
+    check = getattr(task, "check", None)  # of a task for which that is so
     try:
         if check_inputs is not None:
             check_inputs(batch.inputs)
+        if check is not None:
+            check(batch)
         with torch.no_grad(), device.precision():
             for objective in task.objectives:
                 value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))
@@ -332,10 +343,21 @@ def _reason(error: Exception) -> str:
 
 def _metrics(attempt: _Attempts, task: Task, extra: list[Component]) -> dict[str, Metric]:
     """The task's metrics and those that the config adds, by name."""
-    usual = [attempt.reader.component("metric", name, ("task",)) for name in task.metrics]
-    chosen = {component.name: component for component in (*usual, *extra) if component is not None}
-    made = {name: attempt.make(component, task.targets) for name, component in chosen.items()}
+    usual = {name: attempt.reader.component("metric", name.rpartition("/")[2], ("task",)) for name in task.metrics}
+    more: dict[str, Component | None] = getattr(task, "more_metrics", {})
+    chosen = {**usual, **more, **{component.name: component for component in extra}}
+    made = {name: _metric(attempt, task, name, component) for name, component in chosen.items()}
     return {name: metric for name, metric in made.items() if metric is not None}
+
+
+def _metric(attempt: _Attempts, task: Task, name: str, component: Component | None) -> Metric | None:
+    """A metric of all that the task predicts, or of a part of it where its name is part/metric."""
+    measured: Any = getattr(task, "measured", task.targets)
+    part = name.rpartition("/")[0]
+    if not part:
+        return attempt.make(component, measured)
+    metric = attempt.make(component, measured.part(part))
+    return None if metric is None else OfPart(part, metric)
 
 
 def _made(
@@ -430,7 +452,7 @@ def _monitor(
             reader.problems.append(Problem(path, f"unknown metric '{name}'; {did_you_mean(name, names)}"))
     if settings.monitor != "auto":
         return settings.monitor
-    return f"dev/{task.metrics[0]}" if has_dev else None
+    return f"dev/{(*task.metrics, 'loss')[0]}" if has_dev else None
 
 
 def load_state(model: nn.Module, tensors: Mapping[str, Tensor], source: FilePath) -> None:

@@ -126,7 +126,8 @@ def _memory(parts: Parts, batch: Batch) -> int:
     gradients = sum(p.numel() for optimizer in parts.optimizers.values() for p in optimizer.parameters)
     numbers = sum(p.numel() for p in parts.model.parameters()) + gradients + 2 * put_out
     states = sum(tensor.nbytes for optimizer in parts.optimizers.values() for tensor in optimizer.state().values())
-    return torch.get_default_dtype().itemsize * numbers + states
+    means = sum(tensor.nbytes for tensor in parts.average.means())
+    return torch.get_default_dtype().itemsize * numbers + states + means
 
 
 def _norms(found: float | dict[str, float]) -> str:

@@ -29,6 +29,11 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
 
+    @property
+    def model(self) -> dict[str, Tensor]:
+        """The trained model's state: with the average of the weights, where there is one, in their place."""
+        return {**self.part("model"), **self.part("average")}
+
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors below a prefix, without it."""
         return {name[len(prefix) + 1 :]: t for name, t in self.tensors.items() if name.startswith(f"{prefix}.")}

@@ -1,5 +1,6 @@
 """One pass over a split: states of the metrics, merged over its batches."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,4 +69,5 @@ def _loss_state(outcome: Outcome) -> Tensor:
 
 
 def _mean_loss(state: Tensor, weights: list[float]) -> float:
-    return sum(weight * total / count for weight, (total, count) in zip(weights, state.tolist(), strict=True))
+    terms = zip(weights, state.tolist(), strict=True)
+    return sum(weight * (total / count if count else math.nan) for weight, (total, count) in terms)

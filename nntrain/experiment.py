@@ -9,6 +9,7 @@ from nntrain.clock import Duration
 from nntrain.preflight.finding import Rule
 from nntrain.settings import (
     Auto,
+    Average,
     Clip,
     Count,
     Data,
@@ -86,6 +87,7 @@ class TrainerSettings:
             several would slow it down
         clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
+        average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
         preflight: whether data and first batch are looked at for faults before the first step
@@ -103,6 +105,7 @@ class TrainerSettings:
     threads: Count | Auto = "auto"
     clip: Positive | Clip | None = None
     accumulate: Count = 1
+    average: Average | None = None
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None
     preflight: bool = True

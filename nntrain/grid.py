@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 8
 SMALLEST = 80  # pixels: smaller images are enlarged, so that they can be seen and labelled
-LINE = 14  # pixels for a label
+LINE = 14  # pixels for a line of a label
 GAP = 4
 LEAST_SHARE = 0.005  # of a class that a mixed example is said to be of
 
@@ -34,28 +34,30 @@ def grid(batch: Batch, targets: Targets) -> Picture:
     pixels = _bytes(batch.inputs).numpy()
     factor = -(-SMALLEST // min(pixels.shape[1:3]))
     height, width = (factor * size for size in pixels.shape[1:3])
-    cell = (width + GAP, height + LINE + GAP)
+    labels = [label(target, targets) for target in batch.targets.cpu()]
+    cell = (width + GAP, height + max(map(len, labels)) * LINE + GAP)
     columns = min(COLUMNS, len(pixels))
     sheet = Image.new("RGB", (columns * cell[0] + GAP, -(-len(pixels) // columns) * cell[1] + GAP), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(LINE - 3)
     for i, image in enumerate(pixels):
         left, top = (GAP + number * size for number, size in zip((i % columns, i // columns), cell, strict=True))
         sheet.paste(Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST), (left, top))
-        pen.text((left, top + height), _cut(label(batch.targets[i], targets), pen, font, width), "black", font)
+        for number, line in enumerate(labels[i]):
+            pen.text((left, top + height + number * LINE), _cut(line, pen, font, width), "black", font)
     content = io.BytesIO()
     sheet.save(content, "PNG")
     return Picture(content.getvalue(), *sheet.size)
 
 
-def label(target: Tensor, targets: Targets) -> str:
-    """What an example is: its class, the classes that it is mixed of with their shares, or its values."""
+def label(target: Tensor, targets: Targets) -> list[str]:
+    """What an example is: its class, the classes that it is mixed of with their shares, or its values; in lines."""
     if not isinstance(targets, Classes):
-        return " ".join(f"{number:.3g}" for number in target.flatten().tolist())
+        return [" ".join(f"{number:.3g}" for number in target.flatten().tolist())]
     if not target.is_floating_point():
-        return targets.names[int(target)]
+        return [targets.names[int(target)]]
     shares, classes = target.topk(min(2, len(targets)))
     pairs = zip(shares.tolist(), classes.tolist(), strict=True)
-    return " + ".join(f"{share:.0%} {targets.names[c]}" for share, c in pairs if share > LEAST_SHARE)
+    return [f"{share:.0%} {targets.names[c]}" for share, c in pairs if share > LEAST_SHARE]
 
 
 def _cut(text: str, pen: "ImageDraw", font: Any, width: int) -> str:

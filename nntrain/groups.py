@@ -81,13 +81,13 @@ class Grouped:
     """An update rule, and groups of parameters with settings of their own.
 
     A setting of the optimizer that has no effect with those of a group (decoupled without weight_decay) is at its
-    default there. Normalisation layers all of whose parameters are frozen normalise with their running statistics
-    and leave them as they are.
+    default there.
 
     Settings:
-        groups: a list of groups of parameters, each with match, a pattern on parameter names (the first that matches
-            holds), and what is different for them: settings of this optimizer, lr also as a factor such as 0.1x, and
-            frozen (true, or how long, such as 2 epochs)
+        groups: parameters that are trained otherwise: a list, each with match, a pattern on parameter names (the first
+            that matches holds), and what is different: settings of this optimizer, lr also as a factor of its rate
+            such as 0.1x, and frozen (true, or how long, such as 2 epochs); normalisation layers all of whose
+            parameters are frozen use their running statistics and leave them as they are
     """
 
     def __init__(self, make: partial[Any], *, groups: list[Group] = []) -> None:  # noqa: B006

@@ -24,8 +24,25 @@ class Loss(dict[str, Term]):
 
     def over(self, counts: Counts) -> Tensor:
         """The weighted mean, a tensor of shape (); `counts` may cover more examples than this batch."""
-        parts = [term.sum * (term.weight / counts[name]) for name, term in self.items()]
+        parts = [term.sum * (term.weight / _not_zero(counts[name])) for name, term in self.items()]
         return sum(parts[1:], start=parts[0])
+
+
+def _not_zero(count: int | Tensor) -> int | Tensor:
+    """A count to divide by: where nothing counts, the sum is 0, and so is the mean."""
+    return count.clamp(min=1e-30) if isinstance(count, Tensor) else count
+
+
+def weighted(values: Tensor, weights: Tensor | None) -> Tensor:
+    """The sum of the values (batch, ...), each times its weight, or its example's where weights are (batch,)."""
+    if weights is None:
+        return values.sum()
+    return (values * weights.view(*weights.shape, *(1 for _ in values.shape[weights.dim() :]))).sum()
+
+
+def examples_of(batch: Batch) -> int | Tensor:
+    """How many examples a batch counts for: the sum of their weights."""
+    return len(batch.targets) if batch.weights is None else batch.weights.sum()
 
 
 @dataclass(frozen=True)

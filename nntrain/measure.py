@@ -35,7 +35,7 @@ def trained(
     for note in document.notes:
         say(note)
     parts = recall(document, learned_of(stored), stored.facts.get("multiply_adds", 0))
-    load_state(parts.model, stored.part("model"), path)
+    load_state(parts.model, stored.model, path)
     return path, parts
 
 

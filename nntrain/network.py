@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nntrain.errors import UnfitError
-from nntrain.specs import Targets
+from nntrain.specs import Headed, Several
 
 
 class Network(nn.Module):
@@ -20,7 +21,14 @@ class Network(nn.Module):
         return self.head(self.body(x))
 
 
-def head_for(targets: Targets, body: nn.Module) -> nn.Module:
+class Heads(nn.ModuleDict):
+    """Several heads, whose outputs lie side by side."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.cat([head(features) for head in self.values()], dim=1)
+
+
+def head_for(targets: Headed, body: nn.Module) -> nn.Module:
     """The head z = W h + b by what the targets are, or the one that a body has of its own (tied weights).
 
     One output for each class or value; at every position where the targets are tags or tokens: the features
@@ -30,6 +38,8 @@ def head_for(targets: Targets, body: nn.Module) -> nn.Module:
     own: Any = getattr(body, "head_for", None)
     if own is not None:
         return own(targets)
+    if isinstance(targets, Several):
+        return Heads({name: head_for(targets.part(name), body) for name in targets.names})
     width: Any = getattr(body, "features", None)
     if not isinstance(width, int):
         raise UnfitError(

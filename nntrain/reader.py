@@ -129,7 +129,10 @@ class Reader:
         pairs = [self._value(item(option), entry, (*path, i)) for i, entry in enumerate(data)]
         return [parsed for parsed, _ in pairs if parsed is not None], [plain for _, plain in pairs]
 
-    def _by_name(self, option: Any, data: Mapping[Any, Any], path: Path) -> Read:
+    def _by_name(self, option: Any, data: Any, path: Path) -> Read:
+        if not isinstance(data, Mapping):
+            self._report(path, f"expected {describe(option)}, found {show(data)}")
+            return None, None
         pairs = {name: self._value(entry(option), value, (*path, name)) for name, value in data.items()}
         return {name: parsed for name, (parsed, _) in pairs.items()}, {
             name: plain for name, (_, plain) in pairs.items()

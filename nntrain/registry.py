@@ -59,6 +59,7 @@ metric = Kind("metric", "metrics")
 initializer = Kind("initializer", "initializers")
 scaling = Kind("scaling", "scalings")
 clip = Kind("clip", "clips")
+average = Kind("average", "averages")
 augmentation = Kind("augmentation", "augmentations")
 mixture = Kind("mixture", "mixtures")
 # Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan, or after its layers.

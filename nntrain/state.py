@@ -43,13 +43,14 @@ def learned_of(stored: Checkpoint) -> Learned:
 
 
 def whole(parts: Parts, step: int, meter: Meter) -> Checkpoint:
-    """The trained model, the optimizers' state, sums that are not logged yet, and Python's generators.
+    """The model after the last step, its average, the optimizers' state, sums not logged yet, Python's generators.
 
     torch's generators are seeded anew at every step, so they need not be kept.
     """
     checkpoint = trained(parts, step)
     for name, optimizer in parts.optimizers.items():
         checkpoint.tensors.update({f"optimizer.{name}.{key}": tensor for key, tensor in optimizer.state().items()})
+    checkpoint.tensors.update({f"average.{name}": tensor for name, tensor in parts.average.state().items()})
     checkpoint.tensors.update({f"meter.{name}": tensor for name, tensor in meter.state().items()})
     checkpoint.tensors.update({f"random.{name}": tensor for name, tensor in python_state().items()})
     return checkpoint
@@ -60,6 +61,7 @@ def restore(stored: Checkpoint, parts: Parts, meter: Meter, source: Path) -> Non
     load_state(parts.model, stored.part("model"), source)
     for name, optimizer in parts.optimizers.items():
         optimizer.restore(stored.part(f"optimizer.{name}"))
+    parts.average.restore(stored.part("average"))
     meter.restore(stored.part("meter"))
     restore_python(stored.part("random"))
 

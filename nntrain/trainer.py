@@ -68,6 +68,7 @@ class Trainer:
             factor = parts.schedule(self.step / clock.total) * self.curves.rate
             self.meter.add(self.update(self.step, batches, factor))
             self.step += 1
+            parts.average.follow(self.step)
 
             if clock.due(self.step, self.curves.interval):
                 self._evaluate(factor, display)
@@ -125,11 +126,12 @@ class Trainer:
         return numbers
 
     def _evaluate(self, factor: float, display: Display) -> None:
-        is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), self._progress(factor))
-        assert self.curves.last is not None
-        self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
-        if is_best:
-            self.run.checkpoints.set_aside_best(state.trained(self.parts, self.step))
+        with self.parts.average.in_place():
+            is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), self._progress(factor))
+            assert self.curves.last is not None
+            self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
+            if is_best:
+                self.run.checkpoints.set_aside_best(state.trained(self.parts, self.step))
         display.evaluation(self.curves.last, is_best)
 
     def _save(self) -> float:

@@ -14,7 +14,22 @@ from nntrain.network import Network, head_for
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.schema import Component, _positional
-from nntrain.specs import Classes, Graphs, Image, Nodes, Pairs, Series, Tags, Tokens, Values, Vector, Video
+from nntrain.specs import (
+    Classes,
+    Embedding,
+    Graphs,
+    Image,
+    LabelSet,
+    Nodes,
+    Pairs,
+    Series,
+    Several,
+    Tags,
+    Tokens,
+    Values,
+    Vector,
+    Video,
+)
 
 WORDS = tuple("abcdefg")
 LENGTHS = torch.tensor([6, 3, 1])
@@ -46,6 +61,7 @@ TARGETS: dict[type, Any] = {
     Tags: Tags(("a", "b", "c"), 6),
     Tokens: Tokens(WORDS, 6),
 }
+ALIKE = (LabelSet, Several, Embedding)  # to a model they are as classes are: so many numbers for each example
 # What is tested of a type: its defaults, where nothing else is said; settings that make it small, or another network.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "alexnet": [{"small": True}, {"small": True, "spatial_dropout": 0.2}],
@@ -157,6 +173,8 @@ def _of(name: str, variant: int) -> Iterator[Instance]:
     taken = list(_positional(chosen.factory).values())
     for inputs in taken[0]:
         for targets in taken[1] if len(taken) > 1 else (Classes, Values):
+            if targets in ALIKE:
+                continue
             described = inputs_of(name)[inputs][0]
             instance = Instance(
                 name, variant, described, TARGETS[targets] if targets in TARGETS else targets(described)

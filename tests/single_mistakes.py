@@ -181,4 +181,7 @@ def wrong_types(config: Path) -> Iterator[Mistake]:
     ours = shipped(config)
     for path in ours.leaves():
         for wrong in ours.wrong_values(path):
-            yield ours.document.values[path], wrong, "expected" if path[-1] != "type" else ""
+            is_component = any(metadata(option, Choice) for option in options(ours.annotations.get(path, dict)))
+            lacks_type = is_component and wrong == "{a: b}"
+            said = "needs a type" if lacks_type else "expected"
+            yield ours.document.values[path], wrong, said if path[-1] != "type" else ""

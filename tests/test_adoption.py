@@ -55,6 +55,12 @@ def test_names_can_be_changed_one_rule_after_the_other() -> None:
     assert same(net, source) == list(source)
 
 
+def test_a_tensor_that_gets_a_name_goes_before_one_that_has_had_it() -> None:
+    net, source = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3)), nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    adopt(net, source.state_dict(), "^1", rename={"^0": "1"})
+    assert torch.equal(net[1].weight, source[0].weight)
+
+
 @pytest.mark.parametrize(
     ("settings", "setting", "message"),
     [

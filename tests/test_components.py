@@ -11,7 +11,10 @@ from nntrain.schema import component_settings
 from nntrain.settings import Place
 
 COMPONENTS = [(kind, name) for kind in KINDS for name in Registry().names(kind)]
-COMPUTED = ("model", "loss", "optimizer", "scheduler", "regularizer", "initializer", "metric", "clip")  # by a formula
+COMPUTED = (  # by a formula
+    *("model", "loss", "optimizer", "scheduler", "regularizer", "initializer", "metric"),
+    *("clip", "average"),
+)
 PLACES = ("root", "path", "file", "folder", "from")  # settings that name a place on disk
 each_component = pytest.mark.parametrize(("kind", "name"), COMPONENTS)
 

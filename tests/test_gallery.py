@@ -108,16 +108,16 @@ def test_colours_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "targets", "text"),
+    ("target", "targets", "lines"),
     [
-        (torch.tensor(1), CLASSES, "dog"),
-        (torch.tensor([0.25, 0.75, 0.0]), CLASSES, "75% dog + 25% cat"),
-        (torch.tensor([1.0, 0.0, 0.0]), CLASSES, "100% cat"),
-        (torch.tensor([1.23456, -2.0]), Values(("a", "b")), "1.23 -2"),
+        (torch.tensor(1), CLASSES, ["dog"]),
+        (torch.tensor([0.25, 0.75, 0.0]), CLASSES, ["75% dog", "25% cat"]),
+        (torch.tensor([1.0, 0.0, 0.0]), CLASSES, ["100% cat"]),
+        (torch.tensor([1.23456, -2.0]), Values(("a", "b")), ["1.23 -2"]),
     ],
 )
-def test_labels_say_what_an_example_is(target: Any, targets: Any, text: str) -> None:
-    assert label(target, targets) == text
+def test_labels_say_what_an_example_is(target: Any, targets: Any, lines: list[str]) -> None:
+    assert label(target, targets) == lines
 
 
 def test_the_images_of_a_data_set_are_labelled_too(command: Command) -> None:

@@ -17,6 +17,11 @@ from nntrain.registry import KINDS, Registry
 Command = Callable[..., Any]
 Mistakes = Callable[[Path], Iterator[Mistake]]
 Write = Callable[..., Path]
+GROUPS = [
+    {"match": "bias$", "weight_decay": 0, "betas": [0.5, 0.9]},
+    {"match": "head", "lr": 0.1, "frozen": "2 epochs"},
+    {"match": "body", "lr": "0.1x", "frozen": False},
+]
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +61,9 @@ def test_a_resolved_config_is_valid(
         {"data": "iris", "model": "mlp", "task": {"label_smoothing": 0.1}, "optimizer": {"lr": 0.1}},
         {"data": {"type": "iris", "batch_size": "all"}, "model": {"type": "mlp", "hidden": [3, 4]}},
         {"data": "iris", "model": "mlp", "trainer": {"save": "10 minutes", "early_stopping": {"patience": "5%"}}},
+        {"data": "iris", "model": "mlp", "optimizer": {"type": "adamw", "groups": GROUPS}},
+        {"data": "iris", "model": "mlp", "init": {"from": "runs/my", "rename": {"^body": ""}}},
+        {"data": "iris", "model": "mlp", "init": ["zeros", {"from": "runs/my", "strict": False}]},
     ],
 )
 def test_what_nntrain_takes_is_valid(config: dict[str, Any], schema: dict[str, Any]) -> None:
@@ -75,6 +83,10 @@ def test_what_nntrain_takes_is_valid(config: dict[str, Any], schema: dict[str, A
         {"data": "iris", "model": "mlp", "trainer": {"length": 5}},
         {"data": "iris", "model": "mlp", "trainer": {"early_stopping": {}}},
         {"data": "iris", "model": "mlp", "seed": -1},
+        {"data": "iris", "model": "mlp", "optimizer": {"type": "sgd", "groups": [{"match": "a", "betas": [0, 0]}]}},
+        {"data": "iris", "model": "mlp", "optimizer": {"type": "sgd", "groups": [{"lr": 0.1}]}},
+        {"data": "iris", "model": "mlp", "optimizer": {"type": "sgd", "groups": [{"match": "a", "lr": "0.1"}]}},
+        {"data": "iris", "model": "mlp", "init": {"from": "runs/my", "strct": True}},
     ],
 )
 def test_a_mistake_is_not_valid(config: dict[str, Any], schema: dict[str, Any]) -> None:

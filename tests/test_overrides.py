@@ -47,6 +47,9 @@ def refuse(command: Callable[..., Any], write: Callable[..., Any]) -> Refuse:
     return refused
 
 
+SPLIT = {"dev": None, "test": None, "folds": None, "fold": None, "train": None, "seed": 0}
+
+
 @pytest.mark.parametrize(
     ("override", "section", "setting", "value"),
     [
@@ -58,8 +61,8 @@ def refuse(command: Callable[..., Any], write: Callable[..., Any]) -> Refuse:
         ("model.hidden=[]", "model", "hidden", []),
         ("model.hidden.1=5", "model", "hidden", [8, 5]),
         ("model.activation=tanh", "model", "activation", "tanh"),
-        ("data.split.dev=0.25", "data", "split", {"dev": 0.25, "test": None, "folds": None, "fold": None, "seed": 0}),
-        ("data.split={seed: 3}", "data", "split", {"dev": None, "test": None, "folds": None, "fold": None, "seed": 3}),
+        ("data.split.dev=0.25", "data", "split", {**SPLIT, "dev": 0.25}),
+        ("data.split={seed: 3}", "data", "split", {**SPLIT, "seed": 3}),
         ("trainer.length=7 steps", "trainer", "length", "7 steps"),
         ("trainer.early_stopping.patience=2 steps", "trainer", "early_stopping",
          {"patience": "2 steps", "min_change": 0.0, "monitor": None}),
@@ -112,7 +115,7 @@ def test_a_type_that_does_not_fit_the_data_is_blamed_on_the_override(refuse: Ref
 
 def test_another_type_comes_with_settings_of_its_own(resolve: Resolve) -> None:
     resolved = resolve("optimizer=adam", "optimizer.eps=0.5")
-    assert resolved["optimizer"] == {"type": "adam", "lr": 0.001, "betas": [0.9, 0.999], "eps": 0.5}
+    assert resolved["optimizer"] == {"type": "adam", "lr": 0.001, "betas": [0.9, 0.999], "eps": 0.5, "groups": []}
 
 
 def test_the_order_of_overrides_does_not_matter(resolve: Resolve) -> None:

@@ -83,6 +83,17 @@ model: {type: mlp, hidden: [10, 6], norm: batch, dropout: 0.1}
 optimizer: {type: sgd, lr: 0.05, momentum: 0.8}
 trainer: {length: 30 steps, evaluate: 6 steps, save: 5 steps, log: 4 steps}
 """,
+    "groups, one of them frozen for a while": """
+data: {type: wine, batch_size: 25}
+model: {type: mlp, hidden: [10, 6], norm: batch, dropout: 0.1}
+optimizer:
+  type: adamw
+  lr: 0.02
+  groups:
+    - {match: "layers.0", frozen: 13 steps, lr: 0.3x}
+    - {match: "bias$|norm", weight_decay: 0, betas: [0.5, 0.9]}
+trainer: {length: 30 steps, evaluate: 6 steps, save: 4 steps, log: 3 steps}
+""",
     "bf16": """
 data: {type: iris, batch_size: 16}
 model: {type: mlp, hidden: [8], dropout: 0.3}
@@ -165,7 +176,7 @@ trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
     "denoising autoencoder, tied weights": """
 data: {type: digits, batch_size: 300}
 model: {type: autoencoder, code: 4, tied: true, layers: {type: convolutional, channels: [2]}}
-task: {type: autoencoding, noise: 0.3, masked: 0.2, sparsity: 0.01}
+task: {type: denoising, noise: 0.3, masked: 0.2, sparsity: 0.01}
 trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
 """,
     "persistent chains": """
@@ -181,6 +192,24 @@ model: {type: gan, noise: 2, networks: {type: dense, hidden: [8]}}
 task: {type: gan, discriminator_every: 2}
 optimizer: {discriminator: {type: adam, lr: 0.01}, generator: {type: sgd, lr: 0.05, momentum: 0.5}}
 trainer: {length: 20 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps}
+""",
+    "exponential moving average, batch normalisation, clipped adaptively": """
+data: {type: wine, batch_size: 25}
+model: {type: mlp, hidden: [10, 6], norm: batch, dropout: 0.1}
+optimizer: {type: sgd, lr: 0.05, momentum: 0.8}
+trainer:
+  {length: 30 steps, evaluate: 6 steps, save: 5 steps, log: 4 steps, clip: adaptive, average: {type: ema, decay: 0.9}}
+""",
+    "stochastic weight averaging, clipped by value": """
+data: {type: iris, batch_size: 16}
+model: {type: mlp, hidden: [8], dropout: 0.2}
+scheduler: {type: cosine_restarts, first: 5 steps}
+trainer:
+  length: 30 steps
+  evaluate: 4 steps
+  save: 7 steps
+  clip: {type: value, limit: 0.01}
+  average: {type: swa, start: 10 steps, every: 5 steps}
 """,
     "weight noise, layers' gradient norms, class frequencies": """
 data: {type: iris, batch_size: 9}

@@ -140,7 +140,7 @@ def test_the_config_of_a_run_holds_the_defaults(command: Command, write: Write) 
     assert shown["task"]["type"] == "classification"
     assert shown["optimizer"] == {
         **{"type": "sgd", "lr": 0.05, "momentum": 0.9},
-        **{"nesterov": False, "momentum_form": "torch", "weight_decay": 0.0, "decoupled": False},
+        **{"nesterov": False, "momentum_form": "torch", "weight_decay": 0.0, "decoupled": False, "groups": []},
     }
     assert (shown["trainer"]["precision"], shown["trainer"]["accumulate"]) == ("fp32", 1)
     assert last(run).facts["config"] == shown

@@ -27,10 +27,10 @@ def classes() -> torch.Tensor:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.7])
 def test_label_smoothing_is_that_of_torch(smoothing: float) -> None:
-    task = Classification(CLASSES, loss=CrossEntropy, label_smoothing=smoothing)
+    (objective,) = Classification(CLASSES, loss=CrossEntropy, label_smoothing=smoothing).objectives
     batch = Batch(logits(), classes())
     expected = F.cross_entropy(batch.inputs, batch.targets, label_smoothing=smoothing, reduction="sum")
-    assert task.loss(batch.inputs, batch)["loss"].sum.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert objective.loss(batch.inputs, batch)["loss"].sum.item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_mixed_targets_are_smoothed_like_labels() -> None:
@@ -49,7 +49,7 @@ def test_evaluation_measures_the_loss_against_the_labels_themselves() -> None:
     plain = F.cross_entropy(batch.inputs, batch.targets, reduction="sum")
     assert outcome.loss is not None
     assert outcome.loss["loss"].sum.item() == pytest.approx(plain.item(), rel=1e-6)
-    assert outcome.counts == task.counts(batch) == {"loss": 8}
+    assert outcome.counts == task.objectives[0].counts(batch) == {"loss": 8}
     assert torch.equal(outcome.predictions, batch.inputs) and torch.equal(outcome.targets, batch.targets)
 
 
@@ -57,7 +57,8 @@ def test_the_loss_of_an_untrained_classifier_is_the_logarithm_of_the_number_of_c
     task = Classification(CLASSES, loss=CrossEntropy)
     batch = Batch(torch.zeros(8, 3), classes())
     assert task.untrained_loss() == pytest.approx(math.log(3))
-    assert task.loss(batch.inputs, batch).over(task.counts(batch)).item() == pytest.approx(math.log(3))
+    (objective,) = task.objectives
+    assert objective.loss(batch.inputs, batch).over(objective.counts(batch)).item() == pytest.approx(math.log(3))
 
 
 def values() -> Batch:

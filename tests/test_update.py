@@ -113,7 +113,7 @@ def assert_close(found: Sequence[Tensor], expected: Sequence[Tensor], tolerance:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-14)])
 def test_uneven_micro_batches_give_the_gradient_of_one_big_batch(dtype: torch.dtype, tolerance: float) -> None:
-    model, (inputs, targets) = perceptron().to(dtype), examples()
+    model, (inputs, targets, _) = perceptron().to(dtype), examples()
     batch = Batch(inputs.to(dtype), targets)
     whole = gradients(model, [batch], cross_entropy())
     in_pieces = gradients(model, pieces(batch), cross_entropy())

@@ -17,7 +17,7 @@ from nntrain.device import Device
 from nntrain.errors import UnfitError
 from nntrain.loss import Loss, Objective, Term
 from nntrain.regularizers import OnWeights, Regularizer
-from nntrain.regularizers.weight_noise import WeightNoise
+from nntrain.regularizers.weight_noise import InForward, drop_connect, weight_noise
 from nntrain.regularizers.weights import l2
 from runs import instant_disk, last, only_run, summary_of  # noqa: F401
 
@@ -30,8 +30,8 @@ SQUARES = Objective(
 )
 
 
-def bound(model: nn.Module, **settings: Any) -> WeightNoise:
-    noise = WeightNoise(deviation=DEVIATION, **settings)
+def bound(model: nn.Module, **settings: Any) -> InForward:
+    noise = InForward(lambda: weight_noise(deviation=DEVIATION), **settings)
     noise.bind(model)
     return noise
 
@@ -174,3 +174,34 @@ def test_small_noise_adds_half_its_variance_times_the_trace_of_the_hessian() -> 
             values.append(linear(x).square().sum())
     expected = F.linear(x, linear.weight).square().sum() + DEVIATION**2 / 2 * 2 * 2 * x.square().sum()
     assert torch.stack(values).mean().item() == pytest.approx(expected.item(), rel=0.05)
+
+
+def test_two_kinds_of_noise_act_on_the_same_weights(model: nn.Sequential, x: Tensor) -> None:
+    cut = InForward(lambda: drop_connect(share=0.5))
+    cut.bind(model)
+    closure(model, x, bound(model), cut)
+    weights = [model[i].weight for i in (0, 2)]
+    with torch.no_grad():
+        for weight in weights:
+            weight.zero_()
+    torch.manual_seed(0)
+    with bound(model).during_forward(), cut.during_forward():
+        seen = model[0].weight
+        assert 0 < (seen == 0).sum() < seen.numel() and seen.abs().max() > DEVIATION
+    assert [model[i].weight is weight for i, weight in zip((0, 2), weights, strict=True)] == [True, True]
+
+
+def test_connections_are_cut_for_a_whole_batch_and_the_rest_made_stronger() -> None:
+    torch.manual_seed(0)
+    lstm = nn.LSTM(3, 50, batch_first=True)
+    cut = InForward(lambda: drop_connect(share=0.4), match="weight_hh")
+    cut.bind(lstm)
+    x, before = torch.randn(2, 9, 3), lstm.weight_hh_l0.detach().clone()
+    with cut.during_forward():
+        kept = lstm.weight_hh_l0 / before
+        states = lstm(x)[0]
+    assert (kept == 0).float().mean().item() == pytest.approx(0.4, abs=0.02)
+    torch.testing.assert_close(kept.max(), torch.tensor(1 / 0.6))
+    with torch.no_grad():
+        lstm.weight_hh_l0.mul_(kept)
+    torch.testing.assert_close(states, lstm(x)[0])

@@ -11,7 +11,9 @@ from nntrain.settings import Normalization as Norm
 class Normalization(nn.Sequential):
     """Normalisation of feature maps, for a place other than between a convolution and its activation.
 
-    y = norm(x); the formulas and sources are in `nntrain list normalizations`
+    y = norm(x), by the formula of the kind that is chosen: `nntrain list normalizations`
+
+    Source: Ioffe, Szegedy, Batch normalization, 2015, arXiv:1502.03167; of the other kinds, there.
 
     Settings:
         norm: the kind of normalisation

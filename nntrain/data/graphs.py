@@ -126,10 +126,8 @@ class WholeGraphs:
         self._batch_size = batch_size
         self._division = split
         self._stored = stored
-        self.learned = Learned(self._found.inputs, self._found.classes) if stored is None else stored
+        self.learned = self._learn() if stored is None else stored
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
-        if stored is None:
-            self.split("train")  # what cannot be divided is refused before anything starts
 
     @property
     def train(self) -> GraphSplit:
@@ -151,6 +149,15 @@ class WholeGraphs:
         size = f"{graphs.features.shape[0]:,} nodes and {graphs.edges.shape[1]:,} edges in all"
         return {"inputs": f"{self.inputs} ({size})", "targets": str(self.targets), "examples": sizes}
 
+    def _learn(self) -> Learned:
+        found = self._found
+        return Learned(found.inputs, found.classes.learned_from(found.labels[self._parts[0]]))
+
+    @cached_property
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The numbers of the graphs of training, dev and test set."""
+        return divide_all(Stratified(self._found.classes.strata(self._found.labels)), self._division)
+
     @cached_property
     def _found(self) -> LabelledGraphs:
         found = self._source()
@@ -161,11 +168,11 @@ class WholeGraphs:
     @cached_property
     def _splits(self) -> dict[str, GraphSplit]:
         found = self._found
-        parts = divide_all(Stratified(self.targets.strata(found.labels)), self._division)
         graphs, labels = each(lambda part: part.to(self._device), found.graphs), found.labels.to(self._device)
         size = 1 if self._batch_size == "all" else self._batch_size
+        parts = (part.to(self._device) for part in self._parts)
         return {
             name: GraphSplit(graphs, numbers, labels[numbers], size)
-            for name, numbers in zip(("train", "dev", "test"), (part.to(self._device) for part in parts), strict=True)
+            for name, numbers in zip(("train", "dev", "test"), parts, strict=True)
             if len(numbers)
         }

@@ -85,7 +85,7 @@ class OnNodes:
         self._device = device
         self._batch_size = batch_size
         self._stored = stored
-        self.learned = Learned(self._graph.inputs, self._graph.classes) if stored is None else stored
+        self.learned = self._learn() if stored is None else stored
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
 
     @property
@@ -106,6 +106,10 @@ class OnNodes:
         sizes = {name: len(part) for name, part in self._splits.items() if name != "test"}
         size = f"{len(self._graph.labels):,} nodes and {self._graph.edges.shape[1]:,} edges"
         return {"inputs": f"{self.inputs} ({size})", "targets": str(self.targets), "examples": sizes}
+
+    def _learn(self) -> Learned:
+        graph = self._graph
+        return Learned(graph.inputs, graph.classes.learned_from(graph.labels[graph.parts["train"]]))
 
     @cached_property
     def _graph(self) -> LabelledGraph:

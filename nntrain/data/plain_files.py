@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED, Sequences
 from nntrain.errors import UserError
-from nntrain.specs import Image, Inputs, Targets, Values, Vector
+from nntrain.specs import Image, Inputs, LabelSet, Several, Targets, Transcripts, Values, Vector
 
 # What reads files for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
 READERS: dict[type, str] = {Image: "nntrain.data.image_files", Vector: "nntrain.data.vector_files"}
@@ -39,8 +39,10 @@ def read(inputs: Inputs, paths: Sequence[str]) -> Iterator[Piece]:
 def unknown(targets: Targets, inputs: Any) -> Tensor:
     """Placeholders for the targets of examples that have none."""
     first = inputs if isinstance(inputs, Tensor) else inputs[0]
-    if isinstance(targets, Values):
-        return torch.zeros(len(first), len(targets))
+    if isinstance(targets, Values | Several):
+        return torch.zeros(len(first), targets.columns)
+    if isinstance(targets, LabelSet | Transcripts):
+        return torch.full((len(first), targets.columns), IGNORED)
     if targets.per_position and isinstance(inputs, Sequences):
         return torch.full(inputs.values.shape[:2], IGNORED)
     return torch.zeros(len(first), dtype=torch.long)

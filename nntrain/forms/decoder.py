@@ -15,7 +15,7 @@ from nntrain.forms.readout import last
 from nntrain.forms.stack import Norm, Stack, start_small
 from nntrain.registry import form
 from nntrain.settings import Probability
-from nntrain.specs import Classes, Series, Tags, Targets, Tokens, Values
+from nntrain.specs import Headed, Series, Tokens
 
 
 @form("decoder")
@@ -42,7 +42,7 @@ class Decoder(nn.Module):
     def __init__(
         self,
         inputs: Tokens | Series,
-        targets: Classes | Values | Tags | Tokens,
+        targets: Headed,
         architecture: Architecture,
         *,
         norm: Norm = "before",
@@ -73,7 +73,7 @@ class Decoder(nn.Module):
     def new_caches(self) -> list[Cache]:
         return [Cache() for _ in self.stack.layers]
 
-    def head_for(self, targets: Targets) -> nn.Module:
+    def head_for(self, targets: Headed) -> nn.Module:
         """W h with the embedding as W where it is tied, else W h + b."""
         return head(self.features, len(targets), self.embedding.inputs if self.is_tied else None)
 

@@ -14,7 +14,7 @@ from nntrain.forms.readout import mean
 from nntrain.forms.stack import Norm, Stack, start_small
 from nntrain.registry import form
 from nntrain.settings import Probability
-from nntrain.specs import Classes, Series, Tags, Tokens, Values
+from nntrain.specs import Headed, Series, Tokens
 
 Readout = Literal["mean", "first"]
 
@@ -46,7 +46,7 @@ class Encoder(nn.Module):
     def __init__(
         self,
         inputs: Tokens | Series,
-        targets: Classes | Values | Tags | Tokens,
+        targets: Headed,
         architecture: Architecture,
         *,
         norm: Norm = "before",
@@ -101,7 +101,7 @@ class Segments(nn.Module):
         return self.table(torch.clamp(before, max=1))
 
 
-def refuse_to_look_ahead(name: str, targets: Classes | Values | Tags | Tokens) -> None:
+def refuse_to_look_ahead(name: str, targets: Headed) -> None:
     """UnfitError where the next token is to be predicted, which every position of this form would see."""
     if isinstance(targets, Tokens):
         raise UnfitError(f"{name} looks ahead and would see the next token; write form: decoder for a language model")

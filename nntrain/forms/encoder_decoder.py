@@ -13,7 +13,7 @@ from nntrain.forms.head import head
 from nntrain.forms.stack import Norm, Stack, start_small
 from nntrain.registry import form
 from nntrain.settings import Probability
-from nntrain.specs import Pairs, Targets, Tokens
+from nntrain.specs import Headed, Pairs, Tokens
 
 
 @form("encoder_decoder")
@@ -78,6 +78,6 @@ class EncoderDecoder(nn.Module):
     def new_caches(self) -> list[Cache]:
         return [Cache() for _ in self.decoder.layers]
 
-    def head_for(self, targets: Targets) -> nn.Module:
+    def head_for(self, targets: Headed) -> nn.Module:
         """W h with the target's embedding as W where it is tied, else W h + b."""
         return head(self.features, len(targets), self.target.inputs if self.tied else None)

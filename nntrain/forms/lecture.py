@@ -10,7 +10,7 @@ from nntrain.forms.encoder import refuse_to_look_ahead
 from nntrain.forms.readout import mean
 from nntrain.forms.stack import feedforward
 from nntrain.registry import form
-from nntrain.specs import Classes, Series, Tags, Tokens, Values
+from nntrain.specs import Headed, Series, Tokens
 
 
 @form("lecture")
@@ -31,7 +31,7 @@ class Lecture(nn.Module):
     def __init__(
         self,
         inputs: Tokens | Series,
-        targets: Classes | Values | Tags | Tokens,
+        targets: Headed,
         architecture: Architecture,
         *,
         scale: bool = False,

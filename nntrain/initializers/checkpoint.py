@@ -40,7 +40,7 @@ class FromCheckpoint:
     ) -> None:
         try:
             self._path = find_checkpoint(Path(from_))
-            self._tensors = load(self._path).part("model")
+            self._tensors = load(self._path).model
         except UserError as error:
             raise UnfitError(str(error), "from") from None
         if not self._tensors:

@@ -1,12 +1,13 @@
-"""Cross-entropy between classes."""
+"""Cross-entropy and its relatives: how surprising the right class is under the softmax of the outputs."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from nntrain.batch import IGNORED
 from nntrain.device import at_least_single
+from nntrain.losses import of_labels
 from nntrain.registry import loss
-from nntrain.specs import Classes, Tags, Tokens
+from nntrain.specs import Labels
 
 
 @loss("cross_entropy")
@@ -16,15 +17,35 @@ class CrossEntropy:
     L = -sum_i sum_c t_ic log(exp(z_ic) / sum_k exp(z_ik))
 
     Outputs z are logits (batch, classes) or (batch, time, classes); targets are class numbers (batch,) or
-    (batch, time), where t is one-hot and IGNORED counts nothing, or distributions t (batch, classes). In nats.
+    (batch, time), where t is one-hot and IGNORED counts nothing, or distributions t (batch, [time,] classes). In nats.
     Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.4.
     """
 
-    def __init__(self, targets: Classes | Tags | Tokens) -> None:
+    def __init__(self, targets: Labels) -> None:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        logits = at_least_single(outputs)
         if targets.is_floating_point():
-            return F.cross_entropy(at_least_single(outputs), targets, reduction="sum")
-        logits, labels = at_least_single(outputs).flatten(0, -2), targets.flatten()
-        return F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+            return of_labels(-F.log_softmax(logits, dim=-1), targets)
+        found = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=IGNORED, reduction="none")
+        return found.view_as(targets)
+
+
+@loss("kl")
+class KullbackLeibler:
+    """The Kullback-Leibler divergence of the softmax of the outputs from the targets' distributions.
+
+    L = sum_i sum_c t_ic (log t_ic - log p_ic), p_i = softmax(z_i)
+
+    Cross-entropy less the entropy of the targets, so that 0 is perfect also for targets that are not sure: smoothed
+    or mixed labels, a teacher's answers. Outputs and targets as for cross_entropy; in nats.
+    Source: Kullback, Leibler, On information and sufficiency, 1951.
+    """
+
+    def __init__(self, targets: Labels) -> None:
+        self._cross_entropy = CrossEntropy(targets)
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        found = self._cross_entropy(outputs, targets)
+        return found + targets.xlogy(targets).sum(dim=-1) if targets.is_floating_point() else found

@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nntrain.batch import IGNORED
 from nntrain.device import at_least_single
+from nntrain.losses import of_labels
 from nntrain.registry import loss
-from nntrain.specs import Classes, Tags, Tokens
+from nntrain.specs import Labels
 
 
 @loss("hinge")
@@ -25,11 +25,11 @@ class Hinge:
 
     starts_at_guessing = False  # it grows with the outputs, however small the differences it starts from
 
-    def __init__(self, targets: Classes | Tags | Tokens) -> None:
+    def __init__(self, targets: Labels) -> None:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return _of_targets(_hinges(at_least_single(outputs)), targets)
+        return of_labels(_hinges(at_least_single(outputs)), targets)
 
 
 @loss("squared_hinge")
@@ -44,11 +44,11 @@ class SquaredHinge:
 
     starts_at_guessing = False  # it grows with the outputs, however small the differences it starts from
 
-    def __init__(self, targets: Classes | Tags | Tokens) -> None:
+    def __init__(self, targets: Labels) -> None:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return _of_targets(_hinges(at_least_single(outputs)).square(), targets)
+        return of_labels(_hinges(at_least_single(outputs)).square(), targets)
 
 
 @loss("perceptron")
@@ -64,13 +64,13 @@ class PerceptronCriterion:
 
     starts_at_guessing = False  # it grows with the outputs, however small the differences it starts from
 
-    def __init__(self, targets: Classes | Tags | Tokens) -> None:
+    def __init__(self, targets: Labels) -> None:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         scores = at_least_single(outputs)
         # Not amax, whose gradient is shared out among equal scores: from zero weights one class must win.
-        return _of_targets(scores.max(dim=-1, keepdim=True).values - scores, targets)
+        return of_labels(scores.max(dim=-1, keepdim=True).values - scores, targets)
 
 
 def _hinges(scores: Tensor) -> Tensor:
@@ -78,12 +78,3 @@ def _hinges(scores: Tensor) -> Tensor:
     highest = scores.topk(2, dim=-1).values
     is_best = F.one_hot(scores.argmax(dim=-1), scores.shape[-1]).bool()
     return F.relu(1 + torch.where(is_best, highest[..., 1:], highest[..., :1]) - scores)
-
-
-def _of_targets(losses: Tensor, targets: Tensor) -> Tensor:
-    """The sum over all labels of the loss (..., classes) that their class has; over distributions, weighted."""
-    if targets.is_floating_point():
-        return (losses * targets).sum()
-    counted = targets != IGNORED
-    chosen = losses.gather(-1, (targets * counted).unsqueeze(-1)).squeeze(-1)
-    return (chosen * counted).sum()

@@ -3,17 +3,15 @@
 So a metric over a split does not depend on the batch size.
 """
 
-from typing import Any, ClassVar, Protocol
-
-from torch import Tensor
+from typing import Any, Protocol
 
 
 class Metric(Protocol):
     """Measures predictions; `better` says which way is up."""
 
-    better: ClassVar[str]  # "lower" or "higher"
+    better: str  # "lower" or "higher"
 
-    def measure(self, predictions: Tensor, targets: Tensor) -> Any:
+    def measure(self, predictions: Any, targets: Any) -> Any:
         """The state of a batch, a tensor on the device; states of several batches are added."""
 
     def value(self, state: Any) -> float:

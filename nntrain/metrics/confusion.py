@@ -1,11 +1,10 @@
 """Which classes are taken for which."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from nntrain.batch import IGNORED
+from nntrain.metrics.decisions import by_name
 from nntrain.specs import Classes, Tags
 from nntrain.tables import Table
 
@@ -26,18 +25,9 @@ class ConfusionMatrix:
         return torch.bincount((targets * n + predictions.argmax(dim=-1))[labelled], minlength=n * n).view(n, n)
 
     def tables(self, state: Tensor) -> list[Table]:
-        return [self._per_class(state.cpu()), self._matrix(state.cpu())]
-
-    def _per_class(self, matrix: Tensor) -> Table:
-        right = matrix.diagonal().double()
-        predicted, true = matrix.sum(dim=0), matrix.sum(dim=1)
-        precision, recall, f1 = right / predicted, right / true, 2 * right / (predicted + true)
-        rows = zip(self.names, matrix.sum(dim=1).tolist(), precision, recall, f1, strict=True)
-        return Table(
-            "per class",
-            ("class", "examples", "precision", "recall", "F1"),
-            tuple((name, str(n), *(_share(float(v)) for v in values)) for name, n, *values in rows),
-        )
+        matrix = state.cpu()
+        right, taken, there = matrix.diagonal(), matrix.sum(dim=0), matrix.sum(dim=1)
+        return [by_name("per class", "class", self.names, right, taken, there), self._matrix(matrix)]
 
     def _matrix(self, matrix: Tensor) -> Table:
         return Table(
@@ -45,7 +35,3 @@ class ConfusionMatrix:
             ("", *self.names),
             tuple((name, *map(str, row)) for name, row in zip(self.names, matrix.tolist(), strict=True)),
         )
-
-
-def _share(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4f}"

@@ -10,7 +10,7 @@ from nntrain.errors import UnfitError
 from nntrain.normalizations.local_response import among_neighbours
 from nntrain.registry import model
 from nntrain.settings import Probability
-from nntrain.specs import Image, Targets
+from nntrain.specs import Headed, Image
 
 POOLING = Window(3, stride=2)
 WINDOWS = {
@@ -99,7 +99,7 @@ class AlexNet(nn.Module):
     def _pooled(self, x: Tensor) -> Tensor:
         return F.dropout2d(self.pool(x), self.spatial_dropout, self.training)
 
-    def head_for(self, targets: Targets) -> nn.Module:
+    def head_for(self, targets: Headed) -> nn.Module:
         head = nn.Linear(self.features, len(targets))
         _start(head)
         return head

@@ -14,7 +14,7 @@ from nntrain.blocks.windows import by, smallest
 from nntrain.errors import UnfitError
 from nntrain.registry import model
 from nntrain.settings import Block, Model
-from nntrain.specs import Classes, Image, Series, Tags, Values, Vector, Video
+from nntrain.specs import Image, PerExample, Series, Tags, Vector, Video
 
 Readout = Literal["flatten", "average", "max", "none"]
 BLOCKS: list[Any] = [
@@ -50,7 +50,7 @@ class ConvolutionalNetwork(nn.Module):
     def __init__(
         self,
         inputs: Series | Image | Video,
-        targets: Classes | Tags | Values,
+        targets: PerExample | Tags,
         *,
         blocks: list[Block] = BLOCKS,
         readout: Readout = "flatten",
@@ -134,7 +134,7 @@ def _maps_of(inputs: Series | Image | Video) -> Maps:
     return Maps(inputs.channels, inputs.shape[1:])
 
 
-def _refuse_unfit_readout(readout: Readout, targets: Classes | Tags | Values, top: Any) -> None:
+def _refuse_unfit_readout(readout: Readout, targets: PerExample | Tags, top: Any) -> None:
     if (readout == "none") != targets.per_position:
         needed = "none" if targets.per_position else "flatten, average or max"
         raise UnfitError(f"for {targets} the readout is {needed}", "readout")

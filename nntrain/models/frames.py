@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from nntrain.batch import Sequences
 from nntrain.errors import UnfitError
-from nntrain.specs import Series, Tags, Targets, Tokens, Vector
+from nntrain.specs import Headed, Series, Tags, Tokens, Vector
 
 FAR = 1000  # steps that cost little, and that a default may look beyond short sequences
 
@@ -18,7 +18,7 @@ class Frames(nn.Module):
     every step. Tokens get vectors of `embedding` numbers, or of `default` where that is None.
     """
 
-    def __init__(self, inputs: Series | Tokens | Vector, targets: Targets, embedding: int | None, default: int) -> None:
+    def __init__(self, inputs: Series | Tokens | Vector, targets: Headed, embedding: int | None, default: int) -> None:
         super().__init__()
         self.embedding: nn.Embedding | None = None
         if isinstance(inputs, Tokens):
@@ -38,7 +38,7 @@ class Frames(nn.Module):
         return Sequences(values if mask is None else values.masked_fill(~mask.unsqueeze(-1), 0), x.lengths)
 
 
-def _steps_to_make(inputs: Vector, targets: Targets) -> int:
+def _steps_to_make(inputs: Vector, targets: Headed) -> int:
     """The length of the sequences that vectors become."""
     if not isinstance(targets, Tags | Tokens):
         raise UnfitError(
@@ -48,7 +48,7 @@ def _steps_to_make(inputs: Vector, targets: Targets) -> int:
     return targets.length
 
 
-def refuse_looking_ahead(inputs: Series | Tokens | Vector, targets: Targets, setting: str, instead: str) -> None:
+def refuse_looking_ahead(inputs: Series | Tokens | Vector, targets: Headed, setting: str, instead: str) -> None:
     """UnfitError where a model that looks ahead would see the next token, which it is to foretell."""
     if isinstance(targets, Tokens) and not isinstance(inputs, Vector):
         raise UnfitError(f"the targets are the next tokens, which the model must not see; write {instead}", setting)

@@ -15,7 +15,7 @@ from nntrain.models.activations import Activation, activation_module
 from nntrain.registry import model
 from nntrain.settings import Count, GraphLayer, Normalization, Probability
 from nntrain.sparse import Sparse
-from nntrain.specs import Classes, Graphs, Nodes, Values
+from nntrain.specs import Graphs, Nodes, PerExample
 
 ReadOut = Literal["sum", "mean", "max"]
 Hidden = Annotated[list[Count], Len(1)]
@@ -53,7 +53,7 @@ class GraphNetwork(nn.Module):
     def __init__(
         self,
         inputs: Nodes | Graphs,
-        outputs: Classes | Values,
+        outputs: PerExample,
         *,
         layer: GraphLayer = "gcn",
         hidden: Hidden = [16],  # noqa: B006

@@ -10,13 +10,13 @@ from nntrain.models.recurrent import Recurrent
 from nntrain.models.variational import VariationalDropout
 from nntrain.registry import model
 from nntrain.settings import Count, Probability
-from nntrain.specs import Series, Targets, Tokens, Vector
+from nntrain.specs import Headed, Series, Tokens, Vector
 
 
 @model("higher_order_rnn")
 def higher_order_rnn(
     inputs: Series | Tokens | Vector,
-    targets: Targets,
+    targets: Headed,
     *,
     order: Count = 3,
     hidden: Count = 128,
@@ -33,7 +33,8 @@ def higher_order_rnn(
     Takes series (batch, time, features) and tokens (batch, time); classes and values are read off the last state,
     tags and next tokens off every state; a vector is given at every step, to make a sequence from it. Good for
     remembering a little longer than a plain network does, without gates.
-    Source: Soltani, Jiang, Higher order recurrent neural networks, 2016, arXiv:1605.00064.
+    Source: Soltani, Jiang, Higher order recurrent neural networks, 2016, arXiv:1605.00064; variational dropout: Gal,
+    Ghahramani 2016, arXiv:1512.05287.
 
     Settings:
         order: k, how many states back a state looks; 1 is an ordinary recurrent network
@@ -41,7 +42,8 @@ def higher_order_rnn(
         layers: the number of layers; each sees the states of the one below
         bidirectional: whether every layer also reads backwards, its states beside the others
         dropout: the share of every layer's states that is set to zero in training, drawn anew at every step in time
-        variational: dropout that is the same at all steps; left out, there is none
+        variational: dropout that is the same at all steps of a sequence, of every layer's inputs, of the states that
+            a step hands to the next, of the last layer's outputs; left out, there is none
         embedding: the size of the vector that stands for a token; left out, `hidden`; only for tokens
     """
     refuse_reaching_far(inputs, order, "order")

@@ -10,13 +10,13 @@ from nntrain.models.recurrent import Layer, Recurrent
 from nntrain.models.variational import VariationalDropout
 from nntrain.registry import model
 from nntrain.settings import Count, Probability
-from nntrain.specs import Series, Targets, Tokens, Vector
+from nntrain.specs import Headed, Series, Tokens, Vector
 
 
 @model("lstm")
 def lstm(
     inputs: Series | Tokens | Vector,
-    targets: Targets,
+    targets: Headed,
     *,
     hidden: Count = 128,
     layers: Count = 1,
@@ -36,14 +36,15 @@ def lstm(
     Takes series (batch, time, features) and tokens (batch, time); classes and values are read off the last state,
     tags and next tokens off every state; a vector is given at every step, to make a sequence from it.
     Source: Hochreiter, Schmidhuber, Long short-term memory, 1997; forget gates: Gers, Schmidhuber, Cummins,
-    Learning to forget, 2000.
+    Learning to forget, 2000; variational dropout: Gal, Ghahramani 2016, arXiv:1512.05287.
 
     Settings:
         hidden: the number of cells of each layer, in each direction
         layers: the number of layers; each sees the states of the one below
         bidirectional: whether every layer also reads backwards, its states beside the others
         dropout: the share of every layer's states that is set to zero in training, drawn anew at every step in time
-        variational: dropout that is the same at all steps; left out, there is none
+        variational: dropout that is the same at all steps of a sequence, of every layer's inputs, of the states that
+            a step hands to the next, of the last layer's outputs; left out, there is none
         embedding: the size of the vector that stands for a token; left out, `hidden`; only for tokens
         cell: standard, or squashed for the variant
     """

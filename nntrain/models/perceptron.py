@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from nntrain.batch import flat
 from nntrain.registry import model
-from nntrain.specs import Image, Nodes, Targets, Vector, Video
+from nntrain.specs import Headed, Image, Nodes, Vector, Video
 
 
 @model("perceptron")
@@ -30,7 +30,7 @@ class Perceptron(nn.Module):
     def forward(self, x: Any) -> Tensor:
         return flat(x)
 
-    def head_for(self, targets: Targets) -> nn.Module:
+    def head_for(self, targets: Headed) -> nn.Module:
         head = nn.Linear(self.features, len(targets))
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)

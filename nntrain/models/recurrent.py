@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nntrain.errors import UnfitError
 from nntrain.models.frames import Frames, refuse_looking_ahead
 from nntrain.models.variational import VariationalDropout, dropped, states_of
-from nntrain.specs import Series, Targets, Tokens, Vector
+from nntrain.specs import Headed, Series, Tokens, Vector
 
 # (features, hidden) -> (batch, time, features) -> (batch, time, hidden), ...; those that are not torch's take a mask
 # of their states besides, (batch, hidden).
@@ -27,7 +27,7 @@ class Recurrent(nn.Module):
     def __init__(
         self,
         inputs: Series | Tokens | Vector,
-        targets: Targets,
+        targets: Headed,
         layer: Layer,
         *,
         hidden: int,

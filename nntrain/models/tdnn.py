@@ -11,7 +11,7 @@ from nntrain.models.frames import Frames, mean_over_time, refuse_looking_ahead, 
 from nntrain.models.starting_weights import started
 from nntrain.registry import model
 from nntrain.settings import Count, Probability, Whole
-from nntrain.specs import Series, Targets, Tokens
+from nntrain.specs import Headed, Series, Tokens
 
 
 @model("tdnn")
@@ -42,7 +42,7 @@ class TimeDelayNetwork(nn.Module):
     def __init__(
         self,
         inputs: Series | Tokens,
-        targets: Targets,
+        targets: Headed,
         *,
         hidden: Count = 128,
         dilations: list[Count] = [1, 2, 3],  # noqa: B006

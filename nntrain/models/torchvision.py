@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from nntrain.errors import UnfitError
 from nntrain.models.pretrained import published_weights
 from nntrain.registry import model
-from nntrain.specs import Classes, Image, Values
+from nntrain.specs import Image, PerExample
 from nntrain.suggest import did_you_mean
 
 WITH_AUXILIARY = ("googlenet", "inception_v3")
@@ -28,7 +28,7 @@ class Torchvision(nn.Module):
         pretrained: whether to start from torchvision's newest ImageNet weights, wherever their shapes fit
     """
 
-    def __init__(self, inputs: Image, outputs: Classes | Values, *, name: str, pretrained: bool = False) -> None:
+    def __init__(self, inputs: Image, outputs: PerExample, *, name: str, pretrained: bool = False) -> None:
         super().__init__()
         self.network = _network(name, len(outputs))
         if inputs.channels != 3:

@@ -7,13 +7,13 @@ from nntrain.forms import Architecture, Normalization
 from nntrain.models.activations import Activation
 from nntrain.registry import model
 from nntrain.settings import Count, Form, Position, Probability
-from nntrain.specs import Classes, Pairs, Series, Tags, Tokens, Values
+from nntrain.specs import Headed, Pairs, Series, Tokens
 
 
 @model("transformer")
 def transformer(
     inputs: Tokens | Series | Pairs,
-    targets: Classes | Values | Tags | Tokens,
+    targets: Headed,
     *,
     form: Form = "encoder",
     width: Count = 128,

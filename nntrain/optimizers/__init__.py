@@ -77,9 +77,8 @@ class Optimizer:
     def step(self, gradients: list[Tensor], factor: float, closure: Closure) -> None:
         """One step with `factor` times the learning rates, along gradients in the order of `parameters`."""
         rest = iter(gradients)
-        for share in self._active:
-            laid_out = [_laid_out_like(m.memory, next(rest)) for m in share.members]
-            problem = Problem([m.memory for m in share.members], laid_out, closure)
+        for share, memories in self._active:
+            problem = Problem(memories, [_laid_out_like(memory, next(rest)) for memory in memories], closure)
             share.rule.step(problem, share.state, share.rule.lr * share.factor * factor)
 
     def state(self) -> dict[str, Tensor]:
@@ -102,10 +101,10 @@ class Optimizer:
 
     def _choose(self, step: int) -> None:
         """Looks only at what is trained at this step."""
-        at_this_step = [share.at(step) for share in self._shares]
-        self._active = [share for share in at_this_step if share.members]
-        self.parameters: list[Tensor] = [m.parameter for share in self._active for m in share.members]
-        self.names = tuple(m.name for share in self._active for m in share.members)
+        shares = [share.at(step) for share in self._shares]
+        self._active = [(share, [m.memory for m in share.members]) for share in shares if share.members]
+        self.parameters: list[Tensor] = [m.parameter for share in shares for m in share.members]
+        self.names = tuple(m.name for share in shares for m in share.members)
 
 
 class Member(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 
 from nntrain.preflight.finding import Finding, applicable
 from nntrain.preflight.scan import Odd, Scan
-from nntrain.specs import Classes, Targets
+from nntrain.specs import Classes, Labels, Targets
 
 SHARED = 0.01  # the share of the dev set that may be in the training set
 FEWEST_SHARED = 3  # examples below which the share says nothing
@@ -39,11 +39,16 @@ def labels_in_range(scans: Sequence[Scan], targets: Targets) -> Iterator[Finding
             yield Finding(
                 "labels_in_range",
                 "alarm",
-                f"the {scan.split} targets hold the label {scan.wrong_labels[0].value:g}; "
-                f"labels of {len(targets)} classes are 0 to {len(targets) - 1}",
+                f"the {scan.split} targets hold the label {scan.wrong_labels[0].value:g}; {_right_labels(targets)}",
                 _place(scan, scan.wrong_labels[0], "position"),
                 ("labels that count from 1", "a mark for a missing label", "too few names of classes"),
             )
+
+
+def _right_labels(targets: Targets) -> str:
+    if isinstance(targets, Labels):
+        return f"labels of {len(targets)} classes are 0 to {len(targets) - 1}"
+    return "a label is 1 where an example has it, else 0"
 
 
 def classes_in_training(train: Scan, targets: Targets, plain: Mapping[str, Any]) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from nntrain.batch import Batch
 from nntrain.preflight.examples import by_example, by_feature
 from nntrain.preflight.finding import Finding, applicable
-from nntrain.specs import Classes, Targets, Values
+from nntrain.specs import Classes, Several, Targets, Values
 
 LARGEST = 20.0  # of an input, and of a feature's deviation
 FAR_SHARE = 0.01  # of the inputs that may be larger
@@ -158,7 +158,7 @@ def different(batches: Sequence[Batch]) -> float:
 def _told(batches: Sequence[Batch], targets: Targets) -> Tensor | None:
     """What a feature might tell (examples, ...): values, the class's number, and being of each class."""
     labels = torch.cat([batch.targets for batch in batches])
-    if isinstance(targets, Values):
+    if isinstance(targets, Values | Several):
         return labels.double()
     if not isinstance(targets, Classes) or not bool(((labels >= 0) & (labels < len(targets))).all()):
         return None

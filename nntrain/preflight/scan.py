@@ -10,7 +10,7 @@ from torch import Tensor
 from nntrain.batch import IGNORED, Batch
 from nntrain.data import Split
 from nntrain.preflight.examples import by_example, fingerprints
-from nntrain.specs import Classes, Inputs, Labels, Targets
+from nntrain.specs import Classes, Inputs, Labels, LabelSet, Targets
 
 MOST_NUMBERS = 100_000_000  # of the inputs that are looked at: MNIST twice over, a fraction of a second
 SAMPLE = 2000  # examples that statistics are taken of, or fewer where they have more numbers than these
@@ -52,7 +52,7 @@ def scan(name: str, split: Split, targets: Targets) -> Scan:
         numbers += 0 if values is None else values.numel()
         found.infinite_inputs += _infinite(values, found.examples)
         found.infinite_targets += _infinite(by_example(batch.targets), found.examples)
-        if isinstance(targets, Labels):
+        if isinstance(targets, Labels | LabelSet):
             _count(found, batch.targets, targets)
         found.fingerprints += fingerprints(batch.inputs)
         found.examples += len(batch.targets)
@@ -74,10 +74,12 @@ def _infinite(values: Tensor | None, before: int) -> Iterator[Odd]:
         yield Odd(before + example, tuple(place), float(values[(example, *place)]))
 
 
-def _count(found: Scan, labels: Tensor, targets: Labels) -> None:
+def _count(found: Scan, labels: Tensor, targets: Labels | LabelSet) -> None:
+    kinds = 2 if isinstance(targets, LabelSet) else len(targets)
     is_label = torch.ones_like(labels, dtype=torch.bool) if isinstance(targets, Classes) else labels != IGNORED
-    is_wrong = is_label & ((labels < 0) | (labels >= len(targets)))
+    is_wrong = is_label & ((labels < 0) | (labels >= kinds))
     for example, *place in is_wrong.nonzero()[:1].tolist():
         found.wrong_labels.append(Odd(found.examples + example, tuple(place), int(labels[(example, *place)])))
-    counts = torch.bincount(labels[is_label & ~is_wrong].flatten(), minlength=len(targets))
-    found.counts = counts if found.counts is None else found.counts + counts
+    if not isinstance(targets, LabelSet):
+        counts = torch.bincount(labels[is_label & ~is_wrong].flatten(), minlength=kinds)
+        found.counts = counts if found.counts is None else found.counts + counts

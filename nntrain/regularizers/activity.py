@@ -52,5 +52,5 @@ class Activity(Regularizer):
         return output.abs().sum() if self._norm == "l1" else output.square().sum() / 2
 
     def _record(self, module: nn.Module, arguments: Any, output: Any) -> None:
-        if module.training:
+        if module.training and not torch.is_inference_mode_enabled():  # nothing is minimised then
             self._outputs.append(output[0] if isinstance(output, tuple) else output)

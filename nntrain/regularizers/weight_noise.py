@@ -1,37 +1,30 @@
-"""Noise on the weights."""
+"""Noise on the weights: other ones in every forward pass of training."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nntrain.matching import matching
 from nntrain.registry import regularizer
 from nntrain.regularizers import Regularizer
-from nntrain.settings import Positive
+from nntrain.settings import Positive, Share
 
+Noise = Callable[[Tensor], Tensor]  # from a parameter to what stands in its place
 Place = tuple[nn.Module, str]
 
 
-@regularizer("weight_noise")
-class WeightNoise(Regularizer):
-    """Noise on the weights in training, so that the network finds ones whose last digits do not matter.
-
-    w = w - step(gradient of the loss at w + n), n ~ N(0, deviation^2), drawn anew for every batch
-
-    To second order in n it adds deviation^2 / 2 times the sum of the loss's second derivatives by the weights.
-    Penalties and evaluation see the weights without noise. With `accumulate` each batch has noise of its own.
-    Source: Murray, Edwards, Enhanced MLP performance and fault tolerance resulting from synaptic weight noise during
-    training, 1994; Graves, Practical variational inference for neural networks, 2011, section 4.
+class InForward(Regularizer):
+    """Noise on the parameters that a pattern matches, drawn anew for every batch, in training.
 
     Settings:
-        deviation: the noise's standard deviation
         match: pattern on parameter names; by default weights, those of recurrent layers too, and not biases
     """
 
-    def __init__(self, *, deviation: Positive = 0.05, match: str = "weight") -> None:
-        self._deviation = deviation
+    def __init__(self, noise: Callable[[], Noise], *, match: str = "weight") -> None:
+        self._noise = noise()
         self._match = match
         self._places: list[tuple[Tensor, list[Place]]] = []
 
@@ -45,17 +38,58 @@ class WeightNoise(Regularizer):
 
     @contextmanager
     def during_forward(self) -> Iterator[None]:
-        """Puts w + n in the place of each w, which stays the leaf that gradients are taken by."""
+        """Puts what noise makes of each parameter in its place; it stays the leaf that gradients are taken by."""
         try:
-            for parameter, places in self._places:
-                noisy = parameter + self._deviation * torch.randn_like(parameter)
-                _put(noisy, places)
+            for _, places in self._places:
+                _put(self._noise(_now(places)), places)
             yield
         finally:
             for parameter, places in self._places:
                 _put(parameter, places)
 
 
+def _now(places: list[Place]) -> Tensor:
+    """What stands there, which other noise may have put there."""
+    module, name = places[0]
+    tensor = module._parameters[name]
+    assert tensor is not None
+    return tensor
+
+
 def _put(tensor: Tensor, places: list[Place]) -> None:
     for module, name in places:
         module._parameters[name] = tensor  # type: ignore[assignment]
+
+
+@regularizer("weight_noise", within=InForward)
+def weight_noise(*, deviation: Positive = 0.05) -> Noise:
+    """Noise added to the weights in training, so that the network finds ones whose last digits do not matter.
+
+    w = w - step(gradient of the loss at w + n), n ~ N(0, deviation^2), drawn anew for every batch
+
+    To second order in n it adds deviation^2 / 2 times the sum of the loss's second derivatives by the weights.
+    Penalties and evaluation see the weights without noise. With `accumulate` each batch has noise of its own.
+    Source: Murray, Edwards, Enhanced MLP performance and fault tolerance resulting from synaptic weight noise during
+    training, 1994; Graves, Practical variational inference for neural networks, 2011, section 4.
+
+    Settings:
+        deviation: the noise's standard deviation
+    """
+    return lambda weight: weight + deviation * torch.randn_like(weight)
+
+
+@regularizer("drop_connect", within=InForward)
+def drop_connect(*, share: Share = 0.5) -> Noise:
+    """Connections that are cut at random in training, where dropout silences whole units.
+
+    w' = m w / (1 - share), m 0 or 1 for each weight, drawn anew for every batch
+
+    With match: weight_hh it is the weight-dropped LSTM's: a state sees others through the same connections at all
+    steps, and torch's own kernels are used. Penalties and evaluation see all weights.
+    Source: Wan et al., Regularization of neural networks using DropConnect, 2013 (which draws for every example);
+    Merity, Keskar, Socher, Regularizing and optimizing LSTM language models, 2018, arXiv:1708.02182.
+
+    Settings:
+        share: how many of the weights are set to zero
+    """
+    return lambda weight: F.dropout(weight, share)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from torch import Tensor, nn
+from torch import nn
 
 from nntrain.batch import Batch
 from nntrain.loss import Counts, Loss, Objective
@@ -28,13 +28,19 @@ class Outcome:
 class Detail(Protocol):
     """A state that merges like a metric's, shown as tables."""
 
-    def measure(self, predictions: Tensor, targets: Tensor) -> Any: ...
+    def measure(self, predictions: Any, targets: Any) -> Any: ...
 
     def tables(self, state: Any) -> list[Table]: ...
 
 
 class Task(Protocol):
-    """Made for the data's targets, or for its inputs where its first parameter is called so."""
+    """Made for the data's targets, or for its inputs where its first parameter is called so.
+
+    A task may have some things more: `measured` describes what metrics measure where that is not what is asked of
+    the model (metrics called part/name are made for `measured.part(part)`, and look at that part of predictions and
+    targets by name); `more_metrics` are metrics by name that its own settings choose; `check(batch)` raises
+    UnfitError for a first batch that it cannot learn from.
+    """
 
     targets: Outputs  # what is asked of the model
     objectives: tuple[Objective, ...]

@@ -2,17 +2,19 @@
 
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.device import at_least_single
-from nntrain.loss import Counts, Loss, Objective, Term
+from nntrain.errors import UnfitError
+from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
+from nntrain.losses import LossFunction
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import NonNegative, Probability
 from nntrain.specs import Image, Reconstruction, Vector
 from nntrain.tasks import Detail, Outcome
+from nntrain.tasks.corruption import Corruption
 
 
 class Coded(NamedTuple):
@@ -26,18 +28,15 @@ class Coded(NamedTuple):
 class Autoencoding:
     """The inputs again, from a code: the model has the parts `encoder` and `decoder`; labels are not looked at.
 
-    L = sum_i loss(decoder(c_i), x_i) + sparsity |c_i|_1,  c_i = encoder(noisy x_i)
+    L = sum_i loss(decoder(c_i), x_i) + sparsity |c_i|_1,  c_i = encoder(x_i)
 
-    Noise is put on the encoder's inputs in training only, and the clean ones are to be found again (denoising);
-    the penalty draws codes towards few numbers that are not 0 (sparse). The inputs are the prepared ones.
+    The penalty draws codes towards few numbers that are not 0 (sparse). The inputs are the prepared ones.
 
-    Source: Hinton, Salakhutdinov 2006; denoising: Vincent et al., Extracting and composing robust features with
-    denoising autoencoders, 2008; sparse: Goodfellow, Bengio, Courville, Deep Learning, section 14.2.1.
+    Source: Hinton, Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006; sparse:
+    Goodfellow, Bengio, Courville, Deep Learning, section 14.2.1.
 
     Settings:
         loss: between outputs and inputs
-        noise: the deviation of normal noise that is added to each input
-        masked: the share of the inputs that is set to 0
         sparsity: how much the code's absolute values count beside the loss
     """
 
@@ -46,35 +45,33 @@ class Autoencoding:
     def __init__(
         self,
         inputs: Vector | Image,
+        corruption: Corruption | None = None,
         *,
         loss: LossSetting = "squared",
-        noise: NonNegative = 0.0,
-        masked: Probability = 0.0,
         sparsity: NonNegative = 0.0,
     ) -> None:
         self.targets = Reconstruction(inputs)
-        self.noise = noise
-        self.masked = masked
         self.sparsity = sparsity
-        self._loss = loss(self.targets)
+        self._corruption = corruption
+        self._loss: LossFunction = loss(self.targets)
         self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
         self.details: dict[str, Detail] = {}
 
     def outputs(self, model: nn.Module, batch: Batch) -> Coded:
-        return _coded(model, self._noisy(batch.inputs))
+        return _coded(model, self._corruption(batch.inputs) if self._corruption else batch.inputs)
 
     def loss(self, outputs: Coded, batch: Batch) -> Loss:
-        error = Term(self._loss(outputs.reconstruction, batch.inputs))
-        return Loss(error=error, sparsity=Term(at_least_single(outputs.code).abs().sum(), self.sparsity))
+        error = weighted(self._loss(outputs.reconstruction, batch.inputs), batch.weights)
+        size = weighted(at_least_single(outputs.code).abs(), batch.weights)
+        return Loss(error=Term(error), sparsity=Term(size, self.sparsity))
 
     def counts(self, batch: Batch) -> Counts:
-        return dict.fromkeys(("error", "sparsity"), len(batch.inputs))
+        return dict.fromkeys(("error", "sparsity"), examples_of(batch))
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
-        outputs = _coded(model, batch.inputs)
-        return Outcome(
-            at_least_single(outputs.reconstruction), batch.inputs, self.loss(outputs, batch), self.counts(batch)
-        )
+        outputs = _coded(model, self._given(batch.inputs))
+        predictions = self._predicted(at_least_single(outputs.reconstruction))
+        return Outcome(predictions, batch.inputs, self.loss(outputs, batch), self.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The reconstruction of each example, flat."""
@@ -84,10 +81,51 @@ class Autoencoding:
         """Nothing is known of it: inputs have any size."""
         return None
 
-    def _noisy(self, inputs: Tensor) -> Tensor:
-        if self.noise:
-            inputs = inputs + self.noise * torch.randn_like(inputs)
-        return inputs * (torch.rand_like(inputs) >= self.masked) if self.masked else inputs
+    def check(self, batch: Batch) -> None:
+        """UnfitError where the loss takes probabilities and the inputs are none."""
+        low, high = (float(limit) for limit in batch.inputs.aminmax())
+        if hasattr(self._loss, "predicted") and not 0 <= low <= high <= 1:
+            found = f"it takes inputs from 0 to 1, but these are from {low:.3g} to {high:.3g}"
+            raise UnfitError(f"{found}; write data.standardize: false, or another loss", "loss")
+
+    def _given(self, inputs: Tensor) -> Tensor:
+        """What the model is given in evaluation."""
+        return self._corruption.always_alike(inputs) if self._corruption else inputs
+
+    def _predicted(self, outputs: Tensor) -> Tensor:
+        """The reconstructions that outputs stand for."""
+        predicted = getattr(self._loss, "predicted", None)
+        return outputs if predicted is None else predicted(outputs)
+
+
+@task("denoising")
+def denoising(
+    inputs: Vector | Image,
+    *,
+    loss: LossSetting = "squared",
+    noise: NonNegative = 0.3,
+    masked: Probability = 0.0,
+    sparsity: NonNegative = 0.0,
+) -> Autoencoding:
+    """The clean inputs from noisy ones, by way of a code: what is learned must know what inputs look like.
+
+    L = sum_i loss(decoder(c_i), x_i) + sparsity |c_i|_1,  c_i = encoder((x_i + noise n) m), n normal, m 0 or 1
+
+    Noise is drawn anew in every step; in evaluation every example has the same noise each time, and
+    reconstruction_error is between clean inputs and what is made of the noisy ones.
+
+    Source: Vincent, Larochelle, Bengio, Manzagol, Extracting and composing robust features with denoising
+    autoencoders, 2008.
+
+    Settings:
+        loss: between outputs and clean inputs
+        noise: the deviation of normal noise that is added to each input
+        masked: the share of the inputs that is set to 0
+        sparsity: how much the code's absolute values count beside the loss
+    """
+    if noise == 0 and masked == 0:
+        raise UnfitError("without noise and masked inputs it is the task autoencoding; take that", "noise")
+    return Autoencoding(inputs, Corruption(noise, masked), loss=loss, sparsity=sparsity)
 
 
 def _coded(model: Any, inputs: Tensor) -> Coded:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nntrain.batch import Batch
 from nntrain.device import at_least_single
-from nntrain.loss import Counts, Loss, Objective, Term
+from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.registry import task
 from nntrain.settings import Count
 from nntrain.specs import Image, Samples, Vector
@@ -53,13 +53,13 @@ class AdversarialGame:
 
     def discriminator_loss(self, outputs: tuple[Tensor, Tensor], batch: Batch) -> Loss:
         real, made = (at_least_single(logits) for logits in outputs)
-        return Loss(loss=Term(F.softplus(-real).sum() + F.softplus(made).sum()))
+        return Loss(loss=Term(weighted(F.softplus(-real) + F.softplus(made), batch.weights)))
 
     def generator_loss(self, outputs: Tensor, batch: Batch) -> Loss:
-        return Loss(loss=Term(F.softplus(-at_least_single(outputs)).sum()))
+        return Loss(loss=Term(weighted(F.softplus(-at_least_single(outputs)), batch.weights)))
 
     def counts(self, batch: Batch) -> Counts:
-        return {"loss": len(batch.inputs)}
+        return {"loss": examples_of(batch)}
 
     def evaluate(self, model: Any, batch: Batch) -> Outcome:
         samples = model.make(len(batch.inputs))

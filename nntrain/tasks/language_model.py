@@ -2,16 +2,17 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from nntrain.batch import IGNORED, Batch
+from nntrain.batch import Batch
 from nntrain.device import at_least_single
-from nntrain.loss import Counts, Loss, Objective, Term
+from nntrain.loss import Objective
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
+from nntrain.settings import Probability
 from nntrain.specs import Tokens
 from nntrain.tasks import Detail, Outcome
+from nntrain.tasks.labels import LabelLoss
 
 
 @task("language_model")
@@ -25,28 +26,26 @@ class LanguageModel:
 
     Settings:
         loss: what is minimised
+        label_smoothing: the share of a token's weight that is spread over all tokens in training (Szegedy et al.
+            2016, arXiv:1512.00567); the loss in evaluation is that against the tokens themselves
     """
 
-    def __init__(self, targets: Tokens, *, loss: LossSetting = "cross_entropy") -> None:
+    def __init__(
+        self, targets: Tokens, *, loss: LossSetting = "cross_entropy", label_smoothing: Probability = 0.0
+    ) -> None:
         self.targets = targets
-        self._loss = loss(targets)
+        self._loss = LabelLoss(loss, targets, smoothing=label_smoothing)
         per_character = ("bits_per_char",) if targets.unit in ("character", "byte") else ()
         self.metrics = ("perplexity", *per_character, "error_rate")
-        self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
+        self.objectives = (Objective("model", self.outputs, self._loss.training, self._loss.counts),)
         self.details: dict[str, Detail] = {}
 
     def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
         return model(batch.inputs)
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Loss:
-        return Loss(loss=Term(self._loss(outputs, batch.targets)))
-
-    def counts(self, batch: Batch) -> Counts:
-        return {"loss": (batch.targets != IGNORED).sum()}
-
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
         outputs = at_least_single(self.outputs(model, batch))
-        return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
+        return Outcome(outputs, batch.targets, self._loss.measured(outputs, batch), self._loss.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The most likely token after each sequence, and its probability."""
@@ -55,5 +54,4 @@ class LanguageModel:
         return [{"next": self.targets.vocabulary[token], "probability": p} for token, p in pairs]
 
     def untrained_loss(self) -> float | None:
-        """The loss of equal outputs, which an untrained network's are near: ln(vocabulary) for cross-entropy."""
-        return float(self._loss(torch.zeros(1, len(self.targets)), torch.zeros(1, dtype=torch.long)))
+        return self._loss.of_guessing()

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
-from nntrain.loss import Counts, Loss, Objective, Term
+from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.registry import task
 from nntrain.settings import Count
 from nntrain.specs import Density, Image, Vector
@@ -49,10 +49,11 @@ class ContrastiveDivergence:
         return Energies(model.free_energy(data), model.free_energy(model.fantasies(data, self.steps)))
 
     def loss(self, outputs: Energies, batch: Batch) -> Loss:
-        return Loss(loss=Term(outputs.data.sum() - outputs.samples.mean() * len(batch.inputs)))
+        data = weighted(outputs.data, batch.weights)
+        return Loss(loss=Term(data - outputs.samples.mean() * examples_of(batch)))
 
     def counts(self, batch: Batch) -> Counts:
-        return {"loss": len(batch.inputs)}
+        return {"loss": examples_of(batch)}
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
         """The predictions are the model itself, which the metrics ask how likely the inputs are."""

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from nntrain.batch import Batch
 from nntrain.device import at_least_single
 from nntrain.errors import UnfitError
-from nntrain.loss import Counts, Loss, Objective, Term
+from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
+from nntrain.losses import LossFunction
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
 from nntrain.specs import Values
@@ -34,7 +35,7 @@ class Regression:
 
     def __init__(self, targets: Values, *, loss: LossSetting = "squared", standardize: bool = True) -> None:
         self.targets = targets
-        self._loss = loss(targets)
+        self._loss: LossFunction = loss(targets)
         self._names = targets.names
         self._standardize = standardize
         self._mean = torch.tensor(targets.mean if standardize else [0.0] * len(targets))
@@ -50,10 +51,10 @@ class Regression:
             found, needed = tuple(outputs.shape), tuple(batch.targets.shape)
             raise UnfitError(f"the model's outputs are of shape {found}, but the targets are of shape {needed}")
         mean, deviation = self._scale(batch.targets.device)
-        return Loss(loss=Term(self._loss(outputs, (batch.targets - mean) / deviation)))
+        return Loss(loss=Term(weighted(self._loss(outputs, (batch.targets - mean) / deviation), batch.weights)))
 
     def counts(self, batch: Batch) -> Counts:
-        return {"loss": len(batch.targets)}
+        return {"loss": examples_of(batch)}
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
         outputs = at_least_single(self.outputs(model, batch))
@@ -65,8 +66,9 @@ class Regression:
         return [dict(zip(self._names, row, strict=True)) for row in outcome.predictions.tolist()]
 
     def untrained_loss(self) -> float | None:
-        """1, the variance of standardised targets: an untrained network's outputs are near their mean."""
-        return 1.0 if self._standardize else None
+        """The loss of putting out the mean of standardised targets that are a deviation away from it."""
+        zeros = torch.zeros(1, len(self.targets))
+        return float(self._loss(zeros, zeros + 1)) if self._standardize else None
 
     def _scale(self, device: torch.device) -> tuple[Tensor, Tensor]:
         self._mean, self._deviation = self._mean.to(device), self._deviation.to(device)

@@ -2,51 +2,58 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from nntrain.batch import IGNORED, Batch
 from nntrain.device import at_least_single
-from nntrain.loss import Counts, Loss, Objective, Term
+from nntrain.loss import Objective
 from nntrain.metrics.confusion import ConfusionMatrix
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
+from nntrain.settings import Probability
 from nntrain.specs import Tags
 from nntrain.tasks import Outcome
+from nntrain.tasks.labels import ClassWeights, LabelLoss
+from nntrain.tasks.labels import class_weights as weights_of
 
 
 @task("tagging")
 class Tagging:
     """One class for every position of a sequence (many to many): outputs are logits (batch, time, classes).
 
-    The loss is the mean over all positions that have a label, padding and other positions IGNORED.
+    L = sum_i w_i loss(z_i, t_i) / sum_i w_i over all positions i that have a label, padding and others IGNORED,
+    with w_i the weight of the sequence times that of the label's class; label smoothing as in classification.
 
     Source: Graves, Supervised Sequence Labelling with Recurrent Neural Networks, 2012, chapter 2.
 
     Settings:
         loss: what is minimised
+        label_smoothing: e, the share of a label's weight that is spread over all classes in training
+        class_weights: a weight for each class, in their order, or balanced, so that all classes count the same in
+            the training set; left out, all positions do
     """
 
     metrics = ("error_rate", "accuracy", "exact_match")
 
-    def __init__(self, targets: Tags, *, loss: LossSetting = "cross_entropy") -> None:
+    def __init__(
+        self,
+        targets: Tags,
+        *,
+        loss: LossSetting = "cross_entropy",
+        label_smoothing: Probability = 0.0,
+        class_weights: ClassWeights = None,
+    ) -> None:
         self.targets = targets
-        self._loss = loss(targets)
-        self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
+        self._loss = LabelLoss(loss, targets, weights_of(class_weights, targets), label_smoothing)
+        self.objectives = (Objective("model", self.outputs, self._loss.training, self._loss.counts),)
         self.details = {"confusion": ConfusionMatrix(targets)}
 
     def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
         return model(batch.inputs)
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Loss:
-        return Loss(loss=Term(self._loss(outputs, batch.targets)))
-
-    def counts(self, batch: Batch) -> Counts:
-        return {"loss": (batch.targets != IGNORED).sum()}
-
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
         outputs = at_least_single(self.outputs(model, batch))
-        return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
+        return Outcome(outputs, batch.targets, self._loss.measured(outputs, batch), self._loss.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The most likely class of every position that has a label."""
@@ -54,5 +61,4 @@ class Tagging:
         return [{"tags": [self.targets.names[c] for c in row[labelled].tolist()]} for row, labelled in found]
 
     def untrained_loss(self) -> float | None:
-        """The loss of equal outputs, which an untrained network's are near: ln(classes) for cross-entropy."""
-        return float(self._loss(torch.zeros(1, len(self.targets)), torch.zeros(1, dtype=torch.long)))
+        return self._loss.of_guessing()

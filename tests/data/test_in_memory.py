@@ -343,3 +343,27 @@ def test_real_sets_are_what_they_say(load: Any) -> None:
 def test_digits_are_pixels_from_0_to_1() -> None:
     inputs = part(raw(digits()), "train").inputs
     assert (inputs.min(), inputs.max()) == (0, 1)
+
+
+def test_the_training_examples_of_each_class_are_counted() -> None:
+    data = made(numbered())
+    counts = torch.bincount(part(data, "train").targets, minlength=len(data.targets))
+    assert data.learned.targets.counts == data.targets.counts == tuple(counts.tolist())
+    assert made(numbered(), data.learned).targets.counts == data.targets.counts
+
+
+def test_weights_of_examples_go_where_the_examples_go() -> None:
+    source = numbered()
+    weights = source.train.inputs[:, 0] + 1
+    weighted = replace(source, train=replace(source.train, weights=weights))
+    data, plain = raw(weighted), raw(source)
+    for name in PARTS:
+        found = part(data, name)
+        torch.testing.assert_close(found.weights, found.inputs[:, 0] + 1)
+        assert torch.equal(torch.cat([batch.weights for batch in found.in_order()]), found.weights)
+        sample = found.sample(3, 0)
+        torch.testing.assert_close(sample.weights, sample.inputs[:, 0] + 1)
+        assert part(plain, name).weights is None
+        assert all(batch.weights is None for batch in part(plain, name).in_order())
+    (batch,) = next(data.train.stream([[torch.tensor([4, 2])]]))
+    torch.testing.assert_close(batch.weights, batch.inputs[:, 0] + 1)

@@ -10,12 +10,15 @@ from torch import nn
 from nntrain.batch import Batch
 from nntrain.coders.convolutional import convolutional
 from nntrain.coders.dense import dense
+from nntrain.errors import UnfitError
+from nntrain.losses.binary_cross_entropy import BinaryCrossEntropy
 from nntrain.losses.squared import Squared
 from nntrain.metrics.reconstruction import ReconstructionError
 from nntrain.models.autoencoder import Autoencoder
 from nntrain.network import parameter_count
 from nntrain.specs import Image, Reconstruction, Vector
-from nntrain.tasks.autoencoding import Autoencoding
+from nntrain.tasks.autoencoding import Autoencoding, denoising
+from nntrain.tasks.corruption import Corruption
 
 
 def autoencoder(inputs: Vector | Image, **settings: Any) -> Autoencoder:
@@ -104,21 +107,43 @@ def test_the_loss_is_the_squared_error_and_the_codes_size() -> None:
     torch.testing.assert_close(loss, expected)
 
 
-def test_noise_is_put_on_in_training_only_and_the_clean_inputs_are_to_be_found() -> None:
+def test_clean_inputs_are_to_be_found_from_noisy_ones() -> None:
     seen: list[torch.Tensor] = []
     net, x = autoencoder(Vector(6), code=2), torch.ones(2000, 6)
     net.encoder.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     batch = Batch(x, torch.zeros(2000))
-    noisy = task(noise=0.5, masked=0.25)
+    noisy = denoising(Vector(6), loss=Squared, noise=0.5, masked=0.25)
     outputs = noisy.outputs(net, batch)
     assert (seen[0] == 0).double().mean().item() == pytest.approx(0.25, abs=0.02)
     kept = seen[0][seen[0] != 0]
     assert (kept.mean().item(), kept.std().item()) == pytest.approx((1.0, 0.5), abs=0.03)
     loss = noisy.loss(outputs, batch)["error"].sum
     torch.testing.assert_close(loss, (outputs.reconstruction - x).square().mean(dim=1).sum())
-    outcome = noisy.evaluate(net, batch)
-    assert torch.equal(seen[1], x)
-    assert torch.equal(outcome.targets, x)
+    noisy.outputs(net, batch)
+    assert not torch.equal(seen[1], seen[0])  # drawn anew
+    assert torch.equal(noisy.evaluate(net, batch).targets, x)
+
+
+def test_the_noise_of_evaluation_is_an_examples_own() -> None:
+    """Whatever batch it is in and however often it is measured; different examples have different noise."""
+    corruption, x = Corruption(0.5, 0.25), torch.randn(2000, 6)
+    noisy = corruption.always_alike(x)
+    assert torch.equal(noisy, torch.cat([Corruption(0.5, 0.25).always_alike(part) for part in x.split(7)]))
+    assert (noisy == 0).double().mean().item() == pytest.approx(0.25, abs=0.02)
+    added = (noisy - x)[noisy != 0]
+    assert (added.mean().item(), added.std().item()) == pytest.approx((0.0, 0.5), abs=0.05)
+    assert len((noisy - x).round(decimals=4).unique(dim=0)) > 200
+
+
+def test_cross_entropy_of_reconstructions_is_of_the_sigmoids_of_the_outputs() -> None:
+    net, x = autoencoder(Vector(6), code=2), torch.rand(4, 6)
+    batch, binary = Batch(x, torch.zeros(4)), task(loss=BinaryCrossEntropy)
+    p = torch.sigmoid(net(x))
+    expected = -(x * p.log() + (1 - x) * (1 - p).log()).mean()
+    torch.testing.assert_close(binary.loss(binary.outputs(net, batch), batch).over(binary.counts(batch)), expected)
+    torch.testing.assert_close(binary.evaluate(net, batch).predictions, p)
+    with pytest.raises(UnfitError, match="from 0 to 1"):
+        binary.check(Batch(x * 2, torch.zeros(4)))
 
 
 def test_reconstruction_error() -> None:

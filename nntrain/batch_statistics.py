@@ -1,0 +1,87 @@
+"""The running means and variances of batch normalisation, estimated anew for weights that no step has made."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from nntrain.data import Split
+from nntrain.data.order import Order
+from nntrain.device import Device, python_state, restore_python
+from nntrain.loss import Objective
+
+
+@dataclass(frozen=True)
+class BatchStatistics:
+    """Those of a model, and what they are estimated with: the batches of the first epoch, as they are trained with.
+
+    Layers whose parameters are frozen have theirs from elsewhere, and keep them.
+    """
+
+    model: nn.Module
+    objectives: Sequence[Objective]
+    train: Split
+    order: Order
+    device: Device
+    seed: int
+
+    def buffers(self) -> dict[str, Tensor]:
+        """The statistics by their names in the model; none where it has no batch normalisation."""
+        return {
+            f"{name}.{key}" if name else key: buffer
+            for name, layer in self._layers().items()
+            if not _is_frozen(layer)
+            for key, buffer in layer.named_buffers()
+        }
+
+    @torch.inference_mode()
+    def estimate(self, batches: int) -> None:
+        """Puts the means over so many training batches in their place; no other buffer or generator changes.
+
+        Source: Izmailov et al. 2018, arXiv:1803.05407, section 3.2; torch.optim.swa_utils.update_bn.
+        """
+        updates = self.train.stream(self.order.updates(0, self.device.torch))
+        with self._alone_changing():
+            for batch in islice(chain.from_iterable(updates), batches):
+                for objective in self.objectives:
+                    with self.device.precision():
+                        objective.outputs(self.model, batch)
+
+    def _layers(self) -> dict[str, _BatchNorm]:
+        return {name: module for name, module in self.model.named_modules() if isinstance(module, _BatchNorm)}
+
+    @contextmanager
+    def _alone_changing(self) -> Iterator[None]:
+        """Lets passes forward, in training mode, change the statistics to cumulative means, and leave nothing else."""
+        own = {id(buffer) for buffer in self.buffers().values()}
+        others = [(buffer, buffer.clone()) for buffer in self.model.buffers() if id(buffer) not in own]
+        noise, python, was_training = self.device.noise(), python_state(), self.model.training
+        layers = list(self._layers().values())
+        momenta = [layer.momentum for layer in layers]
+        self.model.train()
+        for layer in layers:
+            layer.momentum = None  # torch's word for a cumulative mean
+            if _is_frozen(layer):
+                layer.eval()
+            else:
+                layer.reset_running_stats()
+        self.device.seed(self.seed, 3)
+        try:
+            yield
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
+            for buffer, before in others:
+                buffer.copy_(before)
+            self.model.train(was_training)
+            self.device.repeat(noise)
+            restore_python(python)
+
+
+def _is_frozen(layer: nn.Module) -> bool:
+    parameters = list(layer.parameters(recurse=False))
+    return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)

@@ -1,0 +1,58 @@
+"""What data looks like: the kinds of inputs and targets, which models, losses and metrics declare to take.
+
+A description travels in the checkpoint as JSON, so that a trained model can be used without its training data.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from nntrain.specs.inputs import Graphs, Image, Inputs, Nodes, Pairs, Series, Tokens, Vector, Video
+from nntrain.specs.outputs import Density, Embedding, Reconstruction, Samples
+from nntrain.specs.targets import Classes, LabelSet, Links, Several, Tags, Transcripts, Values
+
+Targets = Classes | LabelSet | Tags | Tokens | Transcripts | Values | Links | Several
+PerExample = Classes | LabelSet | Values | Several | Embedding  # what is put out once for each example
+Headed = PerExample | Tags | Tokens  # what a head can be put on a body for
+Outputs = Targets | Embedding | Reconstruction | Density | Samples  # what a task asks of a model
+Labels = Classes | Tags | Tokens  # targets that are one of several names
+_KINDS = (
+    *(Vector, Image, Video, Series, Tokens, Pairs, Nodes, Graphs),
+    *(Classes, LabelSet, Tags, Transcripts, Values, Links, Several),
+)
+_TYPES: dict[str, Any] = {cls.__name__: cls for cls in _KINDS}
+# Lengths, and what is known of the training set.
+_MAY_DIFFER = {"length", "source_length", "target_length", "mean", "deviation", "counts", "known"}
+
+__all__ = [
+    "Classes", "Density", "Embedding", "Graphs", "Headed", "Image", "Inputs", "LabelSet", "Labels", "Links", "Nodes",
+    "Outputs", "Pairs", "PerExample", "Reconstruction", "Samples", "Series", "Several", "Tags", "Targets", "Tokens",
+    "Transcripts", "Values", "Vector", "Video", "are_alike", "from_json", "to_json",
+]  # fmt: skip
+
+
+def are_alike(one: Inputs | Targets, other: Inputs | Targets) -> bool:
+    """Whether a model made for one can be used on the other: the same but for what `_MAY_DIFFER` names."""
+    return _essence(to_json(one)) == _essence(to_json(other))
+
+
+def _essence(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _essence(inner) for key, inner in value.items() if key not in _MAY_DIFFER}
+    return [_essence(inner) for inner in value] if isinstance(value, list) else value
+
+
+def to_json(spec: Inputs | Targets) -> dict[str, Any]:
+    fields = {"type": type(spec).__name__, **asdict(spec)}
+    return {**fields, "parts": [to_json(part) for part in spec.parts]} if isinstance(spec, Several) else fields
+
+
+def from_json(fields: dict[str, Any]) -> Any:
+    """The description that `to_json` wrote; KeyError or TypeError for anything else."""
+    values = {k: _from_json(v) for k, v in fields.items() if k != "type"}
+    return _TYPES[fields["type"]](**values)
+
+
+def _from_json(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return tuple(from_json(entry) if isinstance(entry, dict) else entry for entry in value)

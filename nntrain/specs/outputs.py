@@ -1,0 +1,54 @@
+"""What a model is asked for where that is not the targets."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nntrain.specs.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What a model gives that places each example among others: a vector of `size` numbers."""
+
+    size: int
+    plural: ClassVar[str] = "embeddings (task: link_prediction, contrastive)"
+    per_position: ClassVar[bool] = False
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __str__(self) -> str:
+        return f"embeddings of {self.size} numbers"
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a model gives that is to put out its inputs again: a tensor of their shape."""
+
+    inputs: Inputs
+    plural: ClassVar[str] = "reconstructions (task: autoencoding)"
+
+    def __str__(self) -> str:
+        return f"reconstructions of {self.inputs}"
+
+
+@dataclass(frozen=True)
+class Density:
+    """What a model is that knows how likely inputs are."""
+
+    inputs: Inputs
+    plural: ClassVar[str] = "densities (task: rbm)"
+
+    def __str__(self) -> str:
+        return f"densities of {self.inputs}"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a model gives that makes new examples like its inputs."""
+
+    inputs: Inputs
+    plural: ClassVar[str] = "samples (task: gan)"
+
+    def __str__(self) -> str:
+        return f"samples of {self.inputs}"
