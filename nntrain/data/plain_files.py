@@ -10,11 +10,12 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED, Pair, Sequences
 from nntrain.errors import UserError
-from nntrain.specs import Image, Inputs, LabelSet, Pairs, Several, Targets, Tokens, Transcripts, Values
+from nntrain.specs import Image, Inputs, LabelSet, Pairs, Several, Targets, Tokens, Transcripts, Values, Vector
 
 # What reads files for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
 READERS: dict[type, str] = {
     Image: "nntrain.data.image_files",
+    Vector: "nntrain.data.vector_files",
     Tokens: "nntrain.data.symbols",
     Pairs: "nntrain.data.symbols",
 }
