@@ -53,7 +53,7 @@ class Course:
         trainer, self._trainer = self._trainer, None
         assert trainer is not None
         run, past, stage = trainer.run, trainer.passed(status), trainer.parts.stage + 1
-        weights = trainer.parts.model.state_dict()
+        weights = {**trainer.parts.model.state_dict(), **trainer.parts.average.state()}  # as the stage was evaluated
         del trainer
         self._trainer = Trainer(self._stages.parts(stage, weights), run, None, past)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -10,6 +9,8 @@ from torch import Generator, Tensor
 from nntrain.batch import Sequences
 from nntrain.forms.decoder import Decoder
 from nntrain.network import Network
+
+Following = Callable[[Tensor, Tensor], Tensor]  # logits (batch, vocabulary) after a text, and what of it is new
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,9 @@ class Sampling:
         likely, tokens = likely[:, : self.top_k], tokens[:, : self.top_k]
         chances = likely.softmax(dim=-1)
         reached = chances.cumsum(dim=-1) - chances  # by the more likely tokens: 0 for the first, which so is kept
-        drawn = torch.multinomial(chances.masked_fill(reached >= self.top_p, 0), 1, generator=generator)
+        drawn = torch.multinomial(
+            chances.masked_fill((reached >= self.top_p) & (reached > 0), 0), 1, generator=generator
+        )
         return tokens.gather(1, drawn).squeeze(1)
 
 
@@ -44,44 +47,44 @@ def generate(
     length: int,
     sampling: Sampling = Sampling(),
     generator: Generator | None = None,
-    context: int = 128,
+    context: int | None = None,
 ) -> Tensor:
     """A prompt (batch, time), at least one token long, and `length` tokens more, by a language model in eval mode.
 
-    A decoder keeps keys and values of what it has seen, so that each step computes one position; where the text grows
-    longer than the sequences of the training, it goes on from the last half of what it can see. Any other model reads
-    the last `context` tokens anew at each step.
+    Where the text grows longer than the sequences of the training, a decoder goes on from the last half of what it
+    can see; another network sees the last `context` tokens at every step, or all of them.
     """
-    see: Callable[[Tensor], Tensor] = (
-        _Cached(model) if isinstance(model.body, Decoder) else partial(_anew, model, context)
-    )
-    text = prompt
+    following = _cached(model, model.body) if isinstance(model.body, Decoder) else _anew(model, context)
+    text = fresh = prompt
     for _ in range(length):
-        text = torch.cat((text, sampling.draw(see(text), generator).unsqueeze(1)), dim=1)
+        fresh = sampling.draw(following(text, fresh), generator).unsqueeze(1)
+        text = torch.cat((text, fresh), dim=1)
     return text
 
 
-class _Cached:
-    """The logits (batch, vocabulary) of the token after a text that grows, by a decoder."""
+def _cached(model: Network, body: Decoder) -> Following:
+    """Keys and values of what was seen are kept, so that each step computes one position."""
+    caches = body.new_caches()
 
-    def __init__(self, model: Network) -> None:
-        assert isinstance(model.body, Decoder)
-        self._body, self._head = model.body, model.head
-        self._caches = self._body.new_caches()
-        self._seen = 0
+    def following(text: Tensor, fresh: Tensor) -> Tensor:
+        nonlocal caches
+        if text is fresh:
+            fresh = text[:, -body.context :]
+        elif caches[0].length + fresh.shape[1] > body.context:
+            fresh, caches = text[:, -max(1, body.context // 2) :], body.new_caches()
+        return model.head(body(Sequences(fresh), caches)[:, -1])
 
-    def __call__(self, text: Tensor) -> Tensor:
-        context = self._body.context
-        fresh = text[:, max(self._seen, text.shape[1] - context) :]
-        if self._caches[0].length + fresh.shape[1] > context:
-            fresh, self._caches = text[:, -max(1, context // 2) :], self._body.new_caches()
-        self._seen = text.shape[1]
-        return self._head(self._body(Sequences(fresh), self._caches)[:, -1])
+    return following
 
 
-def _anew(model: Network, context: int, text: Tensor) -> Tensor:
-    """As `_Cached`, by any language model."""
-    logits = model(Sequences(text[:, -context:]))
-    if logits.dim() != 3:
-        raise TypeError(f"only a language model goes on with a text, not {type(model.body).__name__} for other targets")
-    return logits[:, -1]
+def _anew(model: Network, context: int | None) -> Following:
+    """All that the network sees is computed at every step."""
+
+    def following(text: Tensor, fresh: Tensor) -> Tensor:
+        logits: Tensor = model(Sequences(text if context is None else text[:, -context:]))
+        if logits.dim() != 3:
+            name = type(model.body).__name__
+            raise TypeError(f"only a language model goes on with a text, not {name} for other targets")
+        return logits[:, -1]
+
+    return following

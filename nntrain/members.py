@@ -13,10 +13,9 @@ from nntrain.config import differences
 from nntrain.data import Learned
 from nntrain.errors import UserError
 from nntrain.measure import trained
-from nntrain.run import Run
+from nntrain.run import ENDED, Run
 
 Say = Callable[[str], None]
-ENDED_WELL = ("finished", "stopped_early")
 ONLY_IN_TRAINING = ("batch_size", "augment", "mix", "keep", "root")  # what evaluated examples do not depend on
 
 
@@ -71,7 +70,7 @@ def _runs_of(place: Path, say: Say) -> list[Path]:
     except (OSError, ValueError, KeyError, TypeError):
         return [place]
     found = [place / Path(run).name for run in runs]  # also where the folder was moved
-    unwell = {run: Run(run).summary_status() for run in found if Run(run).summary_status() not in ENDED_WELL}
+    unwell = {run: Run(run).summary_status() for run in found if Run(run).summary_status() not in ENDED}
     for run, status in unwell.items():
         say(f"{run} is left out: {status or 'it has not ended'}")
     return [run for run in found if run not in unwell]

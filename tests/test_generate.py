@@ -84,15 +84,22 @@ def test_the_same_generator_draws_the_same_text() -> None:
     assert not torch.equal(texts[0], texts[2])
 
 
-def test_a_network_that_keeps_nothing_reads_the_last_tokens_anew() -> None:
-    torch.manual_seed(0)
-    body = made("model", {"type": "lstm", "hidden": 8}, TOKENS, TOKENS)
-    net, text = Network(body, head_for(TOKENS, body)).eval(), torch.tensor([[0, 1, 2]])
-    found = generate(net, text, 9, GREEDY, context=5)
-    for end in range(3, 12):
-        assert found[0, end] == net(Sequences(found[:, max(0, end - 5) : end]))[0, -1].argmax(), end
-
-
 def test_only_a_language_model_goes_on_with_a_text() -> None:
     with pytest.raises(TypeError, match="only a language model"):
         generate(transformer(TOKENS, Classes(("a", "b")), "encoder"), torch.zeros(1, 1, dtype=torch.long), 1)
+
+
+@pytest.mark.parametrize("context", [None, 4])
+def test_a_recurrent_network_goes_on_with_a_text_too(context: int | None) -> None:
+    torch.manual_seed(0)
+    body = made("model", {"type": "gru", "hidden": 16}, TOKENS, TOKENS)
+    net, text = Network(body, head_for(TOKENS, body)).eval(), torch.tensor([[0, 1, 2, 3, 4, 5], [6, 5, 4, 3, 2, 1]])
+    found = generate(net, text, 20, GREEDY, context=context)
+    for _ in range(20):
+        seen = text if context is None else text[:, -context:]
+        text = torch.cat((text, net(Sequences(seen))[:, -1:].argmax(dim=-1)), dim=1)
+    assert torch.equal(found, text)
+
+
+def test_no_token_is_too_likely_for_the_smallest_top_p() -> None:
+    assert drawn(Sampling(top_p=0.0)).tolist() == [0, 1, 0, 0]

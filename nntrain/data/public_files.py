@@ -1,7 +1,7 @@
 """Files of public repositories: where they lie already, else downloaded and checked."""
 
 from collections.abc import Mapping
-from hashlib import sha1
+from hashlib import md5, sha1
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -14,7 +14,7 @@ SECONDS = 60  # without an answer, after which a download is given up
 def found_or_downloaded(
     name: str, folder: str, files: Mapping[str, str], url: str, size: str, root: str | None
 ) -> Path:
-    """The folder with a set's files (name -> the id that git has for its content).
+    """The folder with a set's files (name -> the id that git has for its content, or its MD5 after `md5:`).
 
     Looked for under `data.root` and the usual places; else downloaded from below `url`, one by one.
     """
@@ -25,8 +25,8 @@ def found_or_downloaded(
         raise UnfitError(f"{root} holds no {folder} with the files of {name}", "root")
     target = download_folder(name, size) / folder
     try:
-        for file, git_id in files.items():
-            _download(f"{url}/{file}", target / file, git_id)
+        for file, checksum in files.items():
+            _download(f"{url}/{file}", target / file, checksum)
     except OSError as error:
         reason = str(getattr(error, "reason", error)) or type(error).__name__
         raise UserError(
@@ -36,11 +36,14 @@ def found_or_downloaded(
     return target
 
 
-def _download(url: str, target: Path, git_id: str) -> None:
+def _download(url: str, target: Path, checksum: str) -> None:
     """Writes the file whole, or not at all; OSError where its content is not what it should be."""
     with urlopen(url, timeout=SECONDS) as answer:
         content = answer.read()
-    if git_id_of(content) != git_id:
+    found = (
+        f"md5:{md5(content, usedforsecurity=False).hexdigest()}" if checksum.startswith("md5:") else git_id_of(content)
+    )
+    if found != checksum:
         raise OSError(f"{url} has changed: its content is not the published one")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nntrain import tokenizers
 from nntrain.batch import IGNORED, Batch, GraphBatch, GraphNodes, Pair, Sequences, each
 from nntrain.specs import (
     Classes,
@@ -71,12 +72,12 @@ def _target(target: Tensor, spec: Targets) -> str:
 def _said(numbers: Tensor, names: tuple[str, ...], unit: str) -> str:
     """The first tokens as text; of letters as Python writes it, so that blanks are seen."""
     joined = said(numbers[: 20 * SHOWN], names, unit)
-    return repr(joined) if unit in ("character", "byte") else joined
+    return repr(joined) if unit in ("character", "byte", "piece") else joined
 
 
 def said(numbers: Tensor, names: tuple[str, ...], unit: str) -> str:
     """Tokens as text; letters stand side by side."""
-    return ("" if unit in ("character", "byte") else " ").join(names[n] for n in numbers.tolist())
+    return tokenizers.text_of([names[n] for n in numbers.tolist()], unit)
 
 
 def _numbers(values: Tensor) -> str:
