@@ -110,6 +110,7 @@ class EventFile:
 
 def _value(sample: "Sample") -> Any:
     """A picture or text as TensorBoard keeps it."""
+    import numpy as np
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.text.metadata import create_summary_metadata
     from tensorboard.util.tensor_util import make_tensor_proto
@@ -121,7 +122,7 @@ def _value(sample: "Sample") -> Any:
         image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
         return Summary.Value(tag=sample.name, image=image)
     metadata = create_summary_metadata(display_name=sample.name, description="")
-    tensor = make_tensor_proto([sample.markdown.encode()], dtype=object)
+    tensor = make_tensor_proto([sample.markdown.encode()], dtype=np.object_)  # it does not know `object`
     return Summary.Value(tag=sample.name, tensor=tensor, metadata=metadata)
 
 
