@@ -10,6 +10,7 @@ from nntrain.assemble import Trained
 from nntrain.batch import Batch
 from nntrain.data import Dataset
 from nntrain.data.text import Blocks
+from nntrain.errors import UserError
 from nntrain.generate import Sampling, generate
 from nntrain.network import Network
 from nntrain.predict import Answer, Row
@@ -39,8 +40,8 @@ def translates(parts: Trained) -> bool:
 
 def continuation(parts: Trained, writing: Writing) -> Answer:
     """How each prompt of a batch goes on."""
-    inputs, model = parts.data.inputs, parts.model
-    assert isinstance(inputs, Tokens) and isinstance(model, Network)
+    inputs, model = parts.data.inputs, _network(parts)
+    assert isinstance(inputs, Tokens)
 
     def answer(batch: Batch) -> list[Row]:
         prompt = batch.inputs.values
@@ -53,8 +54,7 @@ def continuation(parts: Trained, writing: Writing) -> Answer:
 
 def translation(parts: Trained) -> Answer:
     """The translation of each source of a batch."""
-    model = parts.model
-    assert isinstance(model, Network)
+    model = _network(parts)
 
     def answer(batch: Batch) -> list[Row]:
         values, lengths = translate(model, batch.inputs.source)
@@ -72,6 +72,12 @@ def said(data: Dataset, numbers: Sequence[int]) -> str:
         return vocabulary.text(numbers)
     assert isinstance(data.targets, Tokens)
     return joined([data.targets.vocabulary[number] for number in numbers], data.targets.unit)
+
+
+def _network(parts: Trained) -> Network:
+    if not isinstance(parts.model, Network):
+        raise UserError("models together do not write, token by token; take one of them, or --average weights")
+    return parts.model
 
 
 def _without_end(numbers: list[int]) -> list[int]:

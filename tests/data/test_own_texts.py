@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runs import instant_disk  # noqa: F401
+from runs import at_step, instant_disk, only_run, same_run  # noqa: F401
 
 Command = Callable[..., Any]
 Write = Callable[..., Path]
@@ -238,6 +240,32 @@ def test_what_does_not_go_together_is_refused(
     refused = command("predict", fitted["run"], *arguments)
     assert refused.status == 2
     assert message in refused.err
+
+
+def test_models_together_do_not_write(command: Command, write: Write) -> None:
+    write("one two three four " * 60, "notes.txt")
+    write(TEXT.replace("PATH", "notes.txt").replace("TOKENS", "tokenizer: byte").replace("MODEL", GPT))
+    study = command("fit", "my.yaml", "--seeds", "2", "trainer.length=2 steps", "--json").json["run"]
+    refused = command("predict", study, "--ensemble", "average", "--prompt", "one")
+    assert refused.status == 2
+    assert "models together do not write, token by token" in refused.err
+    (row,) = lines(command("predict", study, "--average", "weights", "--prompt", "one", "--length", "3").out)
+    assert row["prompt"] == "one" and len(row["continuation"]) <= 3
+
+
+@pytest.mark.parametrize("augment", ["", ", augment: [drop_tokens]"])
+def test_a_run_on_texts_that_was_stopped_ends_like_a_whole_one(
+    command: Command, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augment: str
+) -> None:
+    write("text,label\n" + "".join(f'"{text}",{label}\n' for text, label in reviews(90)), "reviews.csv")
+    sampled = TABLE.replace("batch_size: 16", f"batch_size: 8, sampler: by_length{augment}")
+    write(sampled.replace("8 epochs", "30 steps, evaluate: 6 steps, save: 7 steps"))
+    assert command("fit", "my.yaml", "--out", "whole").status == 0
+    with monkeypatch.context() as patch:
+        at_step(patch, 17, lambda: os.kill(os.getpid(), signal.SIGINT))
+        assert command("fit", "my.yaml", "--out", "parts").status == 130
+    assert command("fit", "--resume", only_run(tmp_path / "parts")).status == 0
+    same_run(only_run(tmp_path / "whole"), only_run(tmp_path / "parts"))
 
 
 BROKEN: dict[str, tuple[str, dict[str, str | bytes], str]] = {
