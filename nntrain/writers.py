@@ -121,7 +121,7 @@ def _value(sample: "Sample") -> Any:
         image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
         return Summary.Value(tag=sample.name, image=image)
     metadata = create_summary_metadata(display_name=sample.name, description="")
-    tensor = make_tensor_proto([sample.markdown.encode()], dtype=object)
+    tensor = make_tensor_proto([sample.markdown.encode()])
     return Summary.Value(tag=sample.name, tensor=tensor, metadata=metadata)
 
 
