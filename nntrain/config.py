@@ -64,6 +64,7 @@ def merge(parent: Document, child: Document, path: Path) -> None:
     theirs, ours = parent.at(path[:-1]).get(path[-1]), child.at(path)
     if isinstance(ours, dict) and isinstance(theirs, str):
         parent.expand(path)
+        parent.keys[path], parent.values[path] = child.keys[path], child.values[path]
         theirs = parent.at(path)
     if not isinstance(ours, dict) or not isinstance(theirs, dict) or _is_another(theirs, ours, path):
         parent.adopt(child, path)

@@ -1,7 +1,7 @@
 """The stages of a run: all of them checked before the first, and each made ready when its turn comes."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,8 @@ from nntrain.assemble import Parts, assemble, read, registry_of
 from nntrain.data.places import WithheldError, downloads
 from nntrain.document import ConfigError, Document, Mark, Mistake
 from nntrain.reader import Reader
-from nntrain.stages import joined, misshapen, well_shaped
+from nntrain.schema import Problem
+from nntrain.stages import joined, misshapen, rest_of, well_shaped
 
 Weights = Mapping[str, Tensor]  # parameters and buffers of a model, by name
 Look = Callable[[Parts], object]
@@ -46,24 +47,21 @@ def plan(document: Document, look: Look = lambda parts: None, reached: int | Non
 
     Each stage goes on from the untrained weights of the one before. Of several stages none stays in memory.
     """
-    documents, problems = well_shaped(document), list(misshapen(document))
-    if problems or len(documents) > 1:
-        plains = _checked(documents, document.error(problems).mistakes, look, reached)
-        return Plan(documents, joined(plains), reached)
+    documents = well_shaped(document)
+    if document.data.get("stages", []) != []:
+        return Plan(documents, joined(_checked(documents, misread(document), look, reached)), reached)
     parts = assemble(documents[0], goes_on=reached is not None)
     look(parts)
     return Plan(documents, parts.plain, reached, parts)
 
 
-def _checked(
-    documents: list[Document], known: Iterable[Mistake], look: Look, reached: int | None
-) -> list[dict[str, Any]]:
+def _checked(documents: list[Document], known: list[Mistake], look: Look, reached: int | None) -> list[dict[str, Any]]:
     """The plain configs of all stages; ConfigError where there are mistakes in them, or some are known already."""
     plains: list[dict[str, Any]] = []
     found = {mistake: mistake[0].stage or 0 for mistake in known}  # and the first stage that has them
     withheld: list[WithheldError] = []
     before: Weights | None = None
-    with downloads(allowed=not found and not any(map(_is_misread, documents))):
+    with downloads(allowed=not found):
         for stage, document in enumerate(documents):
             is_unknown = stage > 0 and before is None  # what is before it, which has mistakes
             try:
@@ -89,10 +87,17 @@ def _goes_on(stage: int, reached: int | None) -> bool:
     return reached is not None and stage <= reached
 
 
-def _is_misread(document: Document) -> bool:
+def misread(document: Document) -> list[Mistake]:
+    """What is wrong with the stages of a config as they are read, and with the rest, which may lack what they give."""
+    rest, stages = rest_of(document), well_shaped(document)
+    found = document.error([*misshapen(document), *(problem for problem in _problems(rest) if not problem.is_lack)])
+    return [*found.mistakes, *(mistake for stage in stages for mistake in stage.error(_problems(stage)).mistakes)]
+
+
+def _problems(document: Document) -> list[Problem]:
     reader = Reader(registry_of(document), document.absolute)
     read(reader, document)
-    return bool(reader.problems)
+    return reader.problems
 
 
 def _placed(message: str, mark: Mark, stage: int) -> str:

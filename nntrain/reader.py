@@ -71,7 +71,8 @@ class Reader:
         plain: dict[str, Any] = {}
         for name, setting in known.items():
             if name not in given and setting.is_required:
-                self._report(path, f"{owner} needs the setting '{name}': {describe(setting.annotation)}", on_key=True)
+                message = f"{owner} needs the setting '{name}': {describe(setting.annotation)}"
+                self.problems.append(Problem(path, message, on_key=True, is_lack=True))
                 continue
             if name not in given and setting.default is LEFT_OUT:
                 continue
@@ -160,10 +161,10 @@ class Reader:
             self._check_size(value, path)
             return value
         except ValidationError as error:
-            inner = item(annotation)
-            wrong = sorted({int(e["loc"][0]) for e in error.errors() if e["loc"]}) if inner is not None else []
-            for i in wrong:
-                self._report((*path, i), f"expected {describe(inner)}, found {show(data[i])}")
+            inner = item(annotation) or entry(annotation)
+            wrong = dict.fromkeys(e["loc"][0] for e in error.errors() if e["loc"]) if inner is not None else {}
+            for key in wrong:
+                self._report((*path, key), f"expected {describe(inner)}, found {show(data[key])}")
             if not wrong:
                 hint = _near_literal(annotation, data)
                 self._report(path, f"expected {_finite(data)}{describe(annotation)}, found {show(data)}{hint}")
@@ -183,7 +184,8 @@ class Reader:
             if nearest(key, ["type"]):
                 self._report((*path, key), f"unknown setting of {a(kind)}; did you mean 'type'?", on_key=True)
                 return
-        self._report(path, f"needs a type; there are {', '.join(self.registry.names(kind))}")
+        message = f"needs a type; there are {', '.join(self.registry.names(kind))}"
+        self.problems.append(Problem(path, message, is_lack=True))
 
     def _report(self, path: Path, message: str, on_key: bool = False) -> None:
         self.problems.append(Problem(path, message, on_key))

@@ -29,7 +29,7 @@ def stages_of(document: Document) -> list[Document]:
 def well_shaped(document: Document) -> list[Document]:
     """As `stages_of`, without what is `misshapen`, so that all else can be checked."""
     given = document.data.get("stages", [])
-    rest = document if given == [] else _without_stages(document)
+    rest = rest_of(document) if given != [] else document
     whole: list[Document] = []
     for number, entry in enumerate(given if isinstance(given, list) else []):
         rest = copy.deepcopy(rest)
@@ -77,9 +77,10 @@ def _partly(before: Any, after: Any) -> Any:
     return after
 
 
-def _without_stages(document: Document) -> Document:
+def rest_of(document: Document) -> Document:
+    """The config without its stages."""
     rest = copy.deepcopy(document)
-    del rest.data["stages"]
+    rest.data.pop("stages", None)
     rest.forget(("stages",))
     return rest
 

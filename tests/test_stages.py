@@ -403,6 +403,21 @@ def test_a_mistake_outside_of_the_stages_is_said_once(command: Command, write: W
     assert refused.err.count("momentun: unknown") == 1
 
 
+def test_a_setting_that_every_stage_changes_is_checked_all_the_same(command: Command, write: Write) -> None:
+    write("data: iris\nmodel: {type: mlp, hidden: three}\nstages: [{model: {hidden: [3]}}, {}]\n")
+    refused = command("fit", "my.yaml")
+    assert refused.status == 2
+    assert refused.err.startswith("my.yaml:2:28: model.hidden: expected a list")
+
+
+def test_the_rest_may_lack_what_the_stages_give(command: Command, write: Write) -> None:
+    write("trainer: {length: 2 steps, early_stopping: {min_change: 0.1}}\n"
+          "stages: [{data: iris, model: mlp, trainer: {early_stopping: {patience: 1 epoch}}}, {}]\n")  # fmt: skip
+    fitted = command("fit", "my.yaml", "--json")
+    assert fitted.status == 0, fitted.err
+    assert fitted.json["steps"] == 4
+
+
 def test_settings_of_stages_can_be_changed_on_the_command_line(command: Command, write: Write) -> None:
     path = write(GROWING)
     shown = command("show", "config", path, "stages.1.optimizer.lr=0.5", "stages.2.model=linear", "--json").json

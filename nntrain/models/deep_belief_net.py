@@ -69,12 +69,22 @@ class DeepBeliefNet(nn.Module):
             v = rbm.up(v)
         return v
 
+    def inputs_of(self, v: Tensor) -> Tensor:
+        """The lowest visible units' means, (batch, visible), given states of the top layer's."""
+        for rbm in reversed(self.rbms[:-1]):
+            v = rbm.down(v)
+        return v
+
+    def receptive_fields(self) -> Tensor:
+        """What each hidden unit of the top layer looks for in the inputs: W_L ... W_1, as if all units were linear."""
+        fields: Tensor = self.top.weight
+        for rbm in reversed(self.rbms[:-1]):
+            fields = fields @ rbm.weight
+        return fields
+
     def forward(self, x: Tensor) -> Tensor:
         """The lowest visible units' means after one pass up and down by probabilities, of the inputs' shape."""
-        h = self.top.up(self.below(x))
-        for rbm in reversed(self.rbms):
-            h = rbm.down(h)
-        return h.view_as(x)
+        return self.inputs_of(self.top.down(self.top.up(self.below(x)))).view_as(x)
 
     def free_energy(self, v: Tensor) -> Tensor:
         """F(v) of the top layer, for each row of what it sees, (batch,)."""

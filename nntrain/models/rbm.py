@@ -122,6 +122,14 @@ class RestrictedBoltzmannMachine(nn.Module):
         """The visible units' means given the hidden ones, (batch, visible)."""
         return self.visible.mean(self._drive(h), self.visible_bias)
 
+    def inputs_of(self, v: Tensor) -> Tensor:
+        """The inputs that visible units' states stand for, (batch, visible)."""
+        return v
+
+    def receptive_fields(self) -> Tensor:
+        """What each hidden unit looks for in the inputs, (hidden, visible)."""
+        return self.weight
+
     def forward(self, x: Tensor) -> Tensor:
         """The visible units' means after one step up and down by probabilities, of the inputs' shape."""
         return self.down(self.up(self.below(x))).view_as(x)

@@ -49,6 +49,7 @@ class StackedAutoencoder(nn.Module):
         super().__init__()
         self.shape = inputs.shape
         self.lowest_trained = len(hidden) - 1 if greedy else 0
+        self.makes_activations = self.lowest_trained > 0  # in place of inputs
         self.encoders, self.decoders = nn.ModuleList(), nn.ModuleList()
         for i, (below, above) in enumerate(pairwise([math.prod(inputs.shape), *hidden])):
             up = nn.Linear(below, above)
@@ -59,9 +60,7 @@ class StackedAutoencoder(nn.Module):
 
     def below(self, x: Tensor) -> Tensor:
         """What the trained layers see of the inputs (batch, ...): the inputs, or the layer below (batch, units)."""
-        if self.lowest_trained == 0:
-            return x
-        return self._up(x.flatten(1), 0, self.lowest_trained)
+        return self._up(x.flatten(1), 0, self.lowest_trained) if self.makes_activations else x
 
     def encoder(self, h: Tensor) -> Tensor:
         """The code (batch, code) of what the trained layers see."""
@@ -72,7 +71,13 @@ class StackedAutoencoder(nn.Module):
         h = code
         for layer in reversed(self.decoders[self.lowest_trained :]):
             h = layer(h)
-        return h.reshape(-1, *self.shape) if self.lowest_trained == 0 else h
+        return h if self.makes_activations else h.reshape(-1, *self.shape)
+
+    def inputs_of(self, h: Tensor) -> Tensor:
+        """The inputs (batch, ...) that what the trained layers see stands for."""
+        for layer in reversed(self.decoders[: self.lowest_trained]):
+            h = layer(h)
+        return h.reshape(-1, *self.shape)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decoder(self.encoder(self.below(x)))

@@ -36,7 +36,8 @@ class Autoencoding:
     L = sum_i loss(decoder(c_i), x_i) + sparsity |c_i|_1,  c_i = encoder(x_i)
 
     The penalty draws codes towards few numbers that are not 0 (sparse). The inputs are the prepared ones. Where a
-    model has a part `below`, x_i is what that makes of the inputs: the layers below those that are trained.
+    model has a part `below`, x_i is what that makes of the inputs: the layers below those that are trained; its
+    part `inputs_of` leads back.
 
     Source: Hinton, Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006; sparse:
     Goodfellow, Bengio, Courville, Deep Learning, section 14.2.1.
@@ -63,7 +64,11 @@ class Autoencoding:
         self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
         self.details: dict[str, Detail] = {}
 
-    def outputs(self, model: nn.Module, batch: Batch) -> Coded:
+    def outputs(self, model: Any, batch: Batch) -> Coded:
+        if hasattr(self._loss, "predicted") and getattr(model, "makes_activations", False):
+            raise UnfitError(
+                "it takes log-odds, but this layer's outputs are those of its activation; take squared", "loss"
+            )
         seen = _seen(model, batch.inputs)
         return _coded(model, self._corruption(seen) if self._corruption else seen, seen)
 
@@ -92,11 +97,11 @@ class Autoencoding:
     def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
         """Images above what the model makes of them, and between them the noisy ones that it is given."""
         images = images_of(batch.inputs[:COLUMNS], inputs)
-        if images is None or _is_above_others(model):
+        if images is None:
             return []
-        given = self._given(batch.inputs[:COLUMNS])
+        given = self._given(_seen(model, batch.inputs[:COLUMNS]))
         made = self._predicted(at_least_single(_coded(model, given, given).reconstruction))
-        shown = [given, made] if self._corruption else [made]
+        shown = [_inputs_of(model, part) for part in ([given, made] if self._corruption else [made])]
         others = [part for part in (images_of(each, inputs) for each in shown) if part is not None]
         return [Picture("reconstructions", sheet(torch.cat(visible(images, *others)), columns=len(images)))]
 
@@ -153,14 +158,15 @@ def denoising(
     return Autoencoding(inputs, Corruption(noise, masked), loss=loss, sparsity=sparsity)
 
 
-def _is_above_others(model: Any) -> bool:
-    """Whether what it makes again is no input, but what layers below make of one."""
-    return getattr(model, "below", None) is not None
-
-
 def _seen(model: Any, inputs: Tensor) -> Tensor:
     below = getattr(model, "below", None)
     return inputs if below is None else below(inputs)
+
+
+def _inputs_of(model: Any, seen: Tensor) -> Tensor:
+    """The inputs that such features stand for."""
+    inputs_of = getattr(model, "inputs_of", None)
+    return seen if inputs_of is None else inputs_of(seen)
 
 
 def _coded(model: Any, inputs: Tensor, original: Tensor) -> Coded:

@@ -74,8 +74,9 @@ class ContrastiveDivergence:
 
     def samples(self, model: Any, batch: Batch, inputs: Inputs) -> list[Sample]:
         """The hidden units' weights as images, and what the model makes in some steps of Gibbs sampling."""
-        made = model.fantasies(batch.inputs.flatten(1), GIBBS_STEPS)
-        shown = {"weights": images_of(model.weight[:SHOWN], inputs), "samples": images_of(made[:SHOWN], inputs)}
+        made = model.inputs_of(model.fantasies(model.below(batch.inputs), GIBBS_STEPS)[:SHOWN])
+        fields = model.receptive_fields()[:SHOWN]
+        shown = {"weights": images_of(fields, inputs), "samples": images_of(made, inputs)}
         return [Picture(name, sheet(visible(images)[0])) for name, images in shown.items() if images is not None]
 
     def untrained_loss(self) -> float | None:
