@@ -26,6 +26,7 @@ from nntrain.settings import (
     Regularizer,
     Scheduler,
     Share,
+    Stage,
     Task,
     section,
 )
@@ -91,6 +92,8 @@ class TrainerSettings:
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
         preflight: whether data and first batch are looked at for faults before the first step
+        samples: whether TensorBoard shows at every evaluation what the model makes of a few dev examples, in
+            pictures or text, where the task has something to show
         silence: the rules whose findings are not wanted, such as first_loss
     """
 
@@ -109,6 +112,7 @@ class TrainerSettings:
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None
     preflight: bool = True
+    samples: bool = True
     silence: list[Rule] = field(default_factory=list)
 
 
@@ -131,6 +135,8 @@ class Experiment:
         regularizers: penalties and constraints
         metrics: what is measured beside the task's own
         trainer: how long, how often, where
+        stages: parts of a training, one after the other: what changes from the stage before, merged over it key by
+            key; weights pass on by name and shape, while optimizer, schedule and early stopping begin anew
     """
 
     name: Name
@@ -145,3 +151,4 @@ class Experiment:
     regularizers: list[Regularizer] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    stages: list[Stage] = field(default_factory=list)

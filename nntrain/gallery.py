@@ -4,7 +4,8 @@ from nntrain.assemble import Parts, first_batch
 from nntrain.batch import Batch
 from nntrain.data.augmented import Augmented
 from nntrain.device import python_state, restore_python
-from nntrain.grid import Picture, grid
+from nntrain.grid import grid
+from nntrain.samples import Picture
 from nntrain.specs import Image
 
 MOST = 32  # examples
@@ -23,4 +24,4 @@ def augmented_examples(parts: Parts, *position: int) -> Picture | None:
     batch = first_batch(data, parts.order, parts.device)
     parts.device.repeat(noise)
     restore_python(python)
-    return grid(Batch(batch.inputs[:MOST], batch.targets[:MOST]), data.targets)
+    return Picture("examples/augmented", grid(Batch(batch.inputs[:MOST], batch.targets[:MOST]), data.targets))

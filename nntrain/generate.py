@@ -1,6 +1,8 @@
 """Text from a language model, a token at a time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -31,7 +33,8 @@ class Sampling:
         likely, tokens = likely[:, : self.top_k], tokens[:, : self.top_k]
         chances = likely.softmax(dim=-1)
         reached = chances.cumsum(dim=-1) - chances  # by the more likely tokens: 0 for the first, which so is kept
-        drawn = torch.multinomial(chances.masked_fill(reached >= self.top_p, 0), 1, generator=generator)
+        is_beyond = (reached >= self.top_p) & (reached > 0)
+        drawn = torch.multinomial(chances.masked_fill(is_beyond, 0), 1, generator=generator)
         return tokens.gather(1, drawn).squeeze(1)
 
 
@@ -42,20 +45,44 @@ def generate(
     length: int,
     sampling: Sampling = Sampling(),
     generator: Generator | None = None,
+    context: int = 128,
 ) -> Tensor:
-    """A prompt (batch, time), at least one token long, and `length` tokens more, by a decoder in eval mode.
+    """A prompt (batch, time), at least one token long, and `length` tokens more, by a language model in eval mode.
 
-    Keys and values of what was seen are kept, so that each step computes one position. Where the text grows longer
-    than the sequences of the training, the model goes on from the last half of what it can see.
+    A decoder keeps keys and values of what it has seen, so that each step computes one position; where the text grows
+    longer than the sequences of the training, it goes on from the last half of what it can see. Any other model reads
+    the last `context` tokens anew at each step.
     """
-    body = model.body
-    if not isinstance(body, Decoder):
-        raise TypeError(f"only a decoder goes on with a text, not {type(body).__name__}")
-    text, fresh, caches = prompt, prompt[:, -body.context :], body.new_caches()
+    see: Callable[[Tensor], Tensor] = (
+        _Cached(model) if isinstance(model.body, Decoder) else partial(_anew, model, context)
+    )
+    text = prompt
     for _ in range(length):
-        if caches[0].length + fresh.shape[1] > body.context:
-            fresh, caches = text[:, -max(1, body.context // 2) :], body.new_caches()
-        logits = model.head(body(Sequences(fresh), caches)[:, -1])
-        fresh = sampling.draw(logits, generator).unsqueeze(1)
-        text = torch.cat((text, fresh), dim=1)
+        text = torch.cat((text, sampling.draw(see(text), generator).unsqueeze(1)), dim=1)
     return text
+
+
+class _Cached:
+    """The logits (batch, vocabulary) of the token after a text that grows, by a decoder."""
+
+    def __init__(self, model: Network) -> None:
+        assert isinstance(model.body, Decoder)
+        self._body, self._head = model.body, model.head
+        self._caches = self._body.new_caches()
+        self._seen = 0
+
+    def __call__(self, text: Tensor) -> Tensor:
+        context = self._body.context
+        fresh = text[:, max(self._seen, text.shape[1] - context) :]
+        if self._caches[0].length + fresh.shape[1] > context:
+            fresh, self._caches = text[:, -max(1, context // 2) :], self._body.new_caches()
+        self._seen = text.shape[1]
+        return self._head(self._body(Sequences(fresh), self._caches)[:, -1])
+
+
+def _anew(model: Network, context: int, text: Tensor) -> Tensor:
+    """As `_Cached`, by any language model."""
+    logits = model(Sequences(text[:, -context:]))
+    if logits.dim() != 3:
+        raise TypeError(f"only a language model goes on with a text, not {type(model.body).__name__} for other targets")
+    return logits[:, -1]

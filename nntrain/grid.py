@@ -1,6 +1,7 @@
 """Images side by side, each above its target, as a PNG file."""
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -16,10 +17,11 @@ COLUMNS = 8
 SMALLEST = 80  # pixels: smaller images are enlarged, so that they can be seen and labelled
 LINE = 14  # pixels for a line of a label
 GAP = 4
+PAPER = (215, 215, 215)  # neither as dark nor as bright as images are
 LEAST_SHARE = 0.005  # of a class that a mixed example is said to be of
 
 
-class Picture(NamedTuple):
+class Drawn(NamedTuple):
     """A PNG file and its size in pixels."""
 
     png: bytes
@@ -27,26 +29,44 @@ class Picture(NamedTuple):
     height: int
 
 
-def grid(batch: Batch, targets: Targets) -> Picture:
+def grid(batch: Batch, targets: Targets) -> Drawn:
     """A batch of images, each channel drawn from its smallest number in the batch, dark, to its largest."""
+    images = batch.inputs[:, : 3 if batch.inputs.shape[1] >= 3 else 1].float().cpu()
+    low, high = (limit(images, dim=(0, 2, 3), keepdim=True) for limit in (torch.amin, torch.amax))
+    shares = (images - low) / torch.where(high > low, high - low, 1.0)
+    return sheet(shares, [label(target, targets) for target in batch.targets.cpu()])
+
+
+def sheet(
+    images: Tensor,
+    labels: Sequence[Sequence[str]] = (),
+    colours: Sequence[str] = (),
+    columns: int = COLUMNS,
+) -> Drawn:
+    """Images (n, 1 or 3, height, width) from 0 to 1, each above the lines of its label, in its colour, else black."""
     from PIL import Image, ImageDraw, ImageFont
 
-    pixels = _bytes(batch.inputs).numpy()
+    pixels = _bytes(images).numpy()
     factor = -(-SMALLEST // min(pixels.shape[1:3]))
     height, width = (factor * size for size in pixels.shape[1:3])
-    labels = [label(target, targets) for target in batch.targets.cpu()]
-    cell = (width + GAP, height + max(map(len, labels)) * LINE + GAP)
-    columns = min(COLUMNS, len(pixels))
-    sheet = Image.new("RGB", (columns * cell[0] + GAP, -(-len(pixels) // columns) * cell[1] + GAP), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(LINE - 3)
+    cell = (width + GAP, height + max(map(len, labels), default=0) * LINE + GAP)
+    columns = min(columns, len(pixels))
+    paper = Image.new("RGB", (columns * cell[0] + GAP, -(-len(pixels) // columns) * cell[1] + GAP), PAPER)
+    pen, font = ImageDraw.Draw(paper), ImageFont.load_default(LINE - 3)
     for i, image in enumerate(pixels):
         left, top = (GAP + number * size for number, size in zip((i % columns, i // columns), cell, strict=True))
-        sheet.paste(Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST), (left, top))
-        for number, line in enumerate(labels[i]):
-            pen.text((left, top + height + number * LINE), _cut(line, pen, font, width), "black", font)
-    content = io.BytesIO()
-    sheet.save(content, "PNG")
-    return Picture(content.getvalue(), *sheet.size)
+        paper.paste(Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST), (left, top))
+        for number, line in enumerate(labels[i] if labels else ()):
+            colour = colours[i] if colours else "black"
+            pen.text((left, top + height + number * LINE), _cut(line, pen, font, width), colour, font)
+    return _file(paper)
+
+
+def drawn(pixels: Tensor) -> Drawn:
+    """A single picture (1 or 3, height, width) from 0 to 1, pixel by pixel."""
+    from PIL import Image
+
+    return _file(Image.fromarray(_bytes(pixels.unsqueeze(0)).numpy()[0]))
 
 
 def label(target: Tensor, targets: Targets) -> list[str]:
@@ -68,8 +88,12 @@ def _cut(text: str, pen: "ImageDraw", font: Any, width: int) -> str:
 
 
 def _bytes(images: Tensor) -> Tensor:
-    """Red, green and blue from 0 to 255 (batch, height, width, 3); of other channels the first three, or the first."""
-    images = images[:, : 3 if images.shape[1] >= 3 else 1].float().cpu()
-    low, high = (limit(images, dim=(0, 2, 3), keepdim=True) for limit in (torch.amin, torch.amax))
-    shares = (images - low) / torch.where(high > low, high - low, 1.0)
-    return (shares * 255).round().to(torch.uint8).expand(-1, 3, -1, -1).movedim(1, -1).contiguous()
+    """Red, green and blue from 0 to 255 (batch, height, width, 3)."""
+    levels = (images.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+    return levels.expand(-1, 3, -1, -1).movedim(1, -1).contiguous()
+
+
+def _file(picture: Any) -> Drawn:
+    content = io.BytesIO()
+    picture.save(content, "PNG", compress_level=1)
+    return Drawn(content.getvalue(), *picture.size)

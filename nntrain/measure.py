@@ -1,15 +1,17 @@
 """What a trained model is worth: a checkpoint measured on a split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from nntrain.assemble import Parts, Trained, load_state, recall
-from nntrain.checkpoint import find_checkpoint, load
+from nntrain.checkpoint import Checkpoint, find_checkpoint, learned_of, load
 from nntrain.config import Document, override
 from nntrain.data import Split
 from nntrain.errors import UnfitError, UserError
 from nntrain.evaluate import Measured, evaluate
-from nntrain.state import learned_of
+from nntrain.stages import stages_of
+from nntrain.state import position_of
 
 
 def trained(
@@ -33,17 +35,32 @@ def trained(
     document = override(Document(str(path), config), overrides)
     for note in document.notes:
         say(note)
-    parts = recall(document, learned_of(stored), stored.facts.get("multiply_adds", 0))
+    parts = recall(_stage_of(document, stored, path), learned_of(stored), stored.facts.get("multiply_adds", 0))
     load_state(parts.model, stored.model, path)
     return path, parts
 
 
-def examples_of(parts: Parts | Trained, split: str) -> Split:
-    """A split by name; UserError where the data has none."""
+def _stage_of(document: Document, stored: Checkpoint, path: Path) -> Document:
+    """The config of the stage that a checkpoint is of."""
+    stages, number = stages_of(document), position_of(stored, path)["stage"]
+    if number >= len(stages):
+        raise UserError(f"{path} is of stages.{number}, which the config has not; leave stages as they are")
+    return stages[number]
+
+
+@contextmanager
+def refusals_of_data() -> Iterator[None]:
+    """Within it, a setting of the data that does not fit is a UserError."""
     try:
-        examples = parts.data.split(split)
+        yield
     except UnfitError as error:
         raise UserError(f"{'.'.join(map(str, ('data', *error.path)))}: {error}") from None
+
+
+def examples_of(parts: Parts | Trained, split: str) -> Split:
+    """A split by name; UserError where the data has none."""
+    with refusals_of_data():
+        examples = parts.data.split(split)
     if examples is None:
         name = parts.plain["data"]["type"]
         raise UserError(f"{name} has no {split} set; set data.split.{split}, or take --split train")

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.errors import UnfitError
-from nntrain.specs import Headed, Several
+from nntrain.schema import Component
+from nntrain.specs import Headed, Inputs, Outputs, Several
 
 
 class Network(nn.Module):
@@ -26,6 +27,19 @@ class Heads(nn.ModuleDict):
 
     def forward(self, features: Tensor) -> Tensor:
         return torch.cat([head(features) for head in self.values()], dim=1)
+
+
+def network_for(chosen: Component, inputs: Inputs, targets: Outputs) -> nn.Module:
+    """The network of a model component: one that takes `outputs` makes its own, any other is a body and gets a head.
+
+    A body that takes `targets` wants to know them for its features: whether one is needed at every position.
+    """
+    if chosen.takes("outputs"):
+        return chosen(inputs, targets)
+    if not isinstance(targets, Headed):
+        raise UnfitError(f"{chosen.name} does not make {targets}; {chosen.others(type(inputs), type(targets))}")
+    body = chosen(inputs, targets) if chosen.takes("targets") else chosen(inputs)
+    return Network(body, head_for(targets, body))
 
 
 def head_for(targets: Headed, body: nn.Module) -> nn.Module:
@@ -49,6 +63,17 @@ def head_for(targets: Headed, body: nn.Module) -> nn.Module:
     linear = nn.Linear(width, len(targets))
     nn.init.zeros_(linear.bias)
     return linear
+
+
+def keep(module: nn.Module) -> nn.Module:
+    """The module, whose weights are to stay as they are while others on top of it are trained."""
+    module.is_kept = True  # type: ignore[assignment]
+    return module.requires_grad_(False)
+
+
+def kept(model: nn.Module) -> set[Tensor]:
+    """The parameters of modules that are to be kept."""
+    return {p for module in model.modules() if getattr(module, "is_kept", False) for p in module.parameters()}
 
 
 def parameter_count(model: nn.Module) -> int:

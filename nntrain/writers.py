@@ -4,11 +4,14 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nntrain.errors import UserError
+
+if TYPE_CHECKING:  # so that this file imports no torch
+    from nntrain.samples import Projection, Sample
 
 Lengths = dict[str, int]
 _EVENTS = {part: f"{part}/events.out.tfevents.nntrain" for part in ("train", "dev")}
@@ -86,17 +89,41 @@ class EventFile:
         values = [Summary.Value(tag=tag, simple_value=number) for tag, number in numbers.items()]
         self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
 
-    def picture(self, tag: str, png: bytes, width: int, height: int, step: int) -> None:
-        """A picture in colour."""
+    def samples(self, samples: "Sequence[Sample]", step: int) -> None:
+        """Pictures and text of one moment."""
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
-        summary = Summary(value=[Summary.Value(tag=tag, image=image)])
-        self._write(Event(wall_time=time.time(), step=step, summary=summary))
+        self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=map(_value, samples))))
+
+    def bands(self, charts: Mapping[str, Sequence[str]]) -> None:
+        """Lets TensorBoard's custom scalars draw bands: by name the tags of a line, of its lower and its upper end."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from torch.utils.tensorboard.summary import custom_scalars
+
+        layout = {"mean and 95 % interval": {name: ["Margin", list(tags)] for name, tags in charts.items()}}
+        self._write(Event(wall_time=time.time(), summary=custom_scalars(layout)))  # type: ignore[no-untyped-call]
 
     def _write(self, event: Any) -> None:
         self._records.write(event.SerializeToString())
+
+
+def _value(sample: "Sample") -> Any:
+    """A picture or text as TensorBoard keeps it."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.plugins.text.metadata import create_summary_metadata
+
+    from nntrain.samples import Picture
+
+    if isinstance(sample, Picture):
+        png, width, height = sample.drawn
+        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
+        return Summary.Value(tag=sample.name, image=image)
+    metadata = create_summary_metadata(display_name=sample.name, description="")
+    tensor = TensorProto(dtype="DT_STRING", string_val=[sample.markdown.encode()])
+    tensor.tensor_shape.dim.add(size=1)
+    return Summary.Value(tag=sample.name, tensor=tensor, metadata=metadata)
 
 
 class Writers:
@@ -104,6 +131,7 @@ class Writers:
 
     def __init__(self, folder: Path, lengths: Lengths | None) -> None:
         """Checks that the records are as long as a checkpoint says; UserError where they are not."""
+        self._folder = folder
         self._journals = {path: Journal(folder / path) for path in ("metrics.jsonl", *_EVENTS.values())}
         self._lengths = lengths or {}
         for path, journal in self._journals.items():
@@ -134,9 +162,17 @@ class Writers:
         """Objective, rate and gradient norm between evaluations."""
         self._curves["train"].scalars(numbers, step)
 
-    def examples(self, png: bytes, width: int, height: int, step: int) -> None:
-        """A picture of training examples as the network gets them."""
-        self._curves["train"].picture("examples/augmented", png, width, height, step)
+    def samples(self, part: str, samples: "Sequence[Sample]", step: int) -> None:
+        """What is to be seen of the examples of a part, `train` or `dev`, at an evaluation."""
+        if samples:
+            self._curves[part].samples(samples, step)
+
+    def projection(self, part: str, projection: "Projection | None") -> None:
+        """Points for TensorBoard's projector, in place of earlier ones."""
+        if projection is not None:
+            from nntrain import projector
+
+            projector.write(self._folder / part, projection)
 
     def sync(self) -> Lengths:
         """Flushes all records to disk and returns their lengths."""

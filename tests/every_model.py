@@ -49,6 +49,12 @@ INPUTS: dict[type, tuple[Any, Callable[[], Any]]] = {
     Nodes: (Nodes(3), lambda: GraphNodes(torch.randn(6, 3), EDGES, torch.tensor([0, 2, 5]))),
     Graphs: (Graphs(3), lambda: GraphBatch(torch.randn(6, 3), EDGES, torch.tensor([2, 1, 3]))),
 }
+# What a model is tested with that does not take just any inputs of a kind.
+OWN_INPUTS: dict[str, dict[type, tuple[Any, Callable[[], Any]]]] = {
+    "entity_embedding": {
+        Vector: (Vector(7, (3, 2)), lambda: torch.cat((torch.randn(3, 2), torch.eye(3), torch.eye(3)[:, :2]), dim=1))
+    },
+}
 TARGETS: dict[type, Any] = {
     Classes: Classes(("a", "b", "c")),
     Values: Values(("y", "z"), (0.0, 0.0), (1.0, 1.0)),
@@ -133,7 +139,11 @@ class Instance:
 
     def batch(self, seed: int = 1) -> Any:
         torch.manual_seed(seed)
-        return INPUTS[type(self.inputs)][1]()
+        return inputs_of(self.name)[type(self.inputs)][1]()
+
+
+def inputs_of(name: str) -> dict[type, tuple[Any, Callable[[], Any]]]:
+    return {**INPUTS, **OWN_INPUTS.get(name, {})}
 
 
 def component(name: str, variant: int = 0) -> Component:
@@ -165,7 +175,7 @@ def _of(name: str, variant: int) -> Iterator[Instance]:
         for targets in taken[1] if len(taken) > 1 else (Classes, Values):
             if targets in ALIKE:
                 continue
-            described = INPUTS[inputs][0]
+            described = inputs_of(name)[inputs][0]
             instance = Instance(
                 name, variant, described, TARGETS[targets] if targets in TARGETS else targets(described)
             )

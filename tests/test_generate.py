@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from made import transformer
+from made import made, transformer
 
 from nntrain.batch import Sequences
 from nntrain.generate import Sampling, generate
+from nntrain.network import Network, head_for
 from nntrain.specs import Classes, Tokens
 
 TOKENS = Tokens(tuple("abcdefg"), 12)
@@ -83,6 +84,19 @@ def test_the_same_generator_draws_the_same_text() -> None:
     assert not torch.equal(texts[0], texts[2])
 
 
-def test_only_a_decoder_goes_on_with_a_text() -> None:
-    with pytest.raises(TypeError, match="only a decoder"):
+def test_a_network_that_keeps_nothing_reads_the_last_tokens_anew() -> None:
+    torch.manual_seed(0)
+    body = made("model", {"type": "lstm", "hidden": 8}, TOKENS, TOKENS)
+    net, text = Network(body, head_for(TOKENS, body)).eval(), torch.tensor([[0, 1, 2]])
+    found = generate(net, text, 9, GREEDY, context=5)
+    for end in range(3, 12):
+        assert found[0, end] == net(Sequences(found[:, max(0, end - 5) : end]))[0, -1].argmax(), end
+
+
+def test_only_a_language_model_goes_on_with_a_text() -> None:
+    with pytest.raises(TypeError, match="only a language model"):
         generate(transformer(TOKENS, Classes(("a", "b")), "encoder"), torch.zeros(1, 1, dtype=torch.long), 1)
+
+
+def test_the_most_likely_token_is_kept_whatever_top_p_is() -> None:
+    assert drawn(Sampling(top_p=0.0)).tolist() == [0, 1, 0, 0]

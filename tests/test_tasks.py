@@ -35,11 +35,11 @@ def test_label_smoothing_is_that_of_torch(smoothing: float) -> None:
 
 def test_mixed_targets_are_smoothed_like_labels() -> None:
     """t' = (1 - e) t + e / classes, linear in t."""
-    task = Classification(CLASSES, loss=CrossEntropy, label_smoothing=0.3)
+    (objective,) = Classification(CLASSES, loss=CrossEntropy, label_smoothing=0.3).objectives
     one_hot, others = F.one_hot(classes(), 3).float(), F.one_hot(classes().flip(0), 3).float()
     expected = F.cross_entropy(logits(), 0.7 * (0.6 * one_hot + 0.4 * others) + 0.1, reduction="sum")
     batch = Batch(logits(), 0.6 * one_hot + 0.4 * others)
-    assert task.loss(batch.inputs, batch)["loss"].sum.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert objective.loss(batch.inputs, batch)["loss"].sum.item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_evaluation_measures_the_loss_against_the_labels_themselves() -> None:

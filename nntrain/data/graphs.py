@@ -11,9 +11,12 @@ from torch import Tensor
 from nntrain import specs
 from nntrain.batch import Batch, GraphBatch, each
 from nntrain.data import Given, Learned, check_alike
+from nntrain.data.division import Stratified
 from nntrain.data.in_memory import EVALUATION_BYTES
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.errors import UserError
+from nntrain.samplers import Sampler, TrainingSet
+from nntrain.samplers.shuffled import Shuffled
 from nntrain.settings import Count
 
 
@@ -136,6 +139,10 @@ class WholeGraphs:
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
 
+    @property
+    def sampler(self) -> Sampler:
+        return Shuffled(TrainingSet(len(self.train), self.batch_size))
+
     def split(self, name: str) -> GraphSplit | None:
         return self._splits.get(name)
 
@@ -155,7 +162,7 @@ class WholeGraphs:
     @cached_property
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
         """The numbers of the graphs of training, dev and test set."""
-        return divide_all(self._found.classes.strata(self._found.labels), self._division)
+        return divide_all(Stratified(self._found.classes.strata(self._found.labels)), self._division)
 
     @cached_property
     def _found(self) -> LabelledGraphs:

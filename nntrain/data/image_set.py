@@ -12,14 +12,18 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import Batch
-from nntrain.data import Given, Learned, Split, check_alike, plain_files, standardization
+from nntrain.data import Given, Learned, Split, check_alike, plain_files, preparation
 from nntrain.data.augmented import Changes
 from nntrain.data.class_folders import Part
-from nntrain.data.in_memory import Examples, Parts, Source, TensorSplit, divided
+from nntrain.data.in_memory import Examples, Source, TensorSplit
 from nntrain.data.plain_files import unknown
+from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, sampled
+from nntrain.data.undivided import Parts
 from nntrain.errors import UnfitError
-from nntrain.settings import Augmentation, Count, Mixture, Share, Storage
+from nntrain.samplers import Sampler, TrainingSet
+from nntrain.settings import Augmentation, Count, Mixture, Scaling, Share, Storage
+from nntrain.settings import Sampler as SamplerSetting
 from nntrain.specs import Classes, Image
 from nntrain.storages import Kept, Pictures
 
@@ -85,17 +89,18 @@ class ImageSplit:
 class FromPictures:
     """A set of picture files, each with a class.
 
-    x' = (x - mean) / deviation, pixels x from 0 to 1, with the mean and deviation of each channel over (at most
-    4,096 of) the training set; they travel in the checkpoint. Pixels are augmented before they are standardised.
+    What prepares the pixels, numbers from 0 to 1, such as the mean and deviation of each channel, is learned of (at
+    most 4,096 of) the training set, and travels in the checkpoint. Pixels are augmented before they are prepared.
 
     Settings:
         batch_size: how many examples a batch has
-        standardize: whether each channel is standardised
+        standardize: whether each channel is standardised, true for mean 0 and deviation 1; or another scaling
         split: how the set is divided where it does not come divided
         keep: where the pictures are kept
         broken: the share of the files that may be no whole pictures; they are named and left out
         augment: random changes of training pictures, one after the other
         mix: how training examples are mixed with each other
+        sampler: in which order pictures are seen
     """
 
     def __init__(
@@ -105,54 +110,58 @@ class FromPictures:
         stored: Learned | None,
         *,
         batch_size: Count = 32,
-        standardize: bool = True,
+        standardize: bool | Scaling = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
         keep: Storage = "auto",
         broken: Share = 0.01,
         augment: list[Augmentation] = [],  # noqa: B006
         mix: Mixture | None = None,
+        sampler: SamplerSetting = "shuffled",
     ) -> None:
         self._pictures = pictures()
         self._device = device
         self._division = split
         self._keep = keep
+        self._sampler = sampler
         self._most_broken = broken
         self._standardize = standardize
         self._stored = stored
         self.batch_size = batch_size
-        if stored is not None and standardize != ("mean" in stored.tensors):
-            was = "not standardised" if standardize else "standardised"
-            raise UnfitError(f"the checkpoint's inputs were {was} in training; leave this setting out", "standardize")
-        self.learned = self._learn() if stored is None else stored
+        self.learned = self._learn() if stored is None else preparation.checked(stored, standardize)
+        self._prepare = Preparation.of(standardize, self.learned)
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
         self._changes = Changes.of(augment, mix, self.inputs, self.targets) if stored is None else Changes()
 
     @property
     def train(self) -> Split:
-        train = self._parts.train
+        train, prepare = self._parts.train(), self._prepare
         if not self._changes.augmentations:
-            return self._changes.around(self._split(train, self.learned.tensors))
-        return self._changes.around(self._split(train, {}), standardization.on(self._device, self.learned.tensors))
+            return self._changes.around(self._split(train, prepare))
+        return self._changes.around(self._split(train, prepare.without_scaling()), prepare.on(self._device))
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        train = self._parts.train()
+        return self._sampler(TrainingSet(len(train), self.batch_size, train.targets))
 
     def split(self, name: str) -> Split | None:
         if name == "train":
             return self.train
-        examples = self._parts.dev if name == "dev" else self._parts.test()
-        return self._split(examples, self.learned.tensors) if len(examples) else None
+        examples = self._parts.dev() if name == "dev" else self._parts.test()
+        return self._split(examples, self._prepare) if len(examples) else None
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
         for piece in plain_files.read(self.inputs, paths):
             if piece.inputs is None:
                 yield Given(None, piece.sources, piece.failures)
                 continue
-            inputs = standardization.apply(piece.inputs, 1.0, self.learned.tensors).to(self._device)
+            inputs = self._prepare(piece.inputs).to(self._device)
             targets = unknown(self.targets, inputs).to(self._device)
             yield Given(TensorSplit(inputs, targets, len(targets)), piece.sources, piece.failures)
 
     def describe(self) -> dict[str, Any]:
-        sizes = {
-            name: len(part) for name, part in (("train", self._parts.train), ("dev", self._parts.dev)) if len(part)
-        }
+        parts = {"train": self._parts.train(), "dev": self._parts.dev()}
+        sizes = {name: len(part) for name, part in parts.items() if len(part)}
         described = {"inputs": str(self.inputs), "targets": str(self.targets), "examples": sizes}
         return {**described, "kept": self._kept.where}
 
@@ -181,29 +190,29 @@ class FromPictures:
         examples = {name: self._numbered([i for part, i in whole if part == name]) for name in ("train", "dev", "test")}
         own = {name: partial(examples.__getitem__, name) if len(examples[name]) else None for name in ("dev", "test")}
         source = Source(listing.name, listing.size, listing.classes, examples["train"], own["test"], dev=own["dev"])
-        return divided(source, self._division)
+        return source.parts(self._division)
 
     def _numbered(self, numbers: list[int]) -> Examples:
         rows = torch.tensor(numbers, dtype=torch.long)
         return Examples(rows, self._listing.labels[rows])
 
     def _learn(self) -> Learned:
-        listing, train = self._listing, self._parts.train
-        tensors: dict[str, Tensor] = {}
-        if self._standardize:
-            some = train.inputs[sampled(len(train), SAMPLE, 0)] if len(train) > SAMPLE else train.inputs
-            pixels = torch.cat(list(self._kept.batches(torch.split(some, 256))))
-            tensors = standardization.learn(pixels.cpu(), 1 / 255)
-        return Learned(listing.size, listing.classes, tensors)
+        listing, train = self._listing, self._parts.train()
+        found = Learned(listing.size, listing.classes)
+        if self._standardize is False:  # then none is to be decoded
+            return preparation.with_scaling(found, False, torch.empty(0, 1), 1.0)
+        some = train.inputs[sampled(len(train), SAMPLE, 0)] if len(train) > SAMPLE else train.inputs
+        pixels = torch.cat(list(self._kept.batches(torch.split(some, 256))))
+        return preparation.with_scaling(found, self._standardize, pixels.cpu(), 1 / 255)
 
-    def _split(self, examples: Examples, learned: Mapping[str, Tensor]) -> ImageSplit:
-        """Examples prepared by what was learned of the training set, or by nothing."""
+    def _split(self, examples: Examples, prepare: Preparation) -> ImageSplit:
+        """Examples on the device, prepared."""
         numbers, targets = examples.inputs.to(self._device), examples.targets.to(self._device)
         channels, height, width = self._listing.size.shape
         size = max(1, EVALUATION_BYTES // (4 * channels * height * width))
 
         def ready(pixels: Tensor) -> Tensor:
-            prepared: Tensor = standardization.apply(pixels.to(self._device), 1 / 255, learned)
+            prepared: Tensor = prepare(pixels.to(self._device), 1 / 255)
             return prepared
 
         return ImageSplit(self._kept, numbers, targets, ready, size)

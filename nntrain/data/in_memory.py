@@ -8,14 +8,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from nntrain.batch import Batch, Sequences, each
-from nntrain.data import Given, Learned, Split, check_alike, plain_files, standardization
+from nntrain.batch import Batch, Sequences, each, lengths_of
+from nntrain.data import Given, Learned, Split, check_alike, plain_files, preparation
 from nntrain.data.augmented import Changes
+from nntrain.data.division import Stratified
 from nntrain.data.plain_files import Piece, unknown
-from nntrain.data.split import SplitSettings, divide_all, divide_training, sampled, thinned
-from nntrain.errors import UnfitError
-from nntrain.settings import Augmentation, Count, Mixture
-from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
+from nntrain.data.preparation import Preparation
+from nntrain.data.split import SplitSettings, divide_all, sampled
+from nntrain.data.undivided import Parts, Undivided
+from nntrain.samplers import Sampler, TrainingSet
+from nntrain.settings import Augmentation, Count, Mixture, Scaling
+from nntrain.settings import Sampler as SamplerSetting
+from nntrain.specs import Classes, Image, Pairs, Series, Targets, Tokens, Vector, Video
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
 
@@ -41,10 +45,9 @@ class Examples:
 
 @dataclass(frozen=True)
 class Source:
-    """A set as it comes: `scale` times the inputs are ordinary numbers (pixels from 0 to 1).
+    """A set whose examples are tensors as they come.
 
-    `dev` and `test` are there where the set comes with such a part; `facts` is what reading it learned from the
-    training set, such as the codes of categories, as JSON can say it.
+    `dev` and `test` are there where the set comes with such a part.
     """
 
     name: str
@@ -55,6 +58,20 @@ class Source:
     scale: float = 1.0
     dev: Callable[[], Examples] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def parts(self, split: SplitSettings) -> Parts:
+        strata = self.targets.strata(self.train.targets)
+        own = {name: part for name, part in (("dev", self.dev), ("test", self.test)) if part is not None}
+        train, dev, test = divide_all(Stratified(strata), split, self.name, own)
+        take = self.train.take
+        return Parts(lambda: take(train), own.get("dev", lambda: take(dev)), own.get("test", lambda: take(test)))
+
+    def learn(self, train: Examples) -> Learned:
+        return Learned(self.inputs, self.targets.learned_from(train.targets), facts=self.facts)
+
+    def examples(self, part: Examples, learned: Learned) -> Examples:
+        check_alike(self.name, learned, self.inputs, self.targets)
+        return part
 
 
 class TensorSplit:
@@ -116,53 +133,58 @@ def _without_needless_padding(batch: Batch) -> Batch:
 class InMemory:
     """A set held in memory, divided and prepared.
 
-    Standardisation is x' = (x - mean) / deviation with the mean and deviation of the training set, for each
-    feature of a vector or of a step in time, or each channel of an image (a deviation of 0 counts as 1); it
-    travels in the checkpoint. Images and videos are augmented as pixels from 0 to 1, before they are standardised.
+    What is learned of the training set, such as the mean and deviation of each feature of a vector or of a step in
+    time, or of each channel of an image, prepares the other parts as well, and travels in the checkpoint. Images and
+    videos are augmented as pixels from 0 to 1, before they are prepared.
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
-        standardize: whether inputs are standardised
+        standardize: whether numbers are standardised, true for mean 0 and deviation 1; or another scaling
         split: how the set is divided where it does not come divided
         augment: random changes of training inputs, one after the other
         mix: how training examples are mixed with each other
+        sampler: in which order examples are seen
     """
 
     def __init__(
         self,
-        source: Callable[[], Source],
+        source: Callable[[], Undivided],
         device: torch.device,
         stored: Learned | None,
         *,
         batch_size: Count | Literal["all"] = 32,
-        standardize: bool = True,
+        standardize: bool | Scaling = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
         augment: list[Augmentation] = [],  # noqa: B006
         mix: Mixture | None = None,
+        sampler: SamplerSetting = "shuffled",
     ) -> None:
         self._source = source
+        self._sampler = sampler
         self._device = device
         self._batch_size = batch_size
         self._standardize = standardize
         self._division = split
-        self._stored = stored
-        if stored is not None and standardize != ("mean" in stored.tensors):
-            was = "not standardised" if standardize else "standardised"
-            raise UnfitError(f"the checkpoint's inputs were {was} in training; leave this setting out", "standardize")
-        self.learned = self._learn() if stored is None else stored
-        self.inputs, self.targets = self.learned.inputs, self.learned.targets
+        self.learned = self._learn() if stored is None else preparation.checked(stored, standardize)
+        self._prepare = Preparation.of(standardize, self.learned)
+        self.inputs, self.targets = self._prepare.scaling.inputs(self.learned.tensors), self.learned.targets
         self._changes = Changes.of(augment, mix, self.inputs, self.targets) if stored is None else Changes()
 
     @cached_property
     def train(self) -> Split:
-        train = self._parts.train
-        if not (self._changes.augmentations and isinstance(self.inputs, Image | Video)):
-            return self._changes.around(self._ready(train))
-        return self._changes.around(self._ready(train, {}), standardization.on(self._device, self.learned.tensors))
+        if self._augments_pixels:
+            return self._changes.around(self._training, self._prepare.on(self._device))
+        return self._changes.around(self._training)
 
     @property
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        train = self._training
+        labels = train.targets if isinstance(self.targets, Classes) else None
+        return self._sampler(TrainingSet(len(train), self.batch_size, labels, lengths_of(train.inputs)))
 
     def split(self, name: str) -> Split | None:
         if name == "train":
@@ -170,18 +192,17 @@ class InMemory:
         if name == "dev":
             return self._dev
         test = self._parts.test()
-        return self._ready(test) if len(test) else None
+        return self._ready(test, self._prepare) if len(test) else None
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
-        for piece in plain_files.read(self.inputs, paths):
+        for piece in plain_files.read(self.learned.inputs, paths):
             yield self.prepared(piece)
 
     def prepared(self, piece: Piece) -> Given:
         """Examples from files, which are ordinary numbers already, made ready like the training set."""
         if piece.inputs is None:
             return Given(None, piece.sources, piece.failures)
-        inputs = standardization.apply(piece.inputs, 1.0, self.learned.tensors)
-        inputs = each(lambda part: part.to(self._device), inputs)
+        inputs = each(lambda part: part.to(self._device), self._prepare(piece.inputs))
         targets = unknown(self.targets, inputs).to(self._device)
         return Given(TensorSplit(inputs, targets, len(targets)), piece.sources, piece.failures)
 
@@ -190,66 +211,46 @@ class InMemory:
         sizes = {name: len(part) for name, part in parts.items() if part is not None}
         return {"inputs": str(self.inputs), "targets": str(self.targets), "examples": sizes}
 
+    @property
+    def _augments_pixels(self) -> bool:
+        return bool(self._changes.augmentations) and isinstance(self.inputs, Image | Video)
+
+    @cached_property
+    def _training(self) -> TensorSplit:
+        """The training set without changes; not scaled yet where its pixels are changed first."""
+        prepare = self._prepare.without_scaling() if self._augments_pixels else self._prepare
+        return self._ready(self._parts.train(), prepare)
+
     @cached_property
     def _dev(self) -> TensorSplit | None:
-        return self._ready(self._parts.dev) if len(self._parts.dev) else None
+        dev = self._parts.dev()
+        return self._ready(dev, self._prepare) if len(dev) else None
 
     @cached_property
-    def _read(self) -> Source:
-        """The set as it comes; UnfitError where it is not such as the checkpoint was trained on."""
-        source = self._source()
-        if self._stored is not None:
-            check_alike(source.name, self._stored, source.inputs, source.targets)
-        return source
+    def _read(self) -> Undivided:
+        return self._source()
 
     @cached_property
-    def _parts(self) -> "Parts":
-        return divided(self._read, self._division)
+    def _parts(self) -> Parts:
+        return self._read.parts(self._division)
 
     def _learn(self) -> Learned:
         """What is to be known of the training set, for it and for what comes later."""
-        source, train = self._read, self._parts.train
-        tensors = standardization.learn(train.inputs, source.scale) if self._standardize else {}
-        return Learned(source.inputs, source.targets.learned_from(train.targets), tensors, source.facts)
+        source, train = self._read, self._parts.train()
+        found = source.learn(train)
+        inputs = source.examples(train, found).inputs
+        return preparation.with_scaling(found, self._standardize, inputs, source.scale)
 
-    def _ready(self, examples: Examples, learned: Mapping[str, Tensor] | None = None) -> TensorSplit:
-        """Examples on the device, prepared by what was learned of the training set, or by something else."""
-        prepared = self.learned.tensors if learned is None else learned
-        inputs = standardization.apply(examples.inputs, self._read.scale, prepared)
+    def _ready(self, part: Any, prepare: Preparation) -> TensorSplit:
+        """A part on the device, prepared."""
+        examples = self._read.examples(part, self.learned)
+        inputs = each(lambda part: part.to(self._device), prepare(examples.inputs, self._read.scale))
+        weights = each(lambda part: part.to(self._device, torch.get_default_dtype()), examples.weights)
         targets = examples.targets
         if targets.is_floating_point():
             targets = targets.to(torch.get_default_dtype())
-        on_device = each(lambda part: part.to(self._device), inputs)
         size = 0 if self._batch_size == "all" else self._batch_size
-        weights = each(lambda part: part.to(self._device, torch.get_default_dtype()), examples.weights)
-        return TensorSplit(on_device, targets.to(self._device), size, weights)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Training, dev and test examples."""
-
-    train: Examples
-    dev: Examples
-    test: Callable[[], Examples]
-
-
-def divided(source: Source, split: SplitSettings) -> Parts:
-    """The parts of a set; one with a test set of its own keeps it for testing."""
-    strata = source.targets.strata(source.train.targets)
-    if source.dev is not None and split.dev is not None:
-        raise UnfitError(f"{source.name} has a dev set of its own; leave this setting out", "split.dev")
-    if source.test is None:
-        train, dev, tested = divide_all(strata, split)
-        return Parts(source.train.take(train), source.train.take(dev), lambda: source.train.take(tested))
-    for name in ("test", "folds", "fold"):
-        if getattr(split, name) is not None:
-            raise UnfitError(f"{source.name} has a test set of its own; leave this setting out", f"split.{name}")
-    if source.dev is not None:
-        examples = source.train if split.train is None else source.train.take(thinned(strata, split))
-        return Parts(examples, source.dev(), source.test)
-    train, dev = divide_training(strata, 0.1 if split.dev is None else split.dev, split)
-    return Parts(source.train.take(train), source.train.take(dev), source.test)
+        return TensorSplit(inputs, targets.to(self._device), size, weights)
 
 
 def as_they_are(
@@ -261,6 +262,7 @@ def as_they_are(
     split: SplitSettings = SplitSettings(),  # noqa: B008
     augment: list[Augmentation] = [],  # noqa: B006
     mix: Mixture | None = None,
+    sampler: SamplerSetting = "shuffled",
 ) -> InMemory:
     """A set held in memory and divided, whose inputs need no preparation: tokens, or numbers that mean themselves.
 
@@ -269,7 +271,16 @@ def as_they_are(
         split: how the set is divided where it does not come divided
         augment: random changes of training inputs, one after the other
         mix: how training examples are mixed with each other
+        sampler: in which order examples are seen
     """
     return InMemory(
-        source, device, stored, batch_size=batch_size, standardize=False, split=split, augment=augment, mix=mix
+        source,
+        device,
+        stored,
+        batch_size=batch_size,
+        standardize=False,
+        split=split,
+        augment=augment,
+        mix=mix,
+        sampler=sampler,
     )

@@ -6,16 +6,19 @@ from typing import Any, Literal, Protocol
 import torch
 
 from nntrain.data import Given, Learned, Split
-from nntrain.data.in_memory import InMemory, Source
+from nntrain.data.in_memory import InMemory
 from nntrain.data.plain_files import Piece
 from nntrain.data.split import SplitSettings
-from nntrain.settings import Augmentation, Count, Mixture
+from nntrain.data.undivided import Undivided
+from nntrain.samplers import Sampler
+from nntrain.settings import Augmentation, Count, Mixture, Scaling
+from nntrain.settings import Sampler as SamplerSetting
 
 
 class Files(Protocol):
     """Files of one kind, as the config names them; making it reads nothing."""
 
-    def read(self, stored: Learned | None) -> Source:
+    def read(self, stored: Learned | None) -> Undivided:
         """The set, with the categories, classes and so on of a checkpoint, or those of the training set."""
 
     def given(self, paths: Sequence[str], learned: Learned) -> Iterator[Piece]:
@@ -27,10 +30,11 @@ class FromFiles:
 
     Settings:
         batch_size: how many examples a batch has; all for the whole training set
-        standardize: whether numbers are standardised with the mean and deviation of the training set
+        standardize: whether numbers are standardised, true for mean 0 and deviation 1; or another scaling
         split: how the set is divided where it does not come divided
         augment: random changes of training inputs, one after the other
         mix: how training examples are mixed with each other
+        sampler: in which order examples are seen
     """
 
     def __init__(
@@ -40,10 +44,11 @@ class FromFiles:
         stored: Learned | None,
         *,
         batch_size: Count | Literal["all"] = 32,
-        standardize: bool = True,
+        standardize: bool | Scaling = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
         augment: list[Augmentation] = [],  # noqa: B006
         mix: Mixture | None = None,
+        sampler: SamplerSetting = "shuffled",
     ) -> None:
         self._files = files()
         self._set = InMemory(
@@ -55,6 +60,7 @@ class FromFiles:
             split=split,
             augment=augment,
             mix=mix,
+            sampler=sampler,
         )
         self.learned = self._set.learned
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
@@ -66,6 +72,10 @@ class FromFiles:
     @property
     def batch_size(self) -> int:
         return self._set.batch_size
+
+    @property
+    def sampler(self) -> Sampler:
+        return self._set.sampler
 
     def split(self, name: str) -> Split | None:
         return self._set.split(name)

@@ -1,7 +1,8 @@
 """Dividing examples into training, dev and test set."""
 
 import math
-from typing import Annotated
+from collections.abc import Collection
+from typing import Annotated, Protocol
 
 import torch
 from annotated_types import Ge, Lt
@@ -11,6 +12,7 @@ from nntrain.errors import UnfitError
 from nntrain.settings import Count, Share, Whole, section
 
 Folds = Annotated[int, Ge(2)]
+NONE = torch.arange(0)  # of the examples
 
 
 @section
@@ -46,56 +48,83 @@ class SplitSettings:
         self.seed = seed
 
 
-def divide_all(strata: Tensor, split: SplitSettings) -> tuple[Tensor, Tensor, Tensor]:
-    """The numbers of the examples for training, dev and test set, of a set without parts of its own."""
-    rest, tested = _fold(strata, split) if split.folds is not None else _share(strata, split)
-    dev_share = (0.15 if split.dev is None else split.dev) * len(strata) / len(rest)
+class Division(Protocol):
+    """Examples that can be divided. Numbers of examples count from 0, within these, and come in order."""
+
+    @property
+    def strata(self) -> Tensor:
+        """The group of each that parts are to have their share of."""
+
+    def __len__(self) -> int: ...
+
+    def part(self, numbers: Tensor) -> "Division":
+        """Some of the examples."""
+
+    def divide(self, share: float, seed: int) -> tuple[Tensor, Tensor]:
+        """The numbers of the examples that stay, and of the share that is taken."""
+
+    def fold(self, folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
+        """The numbers of the examples that stay, and of one of the folds that all are dealt out to."""
+
+
+def divide_all(
+    division: Division, split: SplitSettings, name: str = "the set", own: Collection[str] = ()
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The numbers of the examples for training, dev and test set; none for a part that the set has of its `own`."""
+    for part, settings in (("dev", ("dev",)), ("test", ("test", "folds", "fold"))):
+        for setting in settings:
+            if part in own and getattr(split, setting) is not None:
+                raise UnfitError(f"{name} has a {part} set of its own; leave this setting out", f"split.{setting}")
+    rest, tested = (torch.arange(len(division)), NONE) if "test" in own else _tested(division, split)
+    if "dev" in own:
+        return rest[thinned(division.part(rest), split)], NONE, tested
+    default = 0.1 if "test" in own else 0.15
+    dev_share = (default if split.dev is None else split.dev) * len(division) / len(rest)
     if dev_share >= 1:
         raise UnfitError("dev and test leave no examples for training", "split")
-    kept, dev = divide_training(strata[rest], dev_share, split)
+    kept, dev = divide_training(division.part(rest), dev_share, split)
     return rest[kept], rest[dev], tested
 
 
-def divide_training(strata: Tensor, dev_share: float, split: SplitSettings) -> tuple[Tensor, Tensor]:
+def divide_training(division: Division, dev_share: float, split: SplitSettings) -> tuple[Tensor, Tensor]:
     """The numbers of the examples that stay for training, and of those of the dev set; neither may be empty."""
-    kept, dev = divide(strata, dev_share, split.seed + 1)
+    kept, dev = division.divide(dev_share, split.seed + 1)
     if len(kept) == 0 or (len(dev) == 0 and dev_share > 0):
         sizes = f"{len(kept)} for training and {len(dev)} for the dev set"
-        raise UnfitError(f"of {len(strata)} examples this leaves {sizes}; dev: 0 goes without a dev set", "split")
-    return kept[thinned(strata[kept], split)], dev
+        raise UnfitError(f"of {len(division)} examples this leaves {sizes}; dev: 0 goes without a dev set", "split")
+    return kept[thinned(division.part(kept), split)], dev
 
 
-def thinned(strata: Tensor, split: SplitSettings) -> Tensor:
+def thinned(division: Division, split: SplitSettings) -> Tensor:
     """The numbers of the training examples that are used."""
-    found = len(strata)
+    found = len(division)
     if split.train is None:
         return torch.arange(found)
     if split.train > found:
         raise UnfitError(f"there are only {found} examples for training", "split.train")
-    return divide(strata, split.train / found, split.seed + 2)[1]
+    return divide(division.strata, split.train / found, split.seed + 2)[1]
 
 
-def _share(strata: Tensor, split: SplitSettings) -> tuple[Tensor, Tensor]:
+def _tested(division: Division, split: SplitSettings) -> tuple[Tensor, Tensor]:
+    """The examples that stay, and those of the test set: a fold, or a share."""
+    if split.folds is not None:
+        return _fold(division, split)
     if split.fold is not None:
         raise UnfitError("there is no fold without split.folds, which says how many there are", "split.fold")
-    return divide(strata, 0.15 if split.test is None else split.test, split.seed)
+    return division.divide(0.15 if split.test is None else split.test, split.seed)
 
 
-def _fold(strata: Tensor, split: SplitSettings) -> tuple[Tensor, Tensor]:
+def _fold(division: Division, split: SplitSettings) -> tuple[Tensor, Tensor]:
     """All examples but those of a fold, and those of the fold; every fold has its share of each stratum."""
-    from sklearn.model_selection import StratifiedKFold
-
     assert split.folds is not None
     fold = split.fold or 0
     if split.test is not None:
         raise UnfitError("with folds the test set is one of them; leave this setting out", "split.test")
     if fold >= split.folds:
         raise UnfitError(f"of {split.folds} folds the last is {split.folds - 1}, found {fold}", "split.fold")
-    if split.folds > len(strata):
-        raise UnfitError(f"{len(strata)} examples cannot be dealt out to {split.folds} folds", "split.folds")
-    dealt = StratifiedKFold(split.folds, shuffle=True, random_state=split.seed % 2**32)
-    rest, tested = list(dealt.split(strata, strata))[fold]
-    return torch.from_numpy(rest), torch.from_numpy(tested)
+    if split.folds > len(division):
+        raise UnfitError(f"{len(division)} examples cannot be dealt out to {split.folds} folds", "split.folds")
+    return division.fold(split.folds, fold, split.seed)
 
 
 def divide(strata: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:

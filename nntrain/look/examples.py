@@ -6,7 +6,20 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import IGNORED, Batch, GraphBatch, GraphNodes, Pair, Sequences, each
-from nntrain.specs import Classes, Inputs, Pairs, Tags, Targets, Tokens, Values
+from nntrain.specs import (
+    Classes,
+    Inputs,
+    LabelSet,
+    Links,
+    Pairs,
+    Several,
+    Tags,
+    Targets,
+    Tokens,
+    Transcripts,
+    Values,
+)
+from nntrain.tokenizers import joined
 
 SHOWN = 8  # numbers, or tokens, of an example's inputs
 
@@ -29,6 +42,11 @@ def _input(given: Any, spec: Inputs, i: int) -> str:
     return _said(one, spec.vocabulary, spec.unit) if isinstance(spec, Tokens) else _numbers(one)
 
 
+def text_of(given: Sequences, spec: Tokens, i: int) -> str:
+    """The tokens of one sequence, without padding, as text."""
+    return said(_steps(given, i), spec.vocabulary, spec.unit)
+
+
 def _steps(given: Sequences, i: int) -> Tensor:
     """The steps of one sequence, without padding."""
     return given.values[i] if given.lengths is None else given.values[i, : int(given.lengths[i])]
@@ -39,15 +57,27 @@ def _target(target: Tensor, spec: Targets) -> str:
         return spec.names[int(target)]
     if isinstance(spec, Values):
         return " ".join(f"{value:.4g}" for value in target.flatten().tolist())
-    if isinstance(spec, Tags | Tokens):
+    if isinstance(spec, LabelSet):
+        return ", ".join(name for name, has in zip(spec.names, target.tolist(), strict=True) if has == 1) or "none"
+    if isinstance(spec, Several):
+        parts = spec.by_name(target.unsqueeze(0))
+        return ", ".join(f"{name}: {_target(parts[name][0], spec.part(name))}" for name in spec.names)
+    if isinstance(spec, Links):
+        return "linked" if target == 1 else "not linked"
+    if isinstance(spec, Tags | Tokens | Transcripts):
         return _said(target[target != IGNORED], spec.names, getattr(spec, "unit", "tag"))
     return _numbers(target)
 
 
 def _said(numbers: Tensor, names: tuple[str, ...], unit: str) -> str:
-    """Tokens as text; letters stand side by side."""
-    joined = ("" if unit in ("character", "byte") else " ").join(names[int(n)] for n in numbers[: 20 * SHOWN])
-    return repr(joined) if unit in ("character", "byte") else joined
+    """The first tokens as text; of letters as Python writes it, so that blanks are seen."""
+    text = said(numbers[: 20 * SHOWN], names, unit)
+    return repr(text) if unit in ("character", "byte", "piece") else text
+
+
+def said(numbers: Tensor, names: tuple[str, ...], unit: str) -> str:
+    """Tokens as text."""
+    return joined((names[n] for n in numbers.tolist()), unit)
 
 
 def _numbers(values: Tensor) -> str:

@@ -8,17 +8,31 @@ from nntrain.specs.unlearned import Unlearned
 
 @dataclass(frozen=True)
 class Vector:
-    """Inputs of shape (batch, features)."""
+    """Inputs of shape (batch, features): numbers, and after them flags.
+
+    Flags are 0 or 1 and stand in groups, whose sizes are `groups`: of each at most one is 1, such as the category
+    that a column of a table names.
+    """
 
     features: int
+    groups: tuple[int, ...] = ()
     plural: ClassVar[str] = "vectors"
+
+    @property
+    def flags(self) -> int:
+        return sum(self.groups)
+
+    @property
+    def numbers(self) -> int:
+        return self.features - self.flags
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.features,)
 
     def __str__(self) -> str:
-        return f"vectors of {self.features} features"
+        flags = f", {self.flags} of them flags in {len(self.groups)} groups" if self.groups else ""
+        return f"vectors of {self.features} features{flags}"
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ from nntrain.device import at_least_single
 from nntrain.loss import Objective
 from nntrain.metrics.confusion import ConfusionMatrix
 from nntrain.registry import task
+from nntrain.samples import Sample
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import Probability
-from nntrain.specs import Classes
+from nntrain.specs import Classes, Inputs
 from nntrain.tasks import Outcome
+from nntrain.tasks.hardest import hardest
 from nntrain.tasks.labels import ClassWeights, LabelLoss
 from nntrain.tasks.labels import class_weights as weights_of
 
@@ -63,6 +65,9 @@ class Classification:
         probabilities, classes = outcome.predictions.softmax(dim=1).max(dim=1)
         pairs = zip(classes.tolist(), probabilities.tolist(), strict=True)
         return [{"class": self.targets.names[c], "probability": p} for c, p in pairs]
+
+    def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
+        return hardest(self.evaluate(model, batch).predictions, batch, inputs, self.targets)
 
     def untrained_loss(self) -> float | None:
         return self._loss.of_guessing()

@@ -8,11 +8,17 @@ from torch import Tensor
 
 from nntrain.batch import Batch
 from nntrain.device import at_least_single
+from nntrain.grid import drawn, sheet
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
+from nntrain.pictures import images_of, scatter, visible
 from nntrain.registry import task
+from nntrain.samples import Picture, Sample
 from nntrain.settings import Count
-from nntrain.specs import Image, Samples, Vector
+from nntrain.specs import Image, Inputs, Samples, Vector
 from nntrain.tasks import Detail, Outcome
+
+SHOWN = 64
+MADE = 500
 
 
 @task("gan")
@@ -70,6 +76,16 @@ class AdversarialGame:
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """A made example, flat, in the place of each real one."""
         return [{"sample": row} for row in outcome.predictions.flatten(1).tolist()]
+
+    def samples(self, model: Any, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """Made images; or made points of the plane, over real ones in grey."""
+        made = at_least_single(model.make(MADE))
+        images = images_of(made[:SHOWN], inputs)
+        if images is not None:
+            return [Picture("samples", sheet(visible(images)[0]))]
+        if inputs.shape != (2,):
+            return []
+        return [Picture("samples", drawn(scatter((batch.inputs, (0.7, 0.7, 0.7)), (made, (0.1, 0.3, 0.8)))))]
 
     def untrained_loss(self) -> float | None:
         """3 ln 2, the logits of an untrained discriminator being near 0."""

@@ -6,13 +6,20 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.device import at_least_single
+from nntrain.generate import generate
+from nntrain.look.examples import said
 from nntrain.loss import Objective
 from nntrain.registry import task
+from nntrain.samples import Sample, Text
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import Probability
-from nntrain.specs import Tokens
+from nntrain.specs import Inputs, Tokens
 from nntrain.tasks import Detail, Outcome
 from nntrain.tasks.labels import LabelLoss
+
+PROMPT = 32  # tokens
+LONGEST = 128
+CONTINUED = 2  # examples
 
 
 @task("language_model")
@@ -52,6 +59,16 @@ class LanguageModel:
         probabilities, tokens = outcome.predictions[:, -1].softmax(dim=1).max(dim=1)
         pairs = zip(tokens.tolist(), probabilities.tolist(), strict=True)
         return [{"next": self.targets.vocabulary[token], "probability": p} for token, p in pairs]
+
+    def samples(self, model: Any, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """How the model goes on with the beginnings of two examples."""
+        if not isinstance(inputs, Tokens):
+            return []
+        start = max(1, min(PROMPT, inputs.length // 2))
+        prompts = batch.inputs.values[:CONTINUED, :start]
+        texts = generate(model, prompts, min(LONGEST, inputs.length), context=inputs.length)
+        shown = ((said(part, inputs.vocabulary, inputs.unit) for part in (t[:start], t[start:])) for t in texts)
+        return [Text("continuation", "\n\n".join(f"```\n{begun}|{gone_on}\n```" for begun, gone_on in shown))]
 
     def untrained_loss(self) -> float | None:
         return self._loss.of_guessing()

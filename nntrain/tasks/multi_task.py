@@ -11,9 +11,10 @@ from nntrain.device import at_least_single
 from nntrain.errors import UnfitError
 from nntrain.loss import Counts, Loss, Objective
 from nntrain.registry import task
+from nntrain.samples import Sample
 from nntrain.settings import Metric, Positive, section
 from nntrain.settings import Task as TaskSetting
-from nntrain.specs import Several
+from nntrain.specs import Inputs, Several
 from nntrain.suggest import did_you_mean
 from nntrain.tables import Table
 from nntrain.tasks import Detail, Outcome, Task
@@ -94,6 +95,16 @@ class MultiTask:
             for name, its in self._tasks.items()
         }
         return [dict(zip(by_head, each, strict=True)) for each in zip(*by_head.values(), strict=True)]
+
+    def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """What the heads' tasks show, under their names."""
+        parts, batches = self.targets.outputs(at_least_single(self.outputs(model, batch))), self._batches(batch)
+        shown = {
+            name: make(_Given(parts[name]), batches[name], inputs)
+            for name, its in self._tasks.items()
+            if (make := getattr(its, "samples", None)) is not None
+        }
+        return [replace(sample, name=f"{name}/{sample.name}") for name, found in shown.items() for sample in found]
 
     def untrained_loss(self) -> float | None:
         """The heads' together; None where nothing is known of one of them."""

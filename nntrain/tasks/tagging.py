@@ -9,12 +9,15 @@ from nntrain.device import at_least_single
 from nntrain.loss import Objective
 from nntrain.metrics.confusion import ConfusionMatrix
 from nntrain.registry import task
+from nntrain.samples import Sample, Text, table
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import Probability
-from nntrain.specs import Tags
+from nntrain.specs import Inputs, Tags, Tokens
 from nntrain.tasks import Outcome
 from nntrain.tasks.labels import ClassWeights, LabelLoss
 from nntrain.tasks.labels import class_weights as weights_of
+
+SHOWN = 8
 
 
 @task("tagging")
@@ -60,5 +63,22 @@ class Tagging:
         found = zip(outcome.predictions.argmax(dim=2), outcome.targets != IGNORED, strict=True)
         return [{"tags": [self.targets.names[c] for c in row[labelled].tolist()]} for row, labelled in found]
 
+    def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """Some sequences with the tags that are found, and the right ones where these are others."""
+        found = self.evaluate(model, batch).predictions.argmax(dim=2)
+        rows = [[self._tagged(batch, inputs, found[i], i)] for i in range(min(SHOWN, len(found)))]
+        return [Text("tags", table(("tags that are found, and in bold where they are wrong",), rows))]
+
     def untrained_loss(self) -> float | None:
         return self._loss.of_guessing()
+
+    def _tagged(self, batch: Batch, inputs: Inputs, found: Tensor, i: int) -> str:
+        """The labelled positions of a sequence as word/TAG (the tag alone where inputs are no tokens)."""
+        names, labels = self.targets.names, batch.targets[i]
+        words = batch.inputs.values[i] if isinstance(inputs, Tokens) else None
+        said = []
+        for t in (labels != IGNORED).nonzero().flatten().tolist():
+            word = f"{inputs.vocabulary[int(words[t])]}/" if words is not None and isinstance(inputs, Tokens) else ""
+            answer, right = names[int(found[t])], names[int(labels[t])]
+            said.append(f"{word}{answer}" if answer == right else f"**{word}{answer}** ({right})")
+        return " ".join(said)

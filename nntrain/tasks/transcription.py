@@ -7,12 +7,16 @@ from torch import Tensor, nn
 
 from nntrain.batch import IGNORED, Batch, Sequences
 from nntrain.device import at_least_single
+from nntrain.look.examples import said
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.losses import LossFunction
 from nntrain.registry import task
+from nntrain.samples import Sample, Text, table
 from nntrain.settings import Loss as LossSetting
-from nntrain.specs import Tags, Transcripts
+from nntrain.specs import Inputs, Tags, Transcripts
 from nntrain.tasks import Detail, Outcome
+
+SHOWN = 16
 
 
 @task("transcription")
@@ -54,6 +58,12 @@ class Transcription:
         """The symbols that are read in each sequence."""
         names = self.measured.names
         return [{"symbols": [names[s] for s in row if s != IGNORED]} for row in outcome.predictions.tolist()]
+
+    def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """What is read in some sequences, beside what is there."""
+        read_there = zip(read(self.outputs(model, batch))[:SHOWN], batch.targets[:SHOWN], strict=True)
+        rows = [[said(row[row != IGNORED], self.measured.names, "symbol") for row in both] for both in read_there]
+        return [Text("transcripts", table(("read", "there"), rows))]
 
     def untrained_loss(self) -> float | None:
         """Nothing is known of it: it depends on the sequences' lengths."""

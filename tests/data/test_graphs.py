@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from nntrain.data.division import Stratified
 from nntrain.data.graphs import Graphs, LabelledGraphs, WholeGraphs
 from nntrain.data.public_files import git_id_of
 from nntrain.data.split import SplitSettings, divide_all
@@ -133,7 +134,7 @@ def test_folds_share_out_all_examples_once() -> None:
     tested = []
     theirs = StratifiedKFold(10, shuffle=True, random_state=0).split(labels, labels)
     for fold, (_, expected) in enumerate(theirs):
-        train, dev, test = divide_all(labels, SplitSettings(folds=10, fold=fold, dev=0.1))
+        train, dev, test = divide_all(Stratified(labels), SplitSettings(folds=10, fold=fold, dev=0.1))
         assert test.tolist() == expected.tolist()
         assert len(dev) == 4
         assert sorted([*train.tolist(), *dev.tolist(), *test.tolist()]) == list(range(40))
@@ -152,5 +153,5 @@ def test_folds_share_out_all_examples_once() -> None:
 )
 def test_folds_that_cannot_be_are_refused(settings: dict[str, Any], reason: str, setting: str) -> None:
     with pytest.raises(UnfitError, match=reason) as error:
-        divide_all(many().labels, SplitSettings(**settings))
+        divide_all(Stratified(many().labels), SplitSettings(**settings))
     assert error.value.path == ("split", setting)

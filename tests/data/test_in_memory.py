@@ -13,6 +13,8 @@ from nntrain.data.order import Order
 from nntrain.data.scikit_learn import breast_cancer, diabetes, digits, iris, wine
 from nntrain.data.split import SplitSettings
 from nntrain.errors import UnfitError
+from nntrain.samplers import TrainingSet
+from nntrain.samplers.shuffled import Shuffled
 from nntrain.specs import Classes, Image, Values, Vector
 
 CPU = torch.device("cpu")
@@ -255,7 +257,7 @@ def test_preparing_leaves_the_source_as_it_is() -> None:
 def test_a_stored_preparation_is_used_instead_of_a_new_one() -> None:
     plain = raw(numbered())
     stored = {"mean": torch.tensor([10.0, 20.0]), "deviation": torch.tensor([2.0, 4.0])}
-    data = made(numbered(), replace(plain.learned, tensors=stored))
+    data = made(numbered(), replace(plain.learned, tensors=stored, facts={"standardize": True}))
     for name in PARTS:
         expected = (part(plain, name).inputs - stored["mean"]) / stored["deviation"]
         torch.testing.assert_close(part(data, name).inputs, expected)
@@ -265,8 +267,9 @@ def test_a_stored_preparation_is_used_instead_of_a_new_one() -> None:
 def test_a_stored_preparation_of_other_data_is_refused() -> None:
     """Which a user gets by `eval CHECKPOINT data.standardize=true` or `data=wine`."""
     learned = made(numbered()).learned
-    with pytest.raises(UnfitError, match="inputs were not standardised"):
-        made(numbered(), replace(learned, tensors={}))
+    with pytest.raises(UnfitError, match="trained with true; leave this setting out") as error:
+        raw(numbered(), stored=learned)
+    assert error.value.path == ("standardize",)
     with pytest.raises(UnfitError, match="trained on vectors of 7 features"):
         made(numbered(), replace(learned, inputs=Vector(7))).split("dev")
 
@@ -298,7 +301,7 @@ def test_batch_size(batch_size: int | str, expected: int) -> None:
 def test_the_stream_has_the_examples_that_the_plan_names() -> None:
     data = raw(numbered())
     train = part(data, "train")
-    order = Order(len(train), 9, 2, seed=0)
+    order = Order(len(train), 9, 2, 0, Shuffled(TrainingSet(len(train), 9)))
     plan = order.updates(0, CPU)
     planned = order.updates(0, CPU)
     stream = train.stream(plan)

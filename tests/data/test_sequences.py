@@ -50,7 +50,7 @@ def test_series_are_standardised_by_their_real_steps_alone() -> None:
 def test_a_checkpoints_mean_and_deviation_are_taken_for_series() -> None:
     stored = {"mean": torch.tensor([1.0, 2.0]).double(), "deviation": torch.tensor([2.0, 4.0]).double()}
     plain = InMemory(series, CPU, None, standardize=False)
-    data = InMemory(series, CPU, replace(plain.learned, tensors=stored))
+    data = InMemory(series, CPU, replace(plain.learned, tensors=stored, facts={"standardize": True}))
     expected = (real(plain.train.inputs) - torch.tensor([1.0, 2.0])) / torch.tensor([2.0, 4.0])
     torch.testing.assert_close(real(data.train.inputs), expected)
 
