@@ -84,7 +84,7 @@ class DeepBeliefNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The lowest visible units' means after one pass up and down by probabilities, of the inputs' shape."""
-        return self.inputs_of(self.top.down(self.top.up(self.below(x)))).view_as(x)
+        return self.inputs_of(self.top(self.below(x))).view_as(x)
 
     def free_energy(self, v: Tensor) -> Tensor:
         """F(v) of the top layer, for each row of what it sees, (batch,)."""
