@@ -20,11 +20,9 @@ trainer: {length: 60 epochs, threads: 1}
 
 def nodes(count: int = 40, *, part: bool = False) -> str:
     """Two circles of nodes; features that do not say which."""
-    parts = ("train", "dev", "test", "")
-    rows = [
-        f"n{i},{'ab'[i % 2]},{i * 37 % 11},{i * 17 % 5}" + (f",{parts[i // 2 % 4]}" if part else "")
-        for i in range(count)
-    ]
+    names = ("train", "dev", "test", "")
+    parts = [f",{names[i // 2 % 4]}" if part else "" for i in range(count)]
+    rows = [f"n{i},{'ab'[i % 2]},{i * 37 % 11},{i * 17 % 5}{parts[i]}" for i in range(count)]
     return "\n".join(["id,label,size,age" + (",part" if part else ""), *rows]) + "\n"
 
 
