@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from nntrain.device import Device, seed_python
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.experiment import Experiment, TrainerSettings
 from nntrain.groups import Grouped
+from nntrain.initializers.previous_stage import FromPreviousStage
 from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
 from nntrain.metrics.parts import OfPart
@@ -41,9 +43,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that a run needs, made from a config without mistakes."""
+    """Everything that a stage of a run needs, made from a config without mistakes."""
 
-    plain: dict[str, Any]  # the config with every default filled in
+    plain: dict[str, Any]  # the stage's config with every default filled in
     seed: int
     settings: TrainerSettings
     device: Device
@@ -60,6 +62,8 @@ class Parts:
     clock: Clock
     schedule: Callable[[float], float]
     monitor: str | None  # None without a dev set
+    stage: int  # its number, 0 where the run has only one
+    config: dict[str, Any]  # the whole run's
     taken_over: list[str]  # what was taken from networks that were trained before, in words
 
     def update(self) -> Update:
@@ -80,12 +84,15 @@ class Trained:
     metrics: Mapping[str, Metric]
 
 
-def assemble(document: Document, goes_on: bool = False) -> Parts:
+def assemble(
+    document: Document, stage: int = 0, before: Mapping[str, Tensor] | None = None, goes_on: bool = False
+) -> Parts:
     """Makes all parts, or raises one ConfigError with every mistake that was found.
 
     What can be made is made even where other sections are wrong, so that mistakes that show only with the data
-    are reported with the rest; but nothing is downloaded for a config that is wrong already. For a run that
-    `goes_on`, whose weights come from its checkpoint, no rule fills them.
+    are reported with the rest; but nothing is downloaded for a config that is wrong already. The config is that of
+    one stage, and `before` what the model of the stage before it has learned, by name. For a run that `goes_on`,
+    whose weights come from its checkpoint, no rule fills them.
     """
     reader = Reader(registry_of(document), document.absolute)
     attempt = _Attempts(reader)
@@ -109,13 +116,13 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
     taken_over: list[str] = []
     if model and data and task and not goes_on:
-        taken_over = _initialize(attempt, model, given.get("init", []), task.targets, data.train)
+        taken_over = _initialize(attempt, model, given.get("init", []), task.targets, data.train, before)
     layers = attempt(("model",), _traced, model, data, device) if model and data else None
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rules = _rules(attempt, made, task) if task else {}
     clip = _clip(attempt, settings.clip, rules, model)
-    order = Order(len(data.train), data.batch_size, settings.accumulate, seed) if data else None
+    order = attempt(("data",), _order, data, settings.accumulate, seed, stage) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
     average: Average = NoAverage()
@@ -134,7 +141,7 @@ def assemble(document: Document, goes_on: bool = False) -> Parts:
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
-        average, order, clock, schedule, monitor, taken_over,
+        average, order, clock, schedule, monitor, stage, plain, taken_over,
     )  # fmt: skip
 
 
@@ -257,19 +264,40 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
 
 
 def _initialize(
-    attempt: _Attempts, model: nn.Module, rules: list[Component] | Component, targets: Outputs, train: Split
+    attempt: _Attempts,
+    model: nn.Module,
+    chosen: list[Component] | Component,
+    targets: Outputs,
+    train: Split,
+    before: Mapping[str, Tensor] | None,
 ) -> list[str]:
     """Lets the rules fill the parameters that they match, from the generator that the model was made with.
 
-    A rule that takes `targets` looks at the training set. Returns what they took over from other networks.
+    A rule that takes `targets` looks at the training set, one that takes `before` at what the stage before has
+    learned; that comes last where no rule takes it. Returns what was taken over from other networks.
     """
+
+    def looked_at(rule: Component) -> tuple[Any, ...]:
+        return (before,) if rule.takes("before") else (targets, train) if rule.takes("targets") else ()
+
+    rules = [chosen] if isinstance(chosen, Component) else chosen
+    fills = [(rule.path, attempt.make(rule, *looked_at(rule))) for rule in rules]
+    if before is not None and not any(rule.takes("before") for rule in rules):
+        fills.append((("model",), partial(_go_on_from, before)))
     taken_over: list[str] = []
-    for rule in [rules] if isinstance(rules, Component) else rules:
-        fill = attempt.make(rule, targets, train) if rule.takes("targets") else attempt.make(rule)
-        if fill is not None:
-            taken = attempt(rule.path, fill, model)
-            taken_over += [f"{'.'.join(map(str, rule.path))}: {taken}"] if taken else []
+    for path, fill in fills:
+        taken = attempt(path, fill, model) if fill is not None else None
+        taken_over += [f"{'.'.join(map(str, path))}: {taken}"] if taken else []
     return taken_over
+
+
+def _go_on_from(before: Mapping[str, Tensor], model: nn.Module) -> str:
+    """Takes over all that fits; where nothing does, a rule is to say how the names are changed."""
+    try:
+        return FromPreviousStage(before)(model)
+    except UnfitError as error:
+        rule = "init: [{type: previous_stage, rename: {PATTERN: NAME}}]"
+        raise UnfitError(f"{error}; where parts have other names now, write {rule}") from None
 
 
 def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
@@ -282,6 +310,10 @@ def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
         raise UnfitError(f"the model fails on {data.inputs}: {_reason(error)}") from error
     device.use_threads(multiply_adds(layers, data.batch_size))
     return layers
+
+
+def _order(data: Dataset, accumulate: int, seed: int, stage: int) -> Order:
+    return Order(len(data.train), data.batch_size, accumulate, seed, data.sampler, stage)
 
 
 def first_batch(data: Dataset, order: Order, device: Device) -> Batch:

@@ -15,6 +15,16 @@ from nntrain.device import Device, python_state, restore_python
 from nntrain.loss import Objective
 
 
+def statistics_of(model: nn.Module) -> dict[str, Tensor]:
+    """The statistics that steps change, by their names in the model; none where it has no batch normalisation."""
+    return {
+        f"{name}.{key}" if name else key: buffer
+        for name, module in model.named_modules()
+        if isinstance(module, _BatchNorm) and not _is_frozen(module)
+        for key, buffer in module.named_buffers()
+    }
+
+
 @dataclass(frozen=True)
 class BatchStatistics:
     """Those of a model, and what they are estimated with: the batches of the first epoch, as they are trained with.
@@ -30,13 +40,7 @@ class BatchStatistics:
     seed: int
 
     def buffers(self) -> dict[str, Tensor]:
-        """The statistics by their names in the model; none where it has no batch normalisation."""
-        return {
-            f"{name}.{key}" if name else key: buffer
-            for name, layer in self._layers().items()
-            if not _is_frozen(layer)
-            for key, buffer in layer.named_buffers()
-        }
+        return statistics_of(self.model)
 
     @torch.inference_mode()
     def estimate(self, batches: int) -> None:
@@ -51,16 +55,13 @@ class BatchStatistics:
                     with self.device.precision():
                         objective.outputs(self.model, batch)
 
-    def _layers(self) -> dict[str, _BatchNorm]:
-        return {name: module for name, module in self.model.named_modules() if isinstance(module, _BatchNorm)}
-
     @contextmanager
     def _alone_changing(self) -> Iterator[None]:
         """Lets passes forward, in training mode, change the statistics to cumulative means, and leave nothing else."""
         own = {id(buffer) for buffer in self.buffers().values()}
         others = [(buffer, buffer.clone()) for buffer in self.model.buffers() if id(buffer) not in own]
         noise, python, was_training = self.device.noise(), python_state(), self.model.training
-        layers = list(self._layers().values())
+        layers = [module for module in self.model.modules() if isinstance(module, _BatchNorm)]
         momenta = [layer.momentum for layer in layers]
         self.model.train()
         for layer in layers:

@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
-from nntrain.assemble import Parts, assemble, first_batch
+from nntrain.assemble import Parts, first_batch
 from nntrain.batch import Batch
 from nntrain.config import Document
 from nntrain.group_table import group_tables, groups_of
 from nntrain.layers import Layer, multiply_adds, outputs
 from nntrain.network import parameter_count
+from nntrain.plan import plan
 from nntrain.preflight.finding import Finding
 from nntrain.preflight.run import preflight
 from nntrain.tables import Table
@@ -20,8 +21,29 @@ from nntrain.tables import Table
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found."""
+    """What a check found in each stage."""
 
+    stages: "list[StageReport]"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Of the only stage, else below `stages` of each."""
+        facts = [stage.facts for stage in self.stages]
+        return facts[0] if len(facts) == 1 else {"config": facts[0]["config"], "stages": facts}
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [finding for stage in self.stages for finding in stage.findings]
+
+    def tables(self) -> list[Table]:
+        return [table for stage in self.stages for table in stage.tables()]
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What a check found in a stage."""
+
+    title: str
     facts: dict[str, Any]
     layers: list[Layer]
     findings: list[Finding]
@@ -41,7 +63,7 @@ class Report:
         return [
             Table("layers (for one example)", columns, rows),
             *group_tables(self.facts["groups"]),
-            Table(self.facts["config"], ("", "found"), self._found()),
+            Table(self.title, ("", "found"), self._found()),
         ]
 
     def _found(self) -> tuple[tuple[str, str], ...]:
@@ -75,9 +97,16 @@ class Report:
 def check(document: Document, config: str, overrides: Sequence[str]) -> Report:
     """Makes everything a run needs, looks for faults, and makes one update of a throw-away copy of it.
 
-    `config` and `overrides` are what the user typed, for the findings. Raises what `fit` would.
+    Does so for every stage, as if those before it had not trained. `config` and `overrides` are what the user typed,
+    for the findings. Raises what `fit` would.
     """
-    parts = assemble(document)
+    stages: list[StageReport] = []
+    several = bool(document.data.get("stages"))
+    plan(document, lambda parts: stages.append(_checked(parts, several, config, overrides)))
+    return Report(stages)
+
+
+def _checked(parts: Parts, is_one_of_several: bool, config: str, overrides: Sequence[str]) -> StageReport:
     findings = preflight(parts, with_fitting=True)
     batch = first_batch(parts.data, parts.order, parts.device)
     first_loss = _first_loss(parts, batch)
@@ -108,7 +137,8 @@ def check(document: Document, config: str, overrides: Sequence[str]) -> Report:
         "device": parts.device.describe(),
         "findings": [finding.as_json(config, overrides) for finding in findings],
     }
-    return Report(facts, parts.layers, findings)
+    title = f"{parts.plain['name']}, stages.{parts.stage}" if is_one_of_several else parts.plain["name"]
+    return StageReport(title, facts, parts.layers, findings)
 
 
 def _first_loss(parts: Parts, batch: Batch) -> float | None:

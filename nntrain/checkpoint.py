@@ -21,6 +21,7 @@ from nntrain.errors import UserError
 from nntrain.specs import from_json
 
 FORMAT = 1
+Position = dict[str, int]  # in a run: `stage` and `step`
 _ZEROS = "0" * 64
 
 
@@ -191,23 +192,24 @@ class Checkpoints:
         """Writes a model that is to become `best` with the next save, so that both are of one history."""
         self._pending.write_bytes(serialise(checkpoint))
 
-    def settle_best(self, step: int | None) -> None:
-        """Lets `best` be the model of this step, the best that the saved state knows of.
+    def settle_best(self, position: Position | None) -> None:
+        """Lets `best` be the model of this position, the best that the saved state knows of.
 
         A run that failed while it was saved, or whose `last` is damaged, may have a `best` of the history that is
         given up; the one before it is then the right one.
         """
         self._pending.unlink(missing_ok=True)
-        if _step_of(self.best) == step:
+        if _position_of(self.best) == position:
             return
-        if step is None:
+        if position is None:
             self.best.replace(self.previous_best)
-        elif _step_of(self.previous_best) == step:
+        elif _position_of(self.previous_best) == position:
             self.previous_best.replace(self.best)
 
-    def exist(self) -> bool:
-        """Whether there is a state to go on from, whole or not."""
-        return self.last.exists() or self.previous.exists()
+    def stage(self) -> int | None:
+        """The stage of the newest state, whole or not; None where there is none."""
+        positions = [_position_of(path) or {"stage": 0} for path in (self.last, self.previous) if path.exists()]
+        return positions[0]["stage"] if positions else None
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest state that is whole, and what is to be said of those that are not.
@@ -228,12 +230,12 @@ class Checkpoints:
         return None, complaints
 
 
-def _step_of(path: Path) -> int | None:
-    """The step of a checkpoint's model, read off its header; None where there is none."""
+def _position_of(path: Path) -> Position | None:
+    """The stage and the step of a checkpoint's model, read off its header; None where there is none."""
     try:
         with path.open("rb") as file:
             head = file.read(8)
             content = head + file.read(int.from_bytes(head, "little"))
-        return _facts(path, _metadata(path, content)["nntrain"])["position"]["step"]
+        return _facts(path, _metadata(path, content)["nntrain"])["position"]
     except (OSError, OverflowError, MemoryError, UserError, KeyError, TypeError):
         return None

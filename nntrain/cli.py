@@ -18,9 +18,9 @@ from nntrain.invocation import command
 if TYPE_CHECKING:
     from nntrain.assemble import Parts
     from nntrain.fit import Request, Result
-    from nntrain.run import Run
     from nntrain.tables import Table
     from nntrain.terminal import ProgressBar
+    from nntrain.trainer import Trainer
 
 app = typer.Typer(
     help="Train neural networks from YAML configs.",
@@ -33,6 +33,10 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help
 SplitName = Annotated[Literal["dev", "test", "train"], typer.Option(help="Which part of the data.")]
 AllowPlugins = Annotated[bool, typer.Option(help="Run the Python files that its config names.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+EnsembleBy = Annotated[
+    Literal["average", "vote"] | None, typer.Option(help="Several models as one: their predictions together.")
+]
+AverageOf = Annotated[Literal["weights"] | None, typer.Option(help="Several models as one: the mean of their weights.")]
 
 
 @app.command()
@@ -74,30 +78,44 @@ def fit(
 
 @app.command(name="eval")
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a run's folder (its best, else its last).")],
-    overrides: Overrides = None,
+    checkpoints: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CHECKPOINT ... KEY=VALUE",
+            help="A checkpoint, or a run's folder (its best, else its last); several, or a study's folder, with "
+            "--ensemble or --average. And settings to change.",
+        ),
+    ],
     split: SplitName = "dev",
+    ensemble: EnsembleBy = None,
+    average: AverageOf = None,
     allow_plugins: AllowPlugins = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a trained model."""
-    from nntrain.measure import measure, trained
-    from nntrain.tables import Table
+    """Measure a trained model, or several as one."""
+    from nntrain.members import Asked
+    from nntrain.worth import worth
 
+    overrides = [word for word in checkpoints if _is_override(word)]
+    places = [Path(word) for word in checkpoints if not _is_override(word)]
+    if not places:
+        raise UserError("eval needs a checkpoint, or a run's folder")
     with _results_apart():
-        path, parts = trained(checkpoint, overrides or [], allow_plugins, _say)
-        measured = measure(parts, split)
+        found = worth(Asked(places, overrides, allow_plugins), _way(ensemble, average), split, _say)
     if as_json:
-        found = {"checkpoint": str(path.resolve()), "split": split, "examples": measured.examples}
-        _print_json({**found, "metrics": measured.numbers})
-        return
-    rows = tuple((name, f"{value:.6g}") for name, value in measured.numbers.items())
-    _print_tables([Table(f"{split} set, {measured.examples:,} examples", ("metric", "value"), rows), *measured.tables])
+        _print_json(found.facts())
+    else:
+        _print_tables(found.tables())
 
 
 @app.command()
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or a run's folder (its best, else its last).")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            help="A checkpoint, or a run's folder (its best, else its last); a study's with --ensemble or --average."
+        ),
+    ],
     inputs: Annotated[
         list[str] | None,
         typer.Argument(metavar="INPUT ... KEY=VALUE", help="Files (- for standard input), and settings to change."),
@@ -106,29 +124,45 @@ def predict(
         Literal["dev", "test", "train"] | None, typer.Option(help="A part of its own data instead of files.")
     ] = None,
     features: Annotated[str | None, typer.Option(metavar="LAYER", help="Write a layer's output instead.")] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A text that a language model goes on with.")
+    ] = None,
+    length: Annotated[int | None, typer.Option(min=1, help="So many tokens (200 where nothing is said).")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0, help="Below 1 likelier tokens, above 1 odder ones; 0 the most likely.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="One of the k most likely tokens.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(min=0, max=1, help="One of the most likely that together reach this probability.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the tokens that are drawn.")] = None,
+    ensemble: EnsembleBy = None,
+    average: AverageOf = None,
     out: Annotated[Path | None, typer.Option(help="A .jsonl or .csv file instead of standard output.")] = None,
     allow_plugins: AllowPlugins = False,
 ) -> None:
     """Apply a trained model to files, or to its dev set: one JSON object a line for each example."""
     from nntrain import predict as predicting
-    from nntrain.measure import trained
+    from nntrain.ensemble import as_one
+    from nntrain.members import Asked
+    from nntrain.question import Question, answer_and_given
     from nntrain.rows import write_json_lines, write_rows
 
     overrides = [word for word in inputs or () if _is_override(word)]
     paths = [word for word in inputs or () if not _is_override(word)]
-    if paths and split:
-        raise UserError(f"--split {split} takes the place of files; give one of them")
+    drawing = {"length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    given = {name: number for name, number in drawing.items() if number is not None}
+    question = Question(paths, split, features, prompt or [], given)
     complaints: list[str] = []
     results = sys.stdout
     with _results_apart():
-        _, parts = trained(checkpoint, overrides, allow_plugins, _say)
+        _, parts = as_one(Asked([checkpoint], overrides, allow_plugins), _way(ensemble, average), _say)
 
         def complain(failure: str) -> None:
             complaints.append(failure)
             _say(failure)
 
-        given = predicting.of_files(parts, paths, complain) if paths else [predicting.of_split(parts, split or "dev")]
-        rows = predicting.features(parts, given, features) if features else predicting.predict(parts, given)
+        rows = predicting.predict(parts, *answer_and_given(parts, question, complain), complain)
         if out is None:
             write_json_lines(rows, results)
         else:
@@ -233,20 +267,27 @@ def show(
     from nntrain.registry import Registry, kind_named
 
     if kind in ("config", "configs"):
-        from nntrain.assemble import assemble
         from nntrain.fit import document
         from nntrain.group_table import group_lines, groups_of
+        from nntrain.plan import plan
         from nntrain.provenance import annotated
 
         with _results_apart():
             written = document(name, overrides or [], _say)
-            parts = assemble(written)
+            groups: list[list[str]] = []
+
+            def note(parts: "Parts") -> None:
+                groups.append(group_lines(groups_of(parts.model, parts.task.objectives, parts.optimizers)))
+
+            plain = plan(written, note).plain
         if as_json:
-            _print_json(parts.plain)
+            _print_json(plain)
         else:
-            print(annotated(written, parts.plain), end="")
-            for line in group_lines(groups_of(parts.model, parts.task.objectives, parts.optimizers)):
-                print(f"# {line}")
+            print(annotated(written, plain), end="")
+            for stage, lines in enumerate(groups):
+                where = f"stages.{stage}, " if len(groups) > 1 else ""
+                for line in lines:
+                    print(f"# {where}{line}")
         return
     if overrides:
         raise UserError(f"'{overrides[0]}': only a config can be shown with other settings")
@@ -335,8 +376,15 @@ def _fail(error: BaseException, message: str, exit_status: int) -> NoReturn:
 
 
 def _is_override(word: str) -> bool:
-    """Whether a word is KEY=VALUE rather than a config file, whose path may hold a = too."""
-    return "=" in word and not Path(word).is_file()
+    """Whether a word is KEY=VALUE rather than a config or a run, whose path may hold a = too."""
+    return "=" in word and not Path(word).exists()
+
+
+def _way(ensemble: str | None, average: str | None) -> str | None:
+    """How several models are made one, as it is typed; None for one model."""
+    if ensemble and average:
+        raise UserError("--ensemble and --average are two ways to make several models one; take one of them")
+    return f"--ensemble {ensemble}" if ensemble else f"--average {average}" if average else None
 
 
 def _results_apart() -> contextlib.AbstractContextManager[Any]:
@@ -401,12 +449,20 @@ def _print_study(summary: Mapping[str, Any]) -> None:
     print(f"{len(summary['runs'])} runs: {summary['status']}, {summary['seconds']:.1f} s of training")
     print(f"the runs     {runs}")
     print(f"the curves   {command()} board {runs}")
+    picture = Path(summary["run"]) / "curves.png"
+    if picture.is_file():
+        print(f"their mean   {shlex.quote(str(picture))}")
     if summary["best"]:
         print(f"the best     {command()} eval {shlex.quote(summary['best']['checkpoint'])} --split test")
 
 
-def _progress(parts: "Parts", run: "Run", step: int) -> "ProgressBar":
+def _progress(trainer: "Trainer") -> "ProgressBar":
     from nntrain.terminal import ProgressBar
 
-    _say(f"training in {run.path} on {parts.device.describe()}")
-    return ProgressBar(parts.clock, step)
+    parts = trainer.parts
+    several = len(parts.config["stages"])
+    stage = f" stage {parts.stage + 1} of {several} (stages.{parts.stage})" if several else ""
+    for note in parts.taken_over:
+        _say(note)
+    _say(f"training{stage} in {trainer.run.path} on {parts.device.describe()}")
+    return ProgressBar(parts.clock, trainer.step, trainer.past.steps)

@@ -1,16 +1,21 @@
 """Config files: found by path or name, read with the parent they extend and the overrides of the command line."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path as FilePath
+from typing import Any
 
+from nntrain.annotations import entry, options
 from nntrain.document import ConfigError, Document, differences
 from nntrain.errors import UserError
+from nntrain.experiment import Experiment
 from nntrain.overrides import override
-from nntrain.schema import Path
+from nntrain.reader import is_by_name
+from nntrain.schema import Path, settings_of
 from nntrain.suggest import nearest
 from nntrain.yaml_text import dump, parse
 
-__all__ = ["ConfigError", "Document", "differences", "dump", "find", "load", "override"]
+__all__ = ["ConfigError", "Document", "differences", "dump", "find", "load", "merge", "override"]
 
 PACKAGE = FilePath(__file__).parent
 SHIPPED = (PACKAGE / "configs", PACKAGE.parent / "configs")  # in a wheel; in a checkout
@@ -50,25 +55,36 @@ def _with_parents(path: FilePath, below: tuple[FilePath, ...]) -> Document:
     merged = _with_parents(parent_path, (*below, path))
     merged.source = document.source
     for key in document.data:
-        _merge(merged, document, (key,))
+        merge(merged, document, (key,))
     return merged
 
 
-def _merge(parent: Document, child: Document, path: Path) -> None:
+def merge(parent: Document, child: Document, path: Path) -> None:
     """Merges the child's settings over the parent's, key by key; another `type` replaces the whole component."""
     theirs, ours = parent.at(path[:-1]).get(path[-1]), child.at(path)
     if isinstance(ours, dict) and isinstance(theirs, str):
         parent.expand(path)
+        parent.keys[path], parent.values[path] = child.keys[path], child.values[path]
         theirs = parent.at(path)
-    if (
-        not isinstance(ours, dict)
-        or not isinstance(theirs, dict)
-        or ("type" in ours and ours["type"] != theirs.get("type"))
-    ):
+    if not isinstance(ours, dict) or not isinstance(theirs, dict) or _is_another(theirs, ours, path):
         parent.adopt(child, path)
     else:
         for key in ours:
-            _merge(parent, child, (*path, key))
+            merge(parent, child, (*path, key))
+
+
+def _is_another(theirs: dict[str, Any], ours: dict[str, Any], path: Path) -> bool:
+    """Whether these are no changes of one component: another type, or several components by name in its place."""
+    if "type" in ours:
+        return ours["type"] != theirs.get("type")
+    return "type" in theirs and path in _several() and is_by_name(ours)
+
+
+@cache
+def _several() -> set[Path]:
+    """The sections that may hold several components, each under a name."""
+    settings = settings_of(Experiment)
+    return {(name,) for name, about in settings.items() if any(entry(option) for option in options(about.annotation))}
 
 
 def _read(path: FilePath) -> Document:

@@ -9,6 +9,7 @@ from nntrain.data import Split
 from nntrain.evaluate import Numbers, evaluate
 from nntrain.layers import multiply_adds
 from nntrain.metrics import Metric
+from nntrain.past import Past
 from nntrain.plateau import Plateau
 from nntrain.watch import Watch
 
@@ -24,8 +25,9 @@ class Curves:
     it can be compared with the dev error.
     """
 
-    def __init__(self, parts: Parts, stored: dict[str, Any] | None) -> None:
+    def __init__(self, parts: Parts, stored: dict[str, Any] | None, past: Past) -> None:
         self._parts = parts
+        self._past = past
         self._splits = _splits(parts)
         self.interval = _interval(parts)
         self.last: dict[str, Any] | None = None  # the last evaluation, as in metrics.jsonl
@@ -47,22 +49,23 @@ class Curves:
         return self._plateau.rate if self._plateau else 1.0
 
     def evaluate(self, step: int, seconds: float, progress: Numbers) -> bool:
-        """Measures a point of every curve, `last`; whether the model is the best so far."""
-        parts = self._parts
+        """Measures a point of every curve, `last`, at a step of the stage; whether the model is its best so far."""
+        parts, past = self._parts, self._past
         measured = {
             name: evaluate(parts.model, parts.task, split, parts.metrics, parts.device).numbers
             for name, split in self._splits.items()
         }
-        epoch = parts.clock.epoch(step)
+        epoch = past.epochs + parts.clock.epoch(step)
         record: dict[str, Any] = {
-            "step": step,
+            **({"stage": parts.stage} if parts.config["stages"] else {}),
+            "step": past.steps + step,
             "epoch": epoch,
-            "examples": parts.order.seen(step),
+            "examples": past.examples + parts.order.seen(step),
             "seconds": round(seconds, 3),
             "train": measured["train"] | progress,
             "dev": measured.get("dev"),
         }
-        completed = math.floor(epoch) > math.floor(self.last["epoch"] if self.last else 0)
+        completed = math.floor(epoch) > math.floor(self.last["epoch"] if self.last else past.epochs)
         self.completed_epoch = math.floor(epoch) if completed else None
         self.last = record
         is_best = self.watch is not None and self.watch.see(_value(record, self.watch), step)
@@ -78,7 +81,7 @@ class Curves:
         """Whether early stopping's patience is over."""
         if self._stopping is None or self._patience is None or self.last is None:
             return False
-        return self.last["step"] - self._stopping.step >= self._patience
+        return self._step() - self._stopping.step >= self._patience
 
     def metrics_of(self, record: Mapping[str, Any] | None, part: str) -> Numbers:
         """The loss and the metrics of a part of a record, without the progress of the training."""
@@ -95,10 +98,14 @@ class Curves:
             "plateau": self._plateau and self._plateau.state(),
         }
 
+    def _step(self) -> int:
+        """The step of the stage at which it was measured last."""
+        return self.last["step"] - self._past.steps if self.last else 0
+
     def _restore(self, stored: dict[str, Any]) -> None:
         """Goes on from a checkpoint; a metric that was not watched before is watched from here on."""
         self.last = stored["last"]
-        step = self.last["step"] if self.last else 0
+        step = self._step()
         best, stopping = stored["watches"]
         if self.watch is not None and self.watch.restore([best], step):
             self.best = stored["best"]

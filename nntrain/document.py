@@ -14,15 +14,21 @@ LONGEST_LINE = 200  # of a config that an error quotes
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in a file (line and column count from 1), or an override on the command line."""
+    """A place in a file (line and column count from 1), or an override on the command line.
+
+    What stands in a stage is read as a part of a whole config; `stage` then says in which one.
+    """
 
     source: str
     line: int = 0
     column: int = 0
     width: int = 1
     text: str = ""
+    stage: int | None = None
 
     def render(self, message: str) -> str:
+        if self.stage is not None:
+            message = f"stages.{self.stage}.{message}"
         if self.source == COMMAND_LINE:
             return f"{COMMAND_LINE}: {self.text}: {message}"
         head = f"{self.source}:{self.line}:{self.column}: {message}"
@@ -34,12 +40,15 @@ class Mark:
         return f"{head}\n{self.line:5} | {self.text}\n      | {indent}{caret}"
 
 
+Mistake = tuple[Mark, str]
+
+
 class ConfigError(UserError):
     """All mistakes of a config, each with its place, sorted by it."""
 
     said_after = ""  # the place comes first, where editors look for it
 
-    def __init__(self, mistakes: Iterable[tuple[Mark, str]]) -> None:
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = sorted(
             mistakes, key=lambda m: (m[0].source == COMMAND_LINE, m[0].source, m[0].line, m[0].column)
         )

@@ -26,6 +26,7 @@ from nntrain.settings import (
     Regularizer,
     Scheduler,
     Share,
+    Stage,
     Task,
     section,
 )
@@ -126,13 +127,16 @@ class Experiment:
         plugins: Python files with the user's own components
         data: what is learned from
         model: the network
-        init: rules for the weights to start from, one after the other; what none matches starts as its layer does
+        init: rules for the weights to start from, one after the other, or one alone, such as {from: CHECKPOINT} for
+            those of a trained network; what none matches starts as its layer does
         task: what is learned; left out, inferred from the data's targets
         optimizer: how the weights change; for a task with several objectives also one for each, by its name
         scheduler: how the learning rate changes
         regularizers: penalties and constraints
         metrics: what is measured beside the task's own
         trainer: how long, how often, where
+        stages: parts of a training, one after the other: what changes from the stage before, merged over it key by
+            key; weights pass on by name and shape, while optimizer, schedule and early stopping begin anew
     """
 
     name: Name
@@ -147,3 +151,4 @@ class Experiment:
     regularizers: list[Regularizer] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    stages: list[Stage] = field(default_factory=list)

@@ -2,35 +2,37 @@
 
 import os
 import re
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from nntrain.assemble import Parts, assemble
+from nntrain.assemble import Parts, read, registry_of
+from nntrain.checkpoint import Checkpoint
+from nntrain.clock import Clock
 from nntrain.config import Document, differences, dump, find, load, override
-from nntrain.errors import RunError, UserError
+from nntrain.course import Course, Show, say_failure
+from nntrain.errors import RunError, UnfitError, UserError
 from nntrain.interruption import Interruption
 from nntrain.invocation import command_line
-from nntrain.meter import DivergedError
+from nntrain.plan import ALL, Plan, plan
 from nntrain.preflight.finding import alarms, remarks
 from nntrain.preflight.run import preflight
+from nntrain.reader import Reader
 from nntrain.run import Run, describe_environment
-from nntrain.trainer import Display, Trainer
+from nntrain.stages import stages_of
+from nntrain.state import position_of
+from nntrain.trainer import Trainer
 
 # What the position in a run, and what its dev set has not seen, depend on.
 FIXED = (
-    *(f"data.{name}" for name in ("type", "split", "batch_size", "standardize")),
+    *(f"data.{name}" for name in ("type", "split", "batch_size", "standardize", "sampler", "tokenizer")),
     *(f"data.{name}" for name in ("target", "columns", "dev", "group", "time", "weight", "impute", "flag_missing")),
     "trainer.accumulate",
 )
 Say = Callable[[str], None]
-Show = Callable[[Parts, Run, int], AbstractContextManager[Display]]
 
 
 @dataclass(frozen=True)
@@ -56,41 +58,19 @@ class Result:
 
 def fit(request: Request, say: Say, show: Show) -> Result:
     """Trains as requested; `say` tells the user what is to be known, `show` makes the progress display."""
-    trainer = _prepare(request, say)
-    with Interruption() as interruption, show(trainer.parts, trainer.run, trainer.step) as display:
-        status, reason = _train(trainer, display, interruption)
-    summary = trainer.summary(status, reason)
+    course = _prepare(request, say)
+    with Interruption() as interruption:
+        summary = course.train(show, interruption)
     try:
-        trainer.run.write_summary(summary)
+        Run(Path(summary["run"])).write_summary(summary)
     except OSError as error:
-        raise RunError(_say_failure(error)) from error
+        raise RunError(say_failure(error)) from error
     failed = dict.fromkeys(("diverged", "failed"), RunError.exit_status)
-    watch = trainer.curves.watch
-    exit_status = {**failed, "interrupted": interruption.exit_status}.get(status, 0)
-    return Result(summary, exit_status, watch.better if watch else "lower")
+    exit_status = {**failed, "interrupted": interruption.exit_status}.get(summary["status"], 0)
+    return Result(summary, exit_status, course.better)
 
 
-def _train(trainer: Trainer, display: Display, interruption: Interruption) -> tuple[str, str | None]:
-    """Trains to the end, whatever it is: the run's status, and the reason where it did not simply finish."""
-    try:
-        try:
-            status = trainer.train(display, interruption)
-        finally:
-            trainer.close()
-    except DivergedError as error:
-        return "diverged", str(error)
-    except RunError as error:
-        return "failed", str(error)
-    except Exception as error:
-        if os.environ.get("NNTRAIN_DEBUG") == "1":
-            raise
-        return "failed", _say_failure(error)
-    if status == "interrupted":
-        return status, "stopped by Ctrl-C" if interruption.signal == signal.SIGINT else "stopped by SIGTERM"
-    return status, None
-
-
-def _prepare(request: Request, say: Say) -> Trainer:
+def _prepare(request: Request, say: Say) -> Course:
     """A new run, or one to go on with; nothing is written where the request is wrong."""
     if request.resume is not None and request.resume != "auto":
         return _resumed(Run.open(Path(request.resume)), request, say)
@@ -102,27 +82,28 @@ def _prepare(request: Request, say: Say) -> Trainer:
         if run is not None:
             return _resumed(run, Request(None, (), request.out), say)
         say("no unfinished run of this config; starting one")
-    parts = assemble(wanted)
-    for note in parts.taken_over:
-        say(note)
-    if parts.settings.preflight:
-        for message in _preflight(parts, request):
-            say(message)
+    found: list[str] = []
+    stages = plan(wanted, lambda parts: found.extend(_preflight(parts, request)))
+    for message in found:
+        say(message)
+    parts = stages.parts(0)
     environment = describe_environment(parts.device.describe(), parts.seed)
     folder = request.folder or parts.plain["name"]
-    run = Run.create(request.out, folder, dump(parts.plain), environment, request.label)
-    return Trainer(parts, run, None)
+    run = Run.create(request.out, folder, dump(stages.plain), environment, request.label)
+    return Course(stages, Trainer(parts, run, None))
 
 
 def _preflight(parts: Parts, request: Request) -> Iterator[str]:
     """The alarms before the first step, and how many remarks there are; a rule that fails stops no run."""
+    if not parts.settings.preflight:
+        return
     config = request.config or ""
     try:
         found = preflight(parts, with_fitting=False)
     except Exception as error:
         if os.environ.get("NNTRAIN_DEBUG") == "1":
             raise
-        yield f"the look for faults failed ({_say_failure(error)}); trainer.preflight=false leaves it out"
+        yield f"the look for faults failed ({say_failure(error)}); trainer.preflight=false leaves it out"
         return
     for alarm in alarms(found):
         yield alarm.as_text(config, request.overrides)
@@ -132,18 +113,17 @@ def _preflight(parts: Parts, request: Request) -> Iterator[str]:
         yield f"{count} remark{'s' if count > 1 else ''}; to read: {command}"
 
 
-def _resumed(run: Run, request: Request, say: Say) -> Trainer:
+def _resumed(run: Run, request: Request, say: Say) -> Course:
     """A run with its newest state; settings change only by overrides, and the changes are said."""
     before = load(run.config)
-    rate_before = _rate_of(run) if request.overrides else None
     changed = override(load(run.config), request.overrides)
     for note in changed.notes:
         say(note)
-    has_state = run.checkpoints.exist()
-    parts = assemble(changed, goes_on=has_state)
+    reached = run.checkpoints.stage()
+    stages = plan(changed, reached=reached)
     if request.config is not None:
-        asked = assemble(document(request.config, request.overrides, lambda note: None), goes_on=True).plain
-        others = differences(parts.plain, asked)
+        asked = plan(document(request.config, request.overrides, lambda note: None), reached=ALL).plain
+        others = differences(stages.plain, asked)
         if others:
             raise UserError(
                 f"{request.config} is not the config of {run.path}: {'; '.join(others)}; "
@@ -152,38 +132,68 @@ def _resumed(run: Run, request: Request, say: Say) -> Trainer:
     stored, complaints = run.checkpoints.newest()
     for complaint in complaints:
         say(complaint)
-    if has_state and stored is None:
-        parts = assemble(changed)
-    trainer = Trainer(parts, run, stored)
+    stage = _stage_of(stored, stages, run)
+    if stage != reached:
+        stages = plan(changed, reached=stage)
+    trainer = Trainer(stages.parts(stage or 0), run, stored)
+    parts, is_last = trainer.parts, trainer.parts.stage + 1 == len(stages)
     if run.is_finished() and stored is None:
         raise UserError(f"{run.path} is finished, but its last checkpoint is gone or damaged; start a new run instead")
-    if run.is_finished() and trainer.ended():
+    if run.is_finished() and trainer.ended() and is_last:
         raise UserError(f'{run.path} is finished; to go on, give it a longer trainer.length="... epochs", or patience')
     if trainer.step > parts.clock.total:
         raise UserError(f"{run.path} is at step {trainer.step} already, past trainer.length; give it a longer one")
-    changes = differences(before.data, parts.plain)
-    fixed = [change for change in changes if change.startswith(FIXED)]
+    changes = _changes(before, stages.plain)
+    fixed = [change for change in changes[parts.stage] if change.startswith(FIXED)]
     if fixed and stored is not None:
         raise UserError(f"a run cannot go on with other examples or batches ({'; '.join(fixed)}); start a new one")
-    for change in changes:
+    for change in _said(changes):
         say(f"changed: {change}")
-    if changes and rate_before:
+    rate_before = _rate_before(before, parts)
+    if changes[parts.stage] and rate_before:
         rates = [rate(trainer.step) * trainer.curves.rate for rate in (rate_before, partial(_rate, parts))]
         before_and_now = "{:.4g} before, {:.4g} now".format(*rates)
-        say(f"the rate at step {trainer.step}: {before_and_now}")
-    say(f"resuming {run.path} at step {trainer.step}" if stored else f"starting {run.path} again: it has no checkpoint")
-    run.go_on(dump(parts.plain) if changes else None)
+        say(f"the rate at step {trainer.past.steps + trainer.step}: {before_and_now}")
+    place = f"at step {trainer.past.steps + trainer.step}"
+    say(f"resuming {run.path} {place}" if stored else f"starting {run.path} again: it has no checkpoint")
+    run.go_on(dump(stages.plain) if any(changes) else None)
     trainer.settle_best()
-    return trainer
+    return Course(stages, trainer)
 
 
-def _rate_of(run: Run) -> Callable[[int], float] | None:
-    """The learning rate by step as the run's config has it; None where that no longer works here."""
+def _stage_of(stored: Checkpoint | None, stages: Plan, run: Run) -> int | None:
+    """The stage that a state is of; UserError where the config no longer has it."""
+    number = None if stored is None else position_of(stored, run.checkpoints.last)["stage"]
+    if number is not None and number >= len(stages):
+        raise UserError(f"{run.path} is in stages.{number} already; the config may have more stages, but not fewer")
+    return number
+
+
+def _changes(before: Document, plain: dict[str, Any]) -> list[list[str]]:
+    """What is different now, for each stage."""
+    then, now = ([one.data for one in stages_of(whole)] for whole in (before, Document("", plain)))
+    pairs = zip_longest(then, now)
+    return [["added" if a is None else "left out"] if a is None or b is None else differences(a, b) for a, b in pairs]
+
+
+def _said(changes: list[list[str]]) -> list[str]:
+    """The changes with their stages, where there are several."""
+    if len(changes) == 1:
+        return changes[0]
+    return [f"stages.{stage}.{change}" for stage, some in enumerate(changes) for change in some]
+
+
+def _rate_before(before: Document, parts: Parts) -> Callable[[int], float] | None:
+    """The learning rate by step as the run's config had it; None where that can no longer be read."""
+    config = stages_of(before)[parts.stage]
     try:
-        parts = assemble(load(run.config), goes_on=True)
-    except UserError:
+        given, _, _ = read(Reader(registry_of(config), config.absolute), config)
+        clock = Clock.of(given["trainer"].length, parts.clock.steps_per_epoch)
+        chosen, schedule = given["optimizer"], given["scheduler"](clock)
+        made = (chosen[next(iter(parts.optimizers))] if isinstance(chosen, dict) else chosen)()
+    except (UserError, UnfitError, KeyError):
         return None
-    return lambda step: _rate(parts, step)
+    return lambda step: made.rule.lr * schedule(min(1.0, step / clock.total))
 
 
 def _rate(parts: Parts, step: int) -> float:
@@ -196,7 +206,7 @@ def _unfinished(folder: Path, wanted: Document) -> Run | None:
     """The newest run of this config that has not ended."""
     paths = sorted((p.parent for p in folder.glob("*/config.yaml")), key=_started, reverse=True)
     runs = [run for path in paths if not (run := Run.open(path)).is_finished()]
-    plain = assemble(wanted, goes_on=True).plain if runs else {}
+    plain = plan(wanted, reached=ALL).plain if runs else {}
     for run in runs:
         try:
             is_same = not differences(load(run.config).data, plain)
@@ -219,14 +229,3 @@ def document(config: str, overrides: Sequence[str], say: Say) -> Document:
     for note in loaded.notes:
         say(note)
     return loaded
-
-
-def _say_failure(error: Exception) -> str:
-    """What went wrong in a run and what to do, in one sentence."""
-    if isinstance(error, OSError):
-        where = f" ({error.filename})" if error.filename else ""
-        return f"the run could not be written{where}: {error.strerror or error}; what was saved before is whole"
-    text = " ".join(str(error).split())
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
-        return "out of memory; try a smaller data.batch_size, with trainer.accumulate for the same updates"
-    return f"{type(error).__name__}: {text}; NNTRAIN_DEBUG=1 shows where"

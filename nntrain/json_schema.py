@@ -5,7 +5,7 @@ where a component's type is left out the settings of any of its kind are allowed
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -15,8 +15,10 @@ from nntrain.experiment import Experiment
 from nntrain.registry import KINDS, Registry
 from nntrain.schema import Setting, component_settings, settings_of
 from nntrain.settings import Choice, Parsed
+from nntrain.stages import OF_THE_RUN
 
 Schema = dict[str, Any]
+_REFERENCE = "#/$defs/"
 
 
 def config_schema(registry: Registry) -> Schema:
@@ -25,14 +27,45 @@ def config_schema(registry: Registry) -> Schema:
     extends = {"type": "string", "description": "a config file that this one is merged over"}
     root["properties"] = {"extends": extends, **root["properties"]}
     required = [name for name in root.pop("required") if name != "name"]  # left out, the file's stem
+    kinds = {kind: _kind(registry, kind) for kind in KINDS}
+    changed = _incomplete(kinds)
+    sections = {name: schema for name, schema in root["properties"].items() if name not in OF_THE_RUN}
+    root["properties"]["stages"]["items"] = {
+        "type": "object",
+        "properties": _partly(sections, changed),
+        "additionalProperties": False,
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "nntrain config",
         **root,
-        "if": {"not": {"required": ["extends"]}},
+        "if": {"not": {"anyOf": [{"required": ["extends"]}, {"required": ["stages"]}]}},
         "then": {"required": required},
-        "$defs": {kind: _kind(registry, kind) for kind in KINDS},
+        "$defs": {**kinds, **{f"part_of_{kind}": _partly(kinds[kind], changed) for kind in changed}},
     }
+
+
+def _incomplete(kinds: Mapping[str, Schema]) -> list[str]:
+    """The kinds of which a part, to be merged over the rest, may lack something that the whole needs."""
+    changed: list[str] = []
+    while True:
+        parts = [kind for kind, schema in kinds.items() if _partly(schema, changed) != schema]
+        if parts == changed:
+            return changed
+        changed = parts
+
+
+def _partly(schema: Any, changed: Sequence[str]) -> Any:
+    """The schema of a part: nothing is required. Lists are replaced as a whole, so their items are not parts."""
+    if isinstance(schema, list):
+        return [_partly(inner, changed) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kind = str(schema.get("$ref", "")).removeprefix(_REFERENCE)
+    if kind in changed:
+        schema = {**schema, "$ref": f"{_REFERENCE}part_of_{kind}"}
+    kept = {key: inner if key == "items" else _partly(inner, changed) for key, inner in schema.items()}
+    return {**kept, "required": []} if "required" in kept else kept
 
 
 def _kind(registry: Registry, kind: str) -> Schema:
@@ -77,7 +110,7 @@ def _option(option: Any) -> Schema:
         return TypeAdapter(option).json_schema()
     choice, parsed = metadata(option, Choice), metadata(option, Parsed)
     if choice is not None:
-        return {"$ref": f"#/$defs/{choice.kind}"}
+        return {"$ref": f"{_REFERENCE}{choice.kind}"}
     if parsed is not None:
         return {"type": "string", "pattern": f"^({parsed.pattern})$", "description": parsed.expected}
     if item(option) is not None:

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nntrain.assemble import Parts, Trained, load_state, recall
-from nntrain.checkpoint import find_checkpoint, learned_of, load
+from nntrain.checkpoint import Checkpoint, find_checkpoint, learned_of, load
 from nntrain.config import Document, override
 from nntrain.data import Split
 from nntrain.errors import UnfitError, UserError
 from nntrain.evaluate import Measured, evaluate
+from nntrain.stages import stages_of
+from nntrain.state import position_of
 
 
 def trained(
@@ -33,9 +35,17 @@ def trained(
     document = override(Document(str(path), config), overrides)
     for note in document.notes:
         say(note)
-    parts = recall(document, learned_of(stored), stored.facts.get("multiply_adds", 0))
+    parts = recall(_stage_of(document, stored, path), learned_of(stored), stored.facts.get("multiply_adds", 0))
     load_state(parts.model, stored.model, path)
     return path, parts
+
+
+def _stage_of(document: Document, stored: Checkpoint, path: Path) -> Document:
+    """The config of the stage that a checkpoint is of."""
+    stages, number = stages_of(document), position_of(stored, path)["stage"]
+    if number >= len(stages):
+        raise UserError(f"{path} is of stages.{number}, which the config has not; leave stages as they are")
+    return stages[number]
 
 
 @contextmanager

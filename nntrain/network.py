@@ -65,6 +65,17 @@ def head_for(targets: Headed, body: nn.Module) -> nn.Module:
     return linear
 
 
+def keep(module: nn.Module) -> nn.Module:
+    """The module, whose weights are to stay as they are while others on top of it are trained."""
+    module.is_kept = True  # type: ignore[assignment]
+    return module.requires_grad_(False)
+
+
+def kept(model: nn.Module) -> set[Tensor]:
+    """The parameters of modules that are to be kept."""
+    return {p for module in model.modules() if getattr(module, "is_kept", False) for p in module.parameters()}
+
+
 def parameter_count(model: nn.Module) -> int:
     """The number of trained numbers."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -5,6 +5,7 @@ from typing import Any
 
 from nntrain.document import COMMAND_LINE, Document
 from nntrain.schema import Path
+from nntrain.stages import stages_of
 from nntrain.yaml_text import inline
 
 WIDEST = 60  # a longer line does not push the comments of the others to the right
@@ -12,7 +13,14 @@ WIDEST = 60  # a longer line does not push the comments of the others to the rig
 
 def annotated(document: Document, plain: dict[str, Any]) -> str:
     """The resolved config `plain` as YAML, each setting with a comment that says where it comes from."""
-    lines = [(text, origin(document, plain, path) if path else "") for text, path in _lines(plain, (), "")]
+    written, resolved = stages_of(document), [stage.data for stage in stages_of(Document("", plain))]
+
+    def from_where(path: Path) -> str:
+        is_in_stage = path[0] == "stages" and len(path) > 2
+        stage, inside = (int(path[1]), path[2:]) if is_in_stage else (0, path)
+        return origin(written[stage], resolved[stage], inside)
+
+    lines = [(text, from_where(path) if path else "") for text, path in _lines(plain, (), "")]
     width = max(len(text) for text, _ in lines if len(text) <= WIDEST) + 2
     return "\n".join(f"{text:{width}}# {comes_from}" if comes_from else text for text, comes_from in lines) + "\n"
 
@@ -53,7 +61,8 @@ def _lines(data: dict[str, Any], path: Path, indent: str) -> Iterator[tuple[str,
         elif isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
             yield f"{indent}{key}:", None
             for i, entry in enumerate(value):
-                (first, path_of_first), *rest = _lines(entry, (*here, i), f"{indent}    ")
+                lines = list(_lines(entry, (*here, i), f"{indent}    ")) or [("{}", None)]
+                (first, path_of_first), *rest = lines
                 yield f"{indent}  - {first.lstrip()}", path_of_first
                 yield from rest
         else:

@@ -71,7 +71,8 @@ class Reader:
         plain: dict[str, Any] = {}
         for name, setting in known.items():
             if name not in given and setting.is_required:
-                self._report(path, f"{owner} needs the setting '{name}': {describe(setting.annotation)}", on_key=True)
+                message = f"{owner} needs the setting '{name}': {describe(setting.annotation)}"
+                self.problems.append(Problem(path, message, on_key=True, is_lack=True))
                 continue
             if name not in given and setting.default is LEFT_OUT:
                 continue
@@ -94,7 +95,7 @@ class Reader:
             return self._leaf(annotation, data, path), data
         if plain and not isinstance(data, str | list | dict):  # the short form of a component, or a duration in steps
             return self._leaf(Union[tuple(plain)], data, path), data  # noqa: UP007
-        if isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal):
+        if _is_word(data, choices):
             return data, data
         option = _of_such_form(nested, data)
         parse = metadata(option, Parsed)
@@ -160,10 +161,10 @@ class Reader:
             self._check_size(value, path)
             return value
         except ValidationError as error:
-            inner = item(annotation)
-            wrong = sorted({int(e["loc"][0]) for e in error.errors() if e["loc"]}) if inner is not None else []
-            for i in wrong:
-                self._report((*path, i), f"expected {describe(inner)}, found {show(data[i])}")
+            inner = item(annotation) or entry(annotation)
+            wrong = dict.fromkeys(e["loc"][0] for e in error.errors() if e["loc"]) if inner is not None else {}
+            for key in wrong:
+                self._report((*path, key), f"expected {describe(inner)}, found {show(data[key])}")
             if not wrong:
                 hint = _near_literal(annotation, data)
                 self._report(path, f"expected {_finite(data)}{describe(annotation)}, found {show(data)}{hint}")
@@ -183,16 +184,23 @@ class Reader:
             if nearest(key, ["type"]):
                 self._report((*path, key), f"unknown setting of {a(kind)}; did you mean 'type'?", on_key=True)
                 return
-        self._report(path, f"needs a type; there are {', '.join(self.registry.names(kind))}")
+        message = f"needs a type; there are {', '.join(self.registry.names(kind))}"
+        self.problems.append(Problem(path, message, is_lack=True))
 
     def _report(self, path: Path, message: str, on_key: bool = False) -> None:
         self.problems.append(Problem(path, message, on_key))
 
 
+def _is_word(data: Any, choices: tuple[Any, ...]) -> bool:
+    """Whether these choices have it as a word that is no component's name, such as none."""
+    return isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal)
+
+
 def _with_default_type(given: Any, setting: Setting) -> Any:
     """Settings of a component without its type are those of the setting's default component."""
-    is_component = any(metadata(option, Choice) for option in options(setting.annotation))
-    may_lack_type = isinstance(given, dict) and "type" not in given and not _is_by_name(given)
+    choices = options(setting.annotation)
+    is_component = any(metadata(option, Choice) for option in choices) and not _is_word(setting.default, choices)
+    may_lack_type = isinstance(given, dict) and "type" not in given and not is_by_name(given)
     if is_component and may_lack_type and isinstance(setting.default, str):
         return {"type": setting.default, **given}
     return given
@@ -209,12 +217,12 @@ def _with_implied_type(data: Any, choice: Choice) -> Any:
 
 def _of_such_form(nested: Sequence[Any], data: Any) -> Any:
     """The alternative that data of this form is meant for: several by name, a list, or one."""
-    by_name = [option for option in nested if entry(option) is not None and _is_by_name(data)]
+    by_name = [option for option in nested if entry(option) is not None and is_by_name(data)]
     of_form = [option for option in nested if (item(option) is not None) == isinstance(data, list | tuple)]
     return (by_name or of_form or nested)[0]
 
 
-def _is_by_name(data: Any) -> bool:
+def is_by_name(data: Any) -> bool:
     """Whether these are several components, each under a name, and not the settings of one."""
     if not isinstance(data, Mapping) or "type" in data:
         return False

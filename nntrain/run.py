@@ -18,6 +18,8 @@ from nntrain.checkpoint import Checkpoints, write_durably
 from nntrain.errors import UserError
 from nntrain.writers import finite
 
+ENDED = ("finished", "stopped_early")
+
 
 def now() -> str:
     """Date and time as folders are named."""
@@ -56,7 +58,7 @@ class Run:
         return run
 
     def is_finished(self) -> bool:
-        return self.summary_status() in ("finished", "stopped_early")
+        return self.summary_status() in ENDED
 
     def summary_status(self) -> str | None:
         try:

@@ -23,11 +23,15 @@ LEFT_OUT = object()  # the default of a setting that need not be there
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: where (a path into the plain data), what, and whether the key or the value is meant."""
+    """One mistake: where (a path into the plain data), what, and whether the key or the value is meant.
+
+    `is_lack` says that something is only missing, which a part of a config may be.
+    """
 
     path: Path
     message: str
     on_key: bool = False
+    is_lack: bool = False
 
     def __str__(self) -> str:
         where = ".".join(map(str, self.path))

@@ -42,6 +42,11 @@ class Place:
     """
 
 
+@dataclass(frozen=True)
+class Partial:
+    """Metadata of a setting that is a part of the whole config, to be merged over it."""
+
+
 Section = TypeVar("Section", bound=type)
 
 
@@ -85,9 +90,12 @@ Interval = Annotated[
 Name = Annotated[str, Parsed(_parse_name, "the name of a folder, without slashes")]
 PathText = Annotated[str, Place()]
 Auto = Literal["auto"]
+Stage = Annotated[dict[str, Any], Partial()]
 
 Model = Annotated[Any, Choice("model")]
 Data = Annotated[Any, Choice("data")]
+Sampler = Annotated[Any, Choice("sampler")]
+Tokenizer = Annotated[Any, Choice("tokenizer")]
 Task = Annotated[Any, Choice("task")]
 Loss = Annotated[Any, Choice("loss")]
 Optimizer = Annotated[Any, Choice("optimizer")]

@@ -6,14 +6,12 @@ from typing import Any
 import torch
 
 from nntrain.assemble import Parts, load_state
-from nntrain.checkpoint import Checkpoint
+from nntrain.checkpoint import Checkpoint, Position
 from nntrain.device import python_state, restore_python
 from nntrain.errors import UserError
 from nntrain.layers import multiply_adds
 from nntrain.meter import REMEDIES, DivergedError, Meter
 from nntrain.specs import to_json
-
-STAGE = 0
 
 
 def trained(parts: Parts, step: int) -> Checkpoint:
@@ -22,8 +20,8 @@ def trained(parts: Parts, step: int) -> Checkpoint:
     learned = parts.data.learned
     tensors |= {f"data.{name}": tensor for name, tensor in learned.tensors.items()}
     facts = {
-        "config": parts.plain,
-        "position": {"stage": STAGE, "step": step},
+        "config": parts.config,
+        "position": {"stage": parts.stage, "step": step},
         "inputs": to_json(learned.inputs),
         "targets": to_json(learned.targets),
         "learned": dict(learned.facts),
@@ -54,6 +52,14 @@ def restore(stored: Checkpoint, parts: Parts, meter: Meter, source: Path) -> Non
     parts.average.restore(stored.part("average"))
     meter.restore(stored.part("meter"))
     restore_python(stored.part("random"))
+
+
+def position_of(stored: Checkpoint, source: Path) -> Position:
+    """The stage and the step that a checkpoint is of; UserError where it does not say."""
+    position = stored.facts.get("position")
+    if not isinstance(position, dict) or not all(isinstance(position.get(key), int) for key in ("stage", "step")):
+        raise UserError(f"{source} does not say what stage and step it is of, so it is not a state of nntrain's")
+    return position
 
 
 def facts_of(stored: Checkpoint | None) -> dict[str, Any]:

@@ -1,22 +1,24 @@
 """Many runs from one config: seeds and folds, and what they say together."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
+from nntrain.band_pictures import write_pictures
+from nntrain.bands import bands_of
 from nntrain.checkpoint import write_durably
+from nntrain.course import Show
 from nntrain.errors import UserError
-from nntrain.fit import Request, Result, Say, Show, fit
-from nntrain.run import now
+from nntrain.fit import Request, Result, Say, fit
+from nntrain.run import ENDED, now
+from nntrain.spread import deviation, interval
 from nntrain.tables import Table
 from nntrain.writers import finite
 
 Variants = Mapping[str, Sequence[str]]
-CONFIDENCE = 0.95
 
 
 def seeds(count: int) -> Variants:
@@ -45,19 +47,28 @@ def study(request: Request, variants: Variants, kind: str, say: Say, show: Show)
             break
     summary = together([result.summary for result in results], folder, results[0].better)
     write_durably(folder / "summary.json", json.dumps(finite(summary), indent=1).encode())
+    _draw([result.summary for result in results], folder)
     return Result(summary, max(result.exit_status for result in results))
+
+
+def _draw(summaries: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Draws the curves of the runs that ended well as bands, where there are several."""
+    well = [summary for summary in summaries if summary["status"] in ENDED]
+    if len(well) > 1:
+        metrics = {part: list(well[0][part]) for part in ("train", "dev")}
+        bands = bands_of([Path(summary["run"]) for summary in well], metrics)
+        if any(bands.values()):
+            write_pictures(folder, folder.parent.name, bands)
 
 
 def together(summaries: Sequence[Mapping[str, Any]], folder: Path, better: str) -> dict[str, Any]:
     """Mean, standard deviation and 95 % interval of every metric over runs, and the best of them.
 
     `better` says whether the metric that the runs are judged by is to be lower or higher.
-
-    interval = mean +- t s / sqrt(n), t the quantile of Student's distribution with n - 1 degrees of freedom
     """
     parts = {part: [_metrics(summary, part) for summary in summaries] for part in ("train", "dev", "best")}
     last = summaries[-1]
-    unwell = [s for s in summaries if s["status"] not in ("finished", "stopped_early")]
+    unwell = [s for s in summaries if s["status"] not in ENDED]
     return {
         "run": str(folder.resolve()),
         "status": unwell[0]["status"] if unwell else "finished",
@@ -98,22 +109,10 @@ def _each(how: Any, found: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     return {name: how([metrics[name] for metrics in found]) for name in names}
 
 
-def _deviation(values: Sequence[float]) -> float:
-    return stdev(values) if len(values) > 1 else math.nan
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    from scipy.stats import t
-
-    n = len(values)
-    half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * _deviation(values) / math.sqrt(n) if n > 1 else math.nan
-    return mean(values) - half, mean(values) + half
-
-
 def _best(found: Sequence[Mapping[str, Any]], better: str) -> Mapping[str, Any] | None:
     """The best model of all runs."""
     choose = max if better == "higher" else min
     return choose(found, key=lambda best: best["value"], default=None)
 
 
-_STATISTICS = {"mean": mean, "deviation": _deviation, "interval": _interval}
+_STATISTICS = {"mean": mean, "deviation": deviation, "interval": interval}

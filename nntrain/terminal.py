@@ -56,8 +56,10 @@ class _Watched(Console):
 class ProgressBar:
     """A live bar with the last evaluation beside it; plain lines where standard error is no terminal."""
 
-    def __init__(self, clock: Clock, step: int) -> None:
+    def __init__(self, clock: Clock, step: int, steps_before: int = 0) -> None:
+        """`clock` and `step` are a stage's, `steps_before` those of the stages before it."""
         self._clock = clock
+        self._last = steps_before + clock.total
         self._console = console = _Watched(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -104,7 +106,7 @@ class ProgressBar:
             self._progress.update(self._task, curves=curves)
             return
         now = time.monotonic()
-        is_last = record["step"] >= self._clock.total
+        is_last = record["step"] >= self._last
         if is_last or now - self._printed >= 1 / LINES_PER_SECOND:
             self._printed = now
             star = "  best" if is_best else ""

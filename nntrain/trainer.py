@@ -17,8 +17,9 @@ from nntrain.interruption import Interruption
 from nntrain.meter import Meter
 from nntrain.network import parameter_count
 from nntrain.pace import Saving, Stopwatch
+from nntrain.past import Past
 from nntrain.run import Run
-from nntrain.writers import Writers
+from nntrain.writers import Lengths, Writers
 
 LOGS_PER_RUN = 200
 
@@ -32,29 +33,34 @@ class Display(Protocol):
 
 
 class Trainer:
-    """Trains the parts of a run from its last checkpoint, or from the start, to its end."""
+    """Trains the parts of a run's stage from its last checkpoint, or from the start, to the stage's end."""
 
-    def __init__(self, parts: Parts, run: Run, stored: Checkpoint | None) -> None:
-        """Restores the state, and writes nothing; UserError where the state is not one of these parts."""
+    def __init__(self, parts: Parts, run: Run, stored: Checkpoint | None, past: Past | None = None) -> None:
+        """Restores the state, and writes nothing; UserError where the state is not one of these parts.
+
+        `past` is what a state knows already: what the stages before did.
+        """
         facts = state.facts_of(stored)
         self.parts = parts
         self.run = run
+        self.past = past or Past.stored(facts)
         self.step: int = facts.get("position", {"step": 0})["step"]
         self.update = parts.update()
         self.meter = Meter({name: norms.layers for name, norms in self.update.norms.items()}, parts.device.torch)
-        seed_python(parts.seed)
+        seed_python(parts.seed + parts.stage)
         if stored is not None:
             state.restore(stored, parts, self.meter, run.checkpoints.last)
-        self.writers = Writers(run.path, facts.get("lengths"))
-        self.curves = Curves(parts, facts.get("curves"))
+        self._lengths: Lengths = facts.get("lengths", self.past.lengths)
+        self.writers = Writers(run.path, self._lengths)
+        self.curves = Curves(parts, facts.get("curves"), self.past)
         self.exhibition = Exhibition(parts)
         self._saved_best = self._best()
-        self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", 0.0))
+        self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", self.past.seconds))
         self._parameters = parameter_count(parts.model)  # before any are frozen
         self._random = python_state()
 
     def train(self, display: Display, interruption: Interruption) -> str:
-        """Runs the loop; returns how the run ended: `finished`, `stopped_early` or `interrupted`."""
+        """Runs the loop; returns how the stage ended: `finished`, `stopped_early` or `interrupted`."""
         parts, clock = self.parts, self.parts.clock
         log_every = _steps(parts, parts.settings.log, otherwise=max(1, clock.total // LOGS_PER_RUN))
         saving = Saving(parts.settings.save, _steps(parts, parts.settings.save, otherwise=1))
@@ -65,7 +71,7 @@ class Trainer:
         restore_python(self._random)  # importing a library, such as rich, may have drawn numbers
         status = self.ended()
         while status is None:
-            parts.device.seed(parts.seed, 1, state.STAGE, self.step)
+            parts.device.seed(parts.seed, 1, parts.stage, self.step)
             batches = next(updates)
             factor = parts.schedule(self.step / clock.total) * self.curves.rate
             self.meter.add(self.update(self.step, batches, factor))
@@ -75,7 +81,7 @@ class Trainer:
             if clock.due(self.step, self.curves.interval):
                 self._evaluate(factor, display)
             elif clock.due(self.step, log_every):
-                self.writers.progress(self._progress(factor), self.step)
+                self.writers.progress(self._progress(factor), self.past.steps + self.step)
             status = self.ended() or ("interrupted" if interruption.signal else None)
             if status or saving.is_due(self.step):
                 saving.done(self._save())
@@ -92,36 +98,49 @@ class Trainer:
         self.settle_best()
 
     def settle_best(self) -> None:
-        self.run.checkpoints.settle_best(self._saved_best["step"] if self._saved_best else None)
+        """Lets the file of the best model be the one that the saved state knows of."""
+        step = self._saved_best["step"] - self.past.steps if self._saved_best else None
+        self.run.checkpoints.settle_best(None if step is None else {"stage": self.parts.stage, "step": step})
 
     def summary(self, status: str, reason: str | None) -> dict[str, Any]:
-        """What summary.json says of the run."""
-        curves = self.curves
+        """What summary.json says of the run: of its last stage, and below `stages` of each where there are several."""
+        several = {"stages": self._stages(status)} if self.parts.config["stages"] else {}
         return {
             "run": str(self.run.path),
             "status": status,
             "reason": reason,
-            "epochs": self.parts.clock.epoch(self.step),
-            "steps": self.step,
+            "epochs": self.past.epochs + self.parts.clock.epoch(self.step),
+            "steps": self.past.steps + self.step,
             "seconds": self.stopwatch.seconds(),
             "examples_per_second": self.stopwatch.examples_per_second(),
-            "model": {"type": self.parts.plain["model"]["type"], "parameters": self._parameters},
-            "train": curves.metrics_of(curves.last, "train"),
-            "dev": curves.metrics_of(curves.last, "dev"),
+            **self._result(),
             "best": self._saved_best,
+            **several,
         }
 
+    def passed(self, status: str) -> Past:
+        """The past of the stage that follows this one."""
+        clock, order, step = self.parts.clock, self.parts.order, self.step
+        return Past(
+            self.past.steps + step,
+            self.past.epochs + clock.epoch(step),
+            self.past.examples + order.seen(step),
+            self.stopwatch.seconds(),
+            self._stages(status),
+            self._lengths,
+        )
+
     def ended(self) -> str | None:
-        """How the run has ended, None where it goes on."""
+        """How the stage has ended, None where it goes on."""
         if self.step >= self.parts.clock.total:
             return "finished"
         return "stopped_early" if self.curves.have_stalled() else None
 
     def _show_examples(self) -> None:
-        """At the start of a run a picture of its first batch, where that is augmented images."""
-        picture = augmented_examples(self.parts, 1, state.STAGE, 0) if self.step == 0 else None
+        """At the start of a stage a picture of its first batch, where that is augmented images."""
+        picture = augmented_examples(self.parts, 1, self.parts.stage, 0) if self.step == 0 else None
         if picture is not None:
-            self.writers.samples("train", [picture], self.step)
+            self.writers.samples("train", [picture], self.past.steps)
 
     def _progress(self, factor: float) -> Numbers:
         """The means since the last time of objective and gradient norm, and the rate of this step."""
@@ -135,7 +154,7 @@ class Trainer:
             is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), self._progress(factor))
             assert self.curves.last is not None
             self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
-            self.writers.samples(self.exhibition.part, self.exhibition.samples(), self.step)
+            self.writers.samples(self.exhibition.part, self.exhibition.samples(), self.past.steps + self.step)
             if is_best:
                 self.run.checkpoints.set_aside_best(state.trained(self.parts, self.step))
         display.evaluation(self.curves.last, is_best)
@@ -146,10 +165,26 @@ class Trainer:
         self.meter.check(self.step)  # a state that has diverged must not replace one that has not
         saved = state.whole(self.parts, self.step, self.meter)
         state.check_finite(saved, self.parts, self.step)
-        saved.facts.update(seconds=self.stopwatch.seconds(), curves=self.curves.state(), lengths=self.writers.sync())
+        self._lengths = self.writers.sync()
+        saved.facts.update(self.past.facts(), seconds=self.stopwatch.seconds(), lengths=self._lengths)
+        saved.facts.update(curves=self.curves.state())
         self.run.checkpoints.save_last(saved)
         self._saved_best = self._best()
         return time.monotonic() - began
+
+    def _stages(self, status: str) -> list[dict[str, Any]]:
+        """How every stage so far has ended, or stands."""
+        best = self._saved_best and {key: self._saved_best[key] for key in ("metric", "value", "step")}
+        return [*self.past.stages, {"status": status, "steps": self.step, **self._result(), "best": best}]
+
+    def _result(self) -> dict[str, Any]:
+        """The model, and what the last evaluation measured."""
+        curves = self.curves
+        return {
+            "model": {"type": self.parts.plain["model"]["type"], "parameters": self._parameters},
+            "train": curves.metrics_of(curves.last, "train"),
+            "dev": curves.metrics_of(curves.last, "dev"),
+        }
 
     def _best(self) -> dict[str, Any] | None:
         """The best model so far; it lies in its file as soon as the state is saved."""
@@ -159,7 +194,7 @@ class Trainer:
         return {
             "metric": watch.metric,
             "value": watch.value,
-            "step": watch.step,
+            "step": self.past.steps + watch.step,
             "checkpoint": str(self.run.checkpoints.best),
             "metrics": self.curves.metrics_of(best, watch.metric.partition("/")[0]),
         }

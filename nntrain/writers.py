@@ -96,6 +96,14 @@ class EventFile:
 
         self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=map(_value, samples))))
 
+    def bands(self, charts: Mapping[str, Sequence[str]]) -> None:
+        """Lets TensorBoard's custom scalars draw bands: by name the tags of a line, of its lower and its upper end."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from torch.utils.tensorboard.summary import custom_scalars
+
+        layout = {"mean and 95 % interval": {name: ["Margin", list(tags)] for name, tags in charts.items()}}
+        self._write(Event(wall_time=time.time(), summary=custom_scalars(layout)))  # type: ignore[no-untyped-call]
+
     def _write(self, event: Any) -> None:
         self._records.write(event.SerializeToString())
 

@@ -3,6 +3,7 @@
 A setting that several configs share is misspelt in every way in the first of them, and in one way in the others.
 """
 
+import copy
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
@@ -19,6 +20,7 @@ from nntrain.experiment import Experiment
 from nntrain.schema import Path as SettingPath
 from nntrain.schema import component_settings, settings_of
 from nntrain.settings import Choice, Parsed
+from nntrain.stages import stages_of
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 WRONG = {"three": "three", "3.5": 3.5, "true": True, "[a]": ["a"], "{a: b}": {"a": "b"}}
@@ -36,6 +38,18 @@ class Shipped:
         self.names: dict[SettingPath, set[str]] = {}
         self.named_by_task: set[SettingPath] = set()  # keys that the reader cannot know: the names of objectives
         self._walk(settings_of(Experiment), self.document.data, ())
+        for number, stage in enumerate(self.document.data.get("stages", [])):
+            self._stage(number, stage)
+
+    def _stage(self, number: int, stage: dict[str, Any]) -> None:
+        """What stands in a stage has the annotations that it has in the whole config of that stage."""
+        whole = copy.copy(self)
+        whole.annotations, whole.names = {}, {}
+        whole._walk(settings_of(Experiment), stages_of(self.document)[number].data, ())
+        for path in paths(stage):
+            for mine, theirs in ((self.annotations, whole.annotations), (self.names, whole.names)):
+                mine.update({("stages", number, *path): theirs[path]} if path in theirs else {})
+        self.named_by_task |= {("stages", number, *path) for path in whole.named_by_task}
 
     def _walk(self, known: Any, data: dict[str, Any], path: SettingPath) -> None:
         for key, value in data.items():
@@ -86,6 +100,13 @@ class Shipped:
         """What a setting is one of, whatever config it stands in."""
         holder = self.document.at(path[:-1])
         return (*(part for part in path if isinstance(part, str)), holder.get("type") if path[1:] else None)
+
+
+def paths(data: Any, above: SettingPath = ()) -> Iterator[SettingPath]:
+    """The paths of all settings and entries that data has."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        yield (*above, key)
+        yield from paths(value, (*above, key))
 
 
 def takes(option: Any, value: Any) -> bool:
@@ -182,6 +203,5 @@ def wrong_types(config: Path) -> Iterator[Mistake]:
     for path in ours.leaves():
         for wrong in ours.wrong_values(path):
             is_component = any(metadata(option, Choice) for option in options(ours.annotations.get(path, dict)))
-            lacks_type = is_component and wrong == "{a: b}"
-            said = "needs a type" if lacks_type else "expected"
-            yield ours.document.values[path], wrong, said if path[-1] != "type" else ""
+            may_be_default = is_component and wrong == "{a: b}"  # whose settings these are then taken for
+            yield ours.document.values[path], wrong, "" if may_be_default or path[-1] == "type" else "expected"

@@ -305,7 +305,7 @@ def test_a_file_is_flushed_before_it_gets_its_name(tmp_path: Path, monkeypatch: 
 
 
 def at(step: int) -> Checkpoint:
-    return Checkpoint({"model.weight": torch.full((3,), float(step))}, {"position": {"step": step}})
+    return Checkpoint({"model.weight": torch.full((3,), float(step))}, {"position": {"stage": 0, "step": step}})
 
 
 def step_of(path: Path) -> int:
@@ -367,5 +367,5 @@ def test_a_save_that_fails_keeps_the_state_before_it(tmp_path: Path, monkeypatch
         assert newest is not None
         assert (newest.facts["position"]["step"], complaints) == (2 if number < 8 else 4, [])
         known = 1 if number < 8 else 3  # the best that the newest state knows of
-        checkpoints.settle_best(known)
+        checkpoints.settle_best({"stage": 0, "step": known})
         assert step_of(checkpoints.best) == known

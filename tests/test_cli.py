@@ -469,7 +469,7 @@ def test_without_debug_a_user_sees_no_traceback(
     command: Command, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(CONFIG)
-    monkeypatch.setattr("nntrain.fit.assemble", lambda *_: {}["a bug"])
+    monkeypatch.setattr("nntrain.fit.plan", lambda *_: {}["a bug"])
     called = command("fit", "my.yaml")
     assert called.status == 1
     assert called.err == "internal error: KeyError('a bug'); NNTRAIN_DEBUG=1 shows where\n"

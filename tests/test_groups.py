@@ -344,7 +344,7 @@ def test_a_rule_of_the_users_own_takes_groups_of_its_own_settings(write: Write) 
             "it must be greater than 0; frozen: true leaves parameters as they are",
         ),
         ("[{match: head, frozen: yes}]", "groups.0.frozen", "expected true or false or a duration such as 20 epochs,"),
-        ("[{match: head, frozen: 3}]", "groups.0.frozen", "expected true or false or a duration"),
+        ("[{match: head, frozen: 3}]", "groups.0.frozen", "expected true or false, found 3"),
         ("[{match: conv}]", "groups.0.match", "'conv' matches no parameter; there are body.layers.0.linear.weight"),
         (
             "[{match: head}, {match: ^head.b}]",

@@ -26,7 +26,7 @@ from nntrain.initializers.scaled import (
     lecun_uniform,
 )
 from nntrain.initializers.structured import forget_gate, identity, orthogonal, sparse
-from nntrain.specs import Tags
+from nntrain.specs import LabelSet, Tags
 from runs import only_run, records
 
 Command = Callable[..., Any]
@@ -237,12 +237,21 @@ def test_tags_count_at_every_position_with_a_label() -> None:
     torch.testing.assert_close(model.head.bias.detach().exp(), torch.tensor([0.75, 0.25]))
 
 
+def test_sets_of_labels_have_log_odds_each() -> None:
+    labels = torch.tensor([[1, 0, 0], [1, 1, IGNORED], [1, 0, 0], [0, 0, 0]])
+    model = nn.Module()
+    model.head = nn.Linear(3, 3)
+    ClassFrequencies(LabelSet(("a", "b", "c")), TensorSplit(torch.zeros(4, 4), labels, 2))(model)
+    assert model.head.bias.tolist() == pytest.approx([math.log(3), math.log(1 / 3), math.log(0.5 / 3)])
+    assert torch.sigmoid(model.head.bias)[0].item() == pytest.approx(0.75)
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
         (
             "data: diabetes\nmodel: linear",
-            "class_frequencies takes classes or tags or tokens; diabetes gives one value",
+            "class_frequencies takes classes or sets of labels or tags or tokens; diabetes gives one value",
         ),
         ("data: iris\nmodel: {type: mlp, hidden: [3]}\n#layers", "there are 3 classes; match the bias of the layer"),
         ("data: karate_club\nmodel: gnn", "matches no parameter; there are layers.0.conv"),

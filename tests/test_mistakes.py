@@ -23,11 +23,11 @@ from single_mistakes import (
 
 from conftest import ROOT
 from nntrain import assemble as assembly
-from nntrain.assemble import assemble, read, registry_of
 from nntrain.config import ConfigError, load
 from nntrain.data.in_memory import Examples
 from nntrain.data.places import WithheldError, downloads
-from nntrain.reader import Reader
+from nntrain.document import Mark
+from nntrain.plan import misread, plan
 from nntrain.yaml_text import inline
 
 ON_THE_COMMAND_LINE = 48  # mistakes tried with the command, about
@@ -54,11 +54,9 @@ def said_of(path: Path, *overrides: str) -> list[str]:
     try:
         document = load(path, overrides)
         document.data.setdefault("name", "my")
-        reader = Reader(registry_of(document))
-        read(reader, document)
-        said = str(document.error(reader.problems))
-        if not reader.problems:
-            assemble(document)
+        said = str(ConfigError(misread(document)))
+        if not said:
+            plan(document)
     except ConfigError as error:
         said = str(error)
     except WithheldError:
@@ -91,9 +89,13 @@ def test_every_misspelt_component_is_pointed_at(config: Path, write: Write) -> N
 def test_every_value_of_a_wrong_type_is_pointed_at(config: Path, write: Write) -> None:
     for mark, wrong, _ in wrong_types(config):
         said = said_of(write(edited(config, mark, wrong), "wrong.yaml"))
-        columns = (mark.column, mark.column + 1) if wrong[0] in "{[" else (mark.column,)
-        places = tuple(f"wrong.yaml:{mark.line}:{column}: " for column in columns)
-        assert any(place in line for line in said for place in places), (wrong, mark, said)
+        assert any(place in line for line in said for place in places(mark, wrong)), (wrong, mark, said)
+
+
+def places(mark: Mark, wrong: str) -> list[str]:
+    """Where a mistake may be pointed at: it, or what is in it."""
+    columns = (mark.column, mark.column + 1) if wrong[0] in "{[" else (mark.column,)
+    return [f"wrong.yaml:{mark.line}:{column}: " for column in columns]
 
 
 def overrides(config: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -101,6 +103,8 @@ def overrides(config: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     ours = shipped(config)
     for path in ours.leaves():
         *above, key = map(str, path)
+        if "." in key:
+            continue  # a pattern, which no path of settings can name
         value = inline(ours.document.at(path))
         if not key.isdecimal():
             names = ours.names.get(path, {key})
@@ -139,7 +143,8 @@ def test_the_command_ends_with_status_2_and_writes_nothing(
         path = write(edited(config, mark, wrong), "wrong.yaml")
         called = command("fit", "wrong.yaml")
         assert (called.status, called.out) == (2, "")
-        assert f"wrong.yaml:{mark.line}:{mark.column}: " in called.err and message in called.err
+        assert any(place in called.err for place in places(mark, wrong)), (wrong, mark, called.err)
+        assert message in called.err or (wrong == "{a: b}" and "unknown setting" in called.err)
         assert f"{mark.line:5} | " in called.err and "^" in called.err
         assert "Traceback" not in called.err and "internal error" not in called.err
         assert list(tmp_path.iterdir()) == [path]
@@ -159,7 +164,7 @@ def test_a_shipped_config_has_no_mistake(config: Path) -> None:
     document = load(config)
     document.data.setdefault("name", config.stem)
     try:
-        assert assemble(document).plain["name"] == config.stem
+        assert plan(document).plain["name"] == config.stem
     except WithheldError as error:
         pytest.skip(f"the data {error} is not here")
 

@@ -54,6 +54,17 @@ trainer:
   early_stopping: {patience: 90%}
 """
 
+STAGED = """
+data: {type: iris, batch_size: 16}
+model: {type: mlp, hidden: [8], dropout: 0.2}
+optimizer: {type: sgd, lr: 0.05, momentum: 0.9}
+trainer: {length: 6 steps, evaluate: 3 steps, save: 4 steps, log: 2 steps}
+stages:
+  - {}
+  - {optimizer: adam, trainer: {length: 60 steps, early_stopping: {patience: 3 steps, min_change: 0.9}}}
+  - {model: {hidden: [8, 8]}, data: {batch_size: 20}, trainer: {early_stopping: null, length: 4 steps, save: 1 step}}
+"""
+
 CONFIGS = {
     "digits, mlp, adamw": """
 data: {type: digits, batch_size: 32}
@@ -484,10 +495,11 @@ def is_run(state: State) -> bool:
     return any(name.endswith("/config.yaml") and content for name, content in state.items())
 
 
+@pytest.mark.parametrize("text", [TINY, STAGED], ids=["one stage", "three stages"])
 def test_a_run_killed_at_any_operation_on_a_file_ends_like_a_whole_one(
-    states_of: States, command: Command, write: Write, tmp_path: Path
+    text: str, states_of: States, command: Command, write: Write, tmp_path: Path
 ) -> None:
-    write(TINY)
+    write(text)
     chance = random.Random(1)
     states = states_of(tmp_path / "whole", "my.yaml", "--out", "whole")
     killed = [state for state in states if not is_finished(state)]

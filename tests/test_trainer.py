@@ -156,6 +156,22 @@ def test_early_stopping_may_watch_another_metric_than_the_best_is_chosen_by(comm
     assert summary["best"]["step"] == min(losses, key=lambda step: losses[step])
 
 
+@pytest.mark.parametrize("monitor", ["dev/loss", "dev/error_rate", "dev/accuracy", "train/loss", "train/accuracy"])
+def test_any_metric_can_stop_a_run_whose_best_model_is_what_is_used(
+    monitor: str, command: Command, write: Write
+) -> None:
+    stopping = "trainer.early_stopping={patience: 15 steps, min_change: 0.02}"
+    summary = command("fit", write(OVERFITTING), stopping, f"trainer.monitor={monitor}", "--json").json
+    run, (part, name) = Path(summary["run"]), monitor.split("/")
+    sign = -1 if name == "accuracy" else 1
+    values = {record["step"]: sign * record[part][name] for record in records(run)}
+    assert summary["status"] == "stopped_early"
+    assert summary["steps"] == stalls_at(values, 15, 0.02)[0]
+    assert summary["best"]["step"] == min(values, key=lambda step: values[step])
+    at_best = next(record for record in records(run) if record["step"] == summary["best"]["step"])
+    assert command("eval", run, "--json").json["metrics"] == pytest.approx(at_best["dev"], rel=1e-6)
+
+
 def test_a_run_that_gets_better_all_the_time_is_not_stopped(command: Command, write: Write) -> None:
     stopping = "trainer.early_stopping={patience: 5 steps, monitor: train/loss}"
     called = command("fit", write(TINY.replace(", dropout: 0.2", "")), stopping, "--json")

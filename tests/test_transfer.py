@@ -51,7 +51,9 @@ def first_weights(command: Command, *overrides: str) -> dict[str, Tensor]:
 
 
 def taken(found: dict[str, Tensor], given: dict[str, Tensor]) -> set[str]:
-    return {n for n, t in found.items() if n in given and t.shape == given[n].shape and torch.equal(t, given[n])}
+    """The names of the tensors that are the same, but for one step with next to no rate."""
+    same = {n for n, t in found.items() if n in given and t.shape == given[n].shape}
+    return {n for n in same if torch.allclose(found[n].double(), given[n].double(), rtol=0, atol=1e-20)}
 
 
 def test_the_best_model_of_a_run_is_taken_over(command: Command, write: Write, source: Path, tmp_path: Path) -> None:
@@ -127,7 +129,7 @@ def test_a_network_that_is_trained_already_is_no_fault(command: Command, write: 
     write(SOURCE + "init: {from: source}\n")
     command("fit", "my.yaml", "trainer.length=30 epochs")
     checked = command("check", "my.yaml", f"init.from={only_run(Path('runs'))}", "--json").json
-    assert checked["first_loss"] < 0.8
+    assert checked["first_loss"] < 1.2  # ln(10) = 2.3
     assert checked["findings"] == []
 
 

@@ -14,6 +14,8 @@ from nntrain.data.nodes import OnNodes
 from nntrain.data.split import sampled
 from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
+from nntrain.samplers import Sampler, TrainingSet
+from nntrain.samplers.shuffled import Shuffled
 from nntrain.settings import Count, Share, Whole
 from nntrain.settings import Data as DataSetting
 
@@ -103,6 +105,10 @@ class HeldOutLinks:
     @property
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
+
+    @property
+    def sampler(self) -> Sampler:
+        return Shuffled(TrainingSet(len(self.train), self.batch_size))
 
     def split(self, name: str) -> LinkSplit | None:
         return self._splits[name]

@@ -16,8 +16,8 @@ class WithheldError(Exception):
 
 @contextmanager
 def downloads(allowed: bool) -> Iterator[None]:
-    """Within it, sets that are not on this machine are downloaded, or not."""
-    before = _is_withheld.set(not allowed)
+    """Within it, sets that are not on this machine are downloaded, or not; what is withheld outside of it stays so."""
+    before = _is_withheld.set(_is_withheld.get() or not allowed)
     try:
         yield
     finally:

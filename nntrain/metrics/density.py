@@ -26,7 +26,7 @@ class LogLikelihood:
         pass
 
     def measure(self, predictions: Any, targets: Tensor) -> Tensor:
-        return _sum_and_count(predictions.log_likelihood(targets.flatten(1)))
+        return _sum_and_count(predictions.log_likelihood(predictions.below(targets)))
 
     def value(self, state: Tensor) -> float:
         return _mean(state)
@@ -48,7 +48,7 @@ class PseudoLikelihood:
         pass
 
     def measure(self, predictions: Any, targets: Tensor) -> Tensor:
-        return _sum_and_count(predictions.pseudo_likelihood(targets.flatten(1)))
+        return _sum_and_count(predictions.pseudo_likelihood(predictions.below(targets)))
 
     def value(self, state: Tensor) -> float:
         return _mean(state)

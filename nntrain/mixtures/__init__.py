@@ -1,6 +1,6 @@
 """Mixtures: training examples put together from two of a batch, and their targets with them."""
 
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -31,8 +31,16 @@ def partners(batch: Batch) -> Tensor:
     return torch.randperm(len(batch.targets), device=batch.targets.device)
 
 
-def mixed(targets: Tensor, others: Tensor, share: Tensor, described: Classes | Values) -> Tensor:
-    """`share` of the targets and the rest of those of the examples `others`."""
+def mixed(batch: Batch, inputs: Any, others: Tensor, share: Tensor, described: Classes | Values) -> Batch:
+    """A batch of inputs that are mixed already: what they are, and how much they count, is mixed with it.
+
+    Each is `share` of its own and the rest of what the example `others` has.
+    """
+
+    def between(own: Tensor) -> Tensor:
+        return torch.lerp(own[others], own, share.to(own))
+
+    targets = batch.targets
     if isinstance(described, Classes):
         targets = F.one_hot(targets, len(described)).to(torch.get_default_dtype())
-    return torch.lerp(targets[others], targets, share.to(targets))
+    return Batch(inputs, between(targets), None if batch.weights is None else between(batch.weights))

@@ -17,7 +17,7 @@ class Cutmix:
 
     The rectangle is sqrt(1 - l) of the image wide and high, its middle is uniform over the image, and what lies
     beyond the edges is cut off; l' is the share of the image that is left. There is one rectangle for a batch, in
-    all frames of a video. Of classes, t is one-hot.
+    all frames of a video. Of classes, t is one-hot; weights of examples are mixed like targets.
     Source: Yun, Han, Oh, Chun, Choe, Yoo, CutMix, 2019, arXiv:1905.04899.
 
     Settings:
@@ -36,5 +36,4 @@ class Cutmix:
         first = (middle - (sizes / 2).floor()).unbind()
         mask = inside(images, *first, *sizes.unbind())
         left = 1 - mask.to(share.dtype).mean()
-        targets = mixed(batch.targets, others, left, self._targets)
-        return batch._replace(inputs=torch.where(mask, images[others], images), targets=targets)
+        return mixed(batch, torch.where(mask, images[others], images), others, left, self._targets)

@@ -17,8 +17,8 @@ class Mixup:
 
     x' = l x + (1 - l) x_p, t' = l t + (1 - l) t_p,  l ~ Beta(alpha, alpha), one for the batch, p a permutation
 
-    Of classes, t is one-hot. A mixed series is as long as the longer one. Small alphas leave most batches nearly
-    as they are; at alpha 1 every l is equally likely.
+    Of classes, t is one-hot; weights of examples are mixed like targets. A mixed series is as long as the longer
+    one. Small alphas leave most batches nearly as they are; at alpha 1 every l is equally likely.
     Source: Zhang, Cisse, Dauphin, Lopez-Paz, mixup: beyond empirical risk minimization, 2018, arXiv:1710.09412.
 
     Settings:
@@ -33,8 +33,7 @@ class Mixup:
 
     def __call__(self, batch: Batch) -> Batch:
         share, others = beta(self._alpha, batch.targets.device), partners(batch)
-        targets = mixed(batch.targets, others, share, self._targets)
-        return batch._replace(inputs=_between(batch.inputs, others, share), targets=targets)
+        return mixed(batch, _between(batch.inputs, others, share), others, share, self._targets)
 
 
 def _between(inputs: Any, others: Tensor, share: Tensor) -> Any:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nntrain.blocks.windows import Window, after, first_empty, smallest
 from nntrain.errors import UnfitError
+from nntrain.models.starting_weights import started
 from nntrain.normalizations.local_response import among_neighbours
 from nntrain.registry import model
 from nntrain.settings import Probability
@@ -39,9 +40,10 @@ class AlexNet(nn.Module):
     y_i = x_i / (2 + 1e-4 sum over the 5 maps j around i of x_j^2)^(3/4)
 
     Takes images (batch, channels, height, width) of at least 67x67, or 15x15 where `small`. With 227x227 colour
-    images and 1000 classes it has 62,378,344 parameters, and 60,965,224 with two groups, as published. Weights start
-    normal with deviation 0.01, biases at 1 in the second, fourth and fifth convolution and the fully connected
-    hidden layers, else at 0.
+    images and 1000 classes it has 62,378,344 parameters, and 60,965,224 with two groups, as published. As there,
+    weights start normal with deviation 0.01, biases at 1 in the second, fourth and fifth convolution and the fully
+    connected hidden layers, else at 0; in the small form, which is not the paper's, weights as He et al. derive for
+    relu, biases at 0.
     Good for photographs of many classes where there is much data; today a residual network is better.
     Source: Krizhevsky, Sutskever, Hinton, ImageNet classification with deep convolutional neural networks, 2012.
 
@@ -83,9 +85,10 @@ class AlexNet(nn.Module):
         self.norm = among_neighbours() if norm == "local_response" else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.spatial_dropout = spatial_dropout
-        self.apply(_start)
-        for name in AWAKE:
-            nn.init.ones_(self.get_parameter(f"{name}.bias"))
+        self.is_published = not small
+        for name, module in self.named_children():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                _start(module, name) if self.is_published else started(module, "relu")
 
     def forward(self, x: Tensor) -> Tensor:
         x = self._pooled(self.norm(self.relu(self.conv1(x))))
@@ -101,7 +104,9 @@ class AlexNet(nn.Module):
 
     def head_for(self, targets: Headed) -> nn.Module:
         head = nn.Linear(self.features, len(targets))
-        _start(head)
+        nn.init.zeros_(head.bias)
+        if self.is_published:
+            _start(head, "head")
         return head
 
 
@@ -109,10 +114,9 @@ def _convolution(inputs: int, outputs: int, window: Window, groups: int = 1) -> 
     return nn.Conv2d(inputs, outputs, window.kernel, window.stride, window.padding, groups=groups)
 
 
-def _start(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.normal_(module.weight, std=DEVIATION)
-        nn.init.zeros_(module.get_parameter("bias"))
+def _start(layer: nn.Conv2d | nn.Linear, name: str) -> None:
+    nn.init.normal_(layer.weight, std=DEVIATION)
+    nn.init.constant_(layer.get_parameter("bias"), float(name in AWAKE))
 
 
 def _refuse_too_small(inputs: Image, windows: dict[str, Window]) -> None:

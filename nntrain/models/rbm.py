@@ -110,10 +110,29 @@ class RestrictedBoltzmannMachine(nn.Module):
             found = f"binary units take values from 0 to 1, but these are from {low:.3g} to {high:.3g}"
             raise UnfitError(f"{found}; write data.standardize: false, or visible: gaussian", "visible")
 
+    def below(self, x: Tensor) -> Tensor:
+        """The visible units' states, (batch, visible), that inputs (batch, ...) are."""
+        return x.flatten(1)
+
+    def up(self, v: Tensor) -> Tensor:
+        """p(h = 1 | v) of each row, (batch, hidden)."""
+        return torch.sigmoid(self._hidden(v))
+
+    def down(self, h: Tensor) -> Tensor:
+        """The visible units' means given the hidden ones, (batch, visible)."""
+        return self.visible.mean(self._drive(h), self.visible_bias)
+
+    def inputs_of(self, v: Tensor) -> Tensor:
+        """The inputs that visible units' states stand for, (batch, visible)."""
+        return v
+
+    def receptive_fields(self) -> Tensor:
+        """What each hidden unit looks for in the inputs, (hidden, visible)."""
+        return self.weight
+
     def forward(self, x: Tensor) -> Tensor:
         """The visible units' means after one step up and down by probabilities, of the inputs' shape."""
-        hidden = torch.sigmoid(self._hidden(x.flatten(1)))
-        return self.visible.mean(self._drive(hidden), self.visible_bias).view_as(x)
+        return self.down(self.up(self.below(x))).view_as(x)
 
     def free_energy(self, v: Tensor) -> Tensor:
         """F(v) of each row, (batch,)."""
@@ -124,8 +143,7 @@ class RestrictedBoltzmannMachine(nn.Module):
         """What the model makes in some steps of Gibbs sampling, from its own chains, else from v."""
         sample = v if self.chains is None else self.chains
         for _ in range(steps):
-            hidden = torch.bernoulli(torch.sigmoid(self._hidden(sample)))
-            sample = self.visible.draw(self.visible.mean(self._drive(hidden), self.visible_bias))
+            sample = self.visible.draw(self.down(torch.bernoulli(self.up(sample))))
         if self.chains is not None:
             self.chains.copy_(sample)
         return sample

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nntrain.batch import Batch
 from nntrain.device import Device
 from nntrain.loss import Objective
+from nntrain.network import kept
 from nntrain.preflight.finding import Finding, applicable
 from nntrain.specs import Labels, Targets, Values
 
@@ -151,8 +152,9 @@ def gradients(found: FirstPass, other: str) -> Iterator[Finding]:
 
 
 def frozen(model: nn.Module, other: str) -> Iterator[Finding]:
-    """Every weight is trained; the model itself freezes none."""
-    still = [(name, p) for name, p in model.named_parameters() if not p.requires_grad]
+    """Every weight is trained; the model itself freezes none but those that it keeps for the sake of others."""
+    meant = kept(model)
+    still = [(name, p) for name, p in model.named_parameters() if not p.requires_grad and p not in meant]
     if still:
         numbers = sum(p.numel() for _, p in still)
         everything = sum(p.numel() for p in model.parameters())

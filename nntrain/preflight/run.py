@@ -37,7 +37,8 @@ def preflight(parts: Parts, with_fitting: bool) -> list[Finding]:
         found = list(_on_data(parts, scans))
         if not any(finding.rule in UNUSABLE for finding in found):
             found += _on_first_batches(parts, scans["train"])
-            found += _on_fitting(parts) if with_fitting else ()
+            # A later stage will not start from the weights that it has now.
+            found += _on_fitting(parts) if with_fitting and parts.stage == 0 else ()
     heard = [finding for finding in found if finding.rule not in parts.settings.silence]
     return sorted(heard, key=lambda finding: finding.level != "alarm")
 
@@ -126,7 +127,7 @@ def _undisturbed(parts: Parts) -> Iterator[None]:
     devices = [parts.device.torch] if parts.device.torch.type == "cuda" else []
     python = python_state()
     with torch.random.fork_rng(devices):
-        parts.device.seed(parts.seed, 1, 0, 0)
+        parts.device.seed(parts.seed, 1, parts.stage, 0)
         try:
             yield
         finally:

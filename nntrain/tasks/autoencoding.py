@@ -22,10 +22,11 @@ from nntrain.tasks.corruption import Corruption
 
 
 class Coded(NamedTuple):
-    """What an autoencoder makes of a batch: codes (batch, code) and outputs of the inputs' shape."""
+    """What an autoencoder makes of a batch: codes (batch, code), outputs, and what these are to be, of one shape."""
 
     code: Tensor
     reconstruction: Tensor
+    original: Tensor
 
 
 @task("autoencoding")
@@ -34,7 +35,9 @@ class Autoencoding:
 
     L = sum_i loss(decoder(c_i), x_i) + sparsity |c_i|_1,  c_i = encoder(x_i)
 
-    The penalty draws codes towards few numbers that are not 0 (sparse). The inputs are the prepared ones.
+    The penalty draws codes towards few numbers that are not 0 (sparse). The inputs are the prepared ones. Where a
+    model has a part `below`, x_i is what that makes of the inputs: the layers below those that are trained; its
+    part `inputs_of` leads back.
 
     Source: Hinton, Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006; sparse:
     Goodfellow, Bengio, Courville, Deep Learning, section 14.2.1.
@@ -61,11 +64,16 @@ class Autoencoding:
         self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
         self.details: dict[str, Detail] = {}
 
-    def outputs(self, model: nn.Module, batch: Batch) -> Coded:
-        return _coded(model, self._corruption(batch.inputs) if self._corruption else batch.inputs)
+    def outputs(self, model: Any, batch: Batch) -> Coded:
+        if hasattr(self._loss, "predicted") and getattr(model, "makes_activations", False):
+            raise UnfitError(
+                "it takes log-odds, but this layer's outputs are those of its activation; take squared", "loss"
+            )
+        seen = _seen(model, batch.inputs)
+        return _coded(model, self._corruption(seen) if self._corruption else seen, seen)
 
     def loss(self, outputs: Coded, batch: Batch) -> Loss:
-        error = weighted(self._loss(outputs.reconstruction, batch.inputs), batch.weights)
+        error = weighted(self._loss(outputs.reconstruction, outputs.original), batch.weights)
         size = weighted(at_least_single(outputs.code).abs(), batch.weights)
         return Loss(error=Term(error), sparsity=Term(size, self.sparsity))
 
@@ -73,9 +81,10 @@ class Autoencoding:
         return dict.fromkeys(("error", "sparsity"), examples_of(batch))
 
     def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
-        outputs = _coded(model, self._given(batch.inputs))
+        seen = _seen(model, batch.inputs)
+        outputs = _coded(model, self._given(seen), seen)
         predictions = self._predicted(at_least_single(outputs.reconstruction))
-        return Outcome(predictions, batch.inputs, self.loss(outputs, batch), self.counts(batch))
+        return Outcome(predictions, seen, self.loss(outputs, batch), self.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The reconstruction of each example, flat."""
@@ -90,15 +99,15 @@ class Autoencoding:
         images = images_of(batch.inputs[:COLUMNS], inputs)
         if images is None:
             return []
-        given = self._given(batch.inputs[:COLUMNS])
-        made = self._predicted(at_least_single(_coded(model, given).reconstruction))
-        shown = [given, made] if self._corruption else [made]
+        given = self._given(_seen(model, batch.inputs[:COLUMNS]))
+        made = self._predicted(at_least_single(_coded(model, given, given).reconstruction))
+        shown = [_inputs_of(model, part) for part in ([given, made] if self._corruption else [made])]
         others = [part for part in (images_of(each, inputs) for each in shown) if part is not None]
         return [Picture("reconstructions", sheet(torch.cat(visible(images, *others)), columns=len(images)))]
 
-    def projection(self, model: nn.Module, batch: Batch, inputs: Inputs) -> Projection:
+    def projection(self, model: Any, batch: Batch, inputs: Inputs) -> Projection:
         """The codes, each with its example's label."""
-        codes = at_least_single(_coded(model, batch.inputs).code).flatten(1)
+        codes = at_least_single(model.encoder(_seen(model, batch.inputs))).flatten(1)
         labels = batch.targets.reshape(len(codes), -1)[:, 0].tolist()
         return Projection(codes, [f"{label:g}" for label in labels], images_of(batch.inputs, inputs))
 
@@ -149,6 +158,17 @@ def denoising(
     return Autoencoding(inputs, Corruption(noise, masked), loss=loss, sparsity=sparsity)
 
 
-def _coded(model: Any, inputs: Tensor) -> Coded:
+def _seen(model: Any, inputs: Tensor) -> Tensor:
+    below = getattr(model, "below", None)
+    return inputs if below is None else below(inputs)
+
+
+def _inputs_of(model: Any, seen: Tensor) -> Tensor:
+    """The inputs that such features stand for."""
+    inputs_of = getattr(model, "inputs_of", None)
+    return seen if inputs_of is None else inputs_of(seen)
+
+
+def _coded(model: Any, inputs: Tensor, original: Tensor) -> Coded:
     code = model.encoder(inputs)
-    return Coded(code, model.decoder(code))
+    return Coded(code, model.decoder(code), original)

@@ -29,6 +29,8 @@ class Energies(NamedTuple):
 class ContrastiveDivergence:
     """The distribution of the inputs, for a model with a free energy F; labels are not looked at.
 
+    Of a stack of such models the top one learns the distribution of what those below make of the inputs.
+
     L = mean F(data) - mean F(samples), samples = so many steps of Gibbs sampling, taken as constants
 
     Its gradient is that of contrastive divergence, CD-k, or of persistent chains where the model has them. The
@@ -51,7 +53,7 @@ class ContrastiveDivergence:
         self.details: dict[str, Detail] = {}
 
     def outputs(self, model: Any, batch: Batch) -> Energies:
-        data = batch.inputs.flatten(1)
+        data = model.below(batch.inputs)
         return Energies(model.free_energy(data), model.free_energy(model.fantasies(data, self.steps)))
 
     def loss(self, outputs: Energies, batch: Batch) -> Loss:
@@ -67,14 +69,14 @@ class ContrastiveDivergence:
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The free energy of each example: the lower, the likelier."""
-        return [
-            {"free_energy": energy} for energy in outcome.predictions.free_energy(outcome.targets.flatten(1)).tolist()
-        ]
+        model: Any = outcome.predictions
+        return [{"free_energy": energy} for energy in model.free_energy(model.below(outcome.targets)).tolist()]
 
     def samples(self, model: Any, batch: Batch, inputs: Inputs) -> list[Sample]:
         """The hidden units' weights as images, and what the model makes in some steps of Gibbs sampling."""
-        made = model.fantasies(batch.inputs.flatten(1), GIBBS_STEPS)
-        shown = {"weights": images_of(model.weight[:SHOWN], inputs), "samples": images_of(made[:SHOWN], inputs)}
+        made = model.inputs_of(model.fantasies(model.below(batch.inputs), GIBBS_STEPS)[:SHOWN])
+        fields = model.receptive_fields()[:SHOWN]
+        shown = {"weights": images_of(fields, inputs), "samples": images_of(made, inputs)}
         return [Picture(name, sheet(visible(images)[0])) for name, images in shown.items() if images is not None]
 
     def untrained_loss(self) -> float | None:

@@ -359,6 +359,38 @@ def test_a_stopped_run_ends_like_a_whole_one(
         same_run(whole, run)
 
 
+STAGES = (
+    NORMALISED.replace("AVERAGE", "null")
+    + """
+stages:
+  - {trainer: {average: {type: swa, start: 4 steps, every: 2 steps}}}
+  - {optimizer: {lr: 1.0e-30}, trainer: {length: 3 steps, average: null}}
+"""
+)
+
+
+def test_the_next_stage_starts_from_the_average(command: Command, write: Write) -> None:
+    text = NORMALISED.replace("AVERAGE", "{type: swa, start: 4 steps, every: 2 steps}")
+    first = run_of(command, write(text, "first.yaml"))
+    both = run_of(command, write(STAGES))
+    for name in dict(parts_of(write(text)).model.named_parameters()):
+        torch.testing.assert_close(last(both).part("model")[name], last(first).part("average")[name])
+    assert last(both).part("average") == {}
+
+
+@pytest.mark.parametrize("step", [2, 9, 11, 12])
+def test_a_run_with_stages_that_was_stopped_ends_like_a_whole_one(
+    step: int, command: Command, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write(STAGES)
+    whole = run_of(command, config)
+    with monkeypatch.context() as patch:
+        at_step(patch, step, lambda: signal.raise_signal(signal.SIGINT))
+        run = Path(command("fit", config, "--json").json["run"])
+    assert command("fit", "--resume", run).status == 0
+    same_run(whole, run)
+
+
 # --- What does not fit.
 
 

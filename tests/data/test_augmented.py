@@ -162,7 +162,7 @@ def parts_of(path: Path) -> Parts:
     return assemble(document)
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "hinge", "squared_hinge", "perceptron"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal", "hinge", "squared_hinge", "perceptron"])
 def test_every_loss_of_classes_takes_mixed_targets(loss: str, write: Write, command: Callable[..., Called]) -> None:
     """The loss of a mixed target is the mixture of the losses of both."""
     path = written(write, "mlp", f"{{type: classification, loss: {loss}}}", type="digits", mix="mixup", batch_size="16")

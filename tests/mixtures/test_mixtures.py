@@ -46,6 +46,15 @@ def test_values_are_mixed_as_they_are(fixed: Tensor) -> None:
     torch.testing.assert_close(seen.inputs, 0.3 * images + 0.7 * images.flip(0))
 
 
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_what_examples_count_is_mixed_like_their_targets(name: str, fixed: Tensor) -> None:
+    values, weights = torch.randn(4, 2), torch.tensor([0.0, 1.0, 2.0, 5.0])
+    torch.manual_seed(0)
+    seen = made("mixture", name, Image(1, 5, 6), VALUES)(Batch(torch.randn(4, 1, 5, 6), values, weights))
+    share = (seen.targets - values.flip(0))[0, 0] / (values - values.flip(0))[0, 0]
+    torch.testing.assert_close(seen.weights, share * weights + (1 - share) * weights.flip(0))
+
+
 def test_a_mixed_series_is_as_long_as_the_longer_one(fixed: Tensor) -> None:
     series = Sequences(torch.randn(3, 6, 2), torch.tensor([6, 2, 3]))
     seen = made("mixture", "mixup", Series(2, 6), CLASSES)(Batch(series, torch.tensor([0, 1, 2]))).inputs

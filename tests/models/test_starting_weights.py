@@ -113,15 +113,26 @@ def test_a_resnet_keeps_the_size_of_gradients() -> None:
 
 def test_alexnet_starts_as_published() -> None:
     torch.manual_seed(0)
-    network = made("model", {"type": "alexnet", "small": True}, Image(3, 32, 32))
+    network = made("model", "alexnet", Image(3, 67, 67))
     head = head_for(Classes(tuple("0123456789")), network)
     for module in (*network.children(), head):
         if isinstance(module, nn.Conv2d | nn.Linear):
             assert module.weight.std().item() == pytest.approx(0.01, rel=0.05)
-    awake = {name.partition(".")[0]: set(p.tolist()) for name, p in network.named_parameters() if "bias" in name}
+    starts = {name.partition(".")[0]: set(p.tolist()) for name, p in network.named_parameters() if "bias" in name}
     ones = ("conv2", "conv4", "conv5", "fc6", "fc7")
-    assert awake == {name: {1.0 if name in ones else 0.0} for name in ("conv1", "conv3", *ones)}
+    assert starts == {name: {1.0 if name in ones else 0.0} for name in ("conv1", "conv3", *ones)}
     assert head.bias.eq(0).all()
+
+
+def test_the_small_alexnet_starts_as_relu_asks_for() -> None:
+    torch.manual_seed(0)
+    network = made("model", {"type": "alexnet", "small": True}, Image(3, 32, 32))
+    head = head_for(Classes(tuple("0123456789")), network)
+    for module in network.children():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            assert module.weight.std().item() == pytest.approx(math.sqrt(2 / module.weight[0].numel()), rel=0.05)
+            assert module.bias is not None and module.bias.eq(0).all()
+    assert head.weight.std().item() == pytest.approx(math.sqrt(1 / 3 / 1024), rel=0.05) and head.bias.eq(0).all()
 
 
 def test_the_head_starts_near_guessing() -> None:

@@ -1,0 +1,99 @@
+"""The user's own graph as two tables, by the command line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nntrain.data.graph_files import graph
+from nntrain.data.split import SplitSettings
+
+Command = Callable[..., Any]
+CONFIG = """
+data: {type: graph, nodes: nodes.csv, edges: edges.csv}
+model: {type: gnn, hidden: [8]}
+trainer: {length: 60 epochs, threads: 1}
+"""
+
+
+def nodes(count: int = 40, *, part: bool = False) -> str:
+    """Two circles of nodes; features that do not say which."""
+    parts = ("train", "dev", "test", "")
+    rows = [
+        f"n{i},{'ab'[i % 2]},{i * 37 % 11},{i * 17 % 5}" + (f",{parts[i % 4]}" if part else "") for i in range(count)
+    ]
+    return "\n".join(["id,label,size,age" + (",part" if part else ""), *rows]) + "\n"
+
+
+def edges(count: int = 40) -> str:
+    return "\n".join(
+        ["source,target", *(f"n{i},n{(i + 2 * step) % count}" for i in range(count) for step in (1, 2, 3))]
+    )
+
+
+@pytest.fixture
+def config(write: Callable[..., Path]) -> Path:
+    write(nodes(), "nodes.csv")
+    write(edges(), "edges.csv")
+    return write(CONFIG)
+
+
+def test_trained_measured_and_applied(command: Command, config: Path) -> None:
+    fitted = command("fit", config, "--json")
+    assert fitted.status == 0, fitted.err
+    measured = command("eval", fitted.json["run"], "--split", "test", "--json").json
+    assert measured["examples"] == 6
+    assert len(command("predict", fitted.json["run"], "--split", "test").out.splitlines()) == 6
+
+
+def test_the_graph_is_that_of_the_tables(write: Callable[..., Path]) -> None:
+    tables = {
+        "nodes": str(write("id,label,size\nx,0,1\ny,1,3\nz,,5\nw,0,3\nv,1,3\n", "nodes.csv")),
+        "edges": str(write("source,target\nx,y\ny,z\n", "edges.csv")),
+    }
+    found = graph(**tables, split=SplitSettings(dev=0, test=0.25))
+    assert sorted(map(tuple, found.edges.T.tolist())) == [(0, 1), (1, 0), (1, 2), (2, 1)]
+    torch.testing.assert_close(found.features.mean(), torch.tensor(0.0), atol=1e-6, rtol=0)
+    assert sum(map(len, found.parts.values())) == 4  # z has no label
+    one_way = graph(**tables, directed=True, standardize=False)
+    assert one_way.edges.tolist() == [[0, 1], [1, 2]]
+    assert one_way.features.flatten().tolist() == [1, 3, 5, 3, 3]
+
+
+def test_a_column_says_the_parts(command: Command, write: Callable[..., Path]) -> None:
+    write(nodes(part=True), "nodes.csv")
+    write(edges(), "edges.csv")
+    splits = command("data", write(CONFIG), "data.part=part", "--json").json["splits"]
+    assert {name: part["examples"] for name, part in splits.items()} == {"train": 10, "dev": 10, "test": 10}
+
+
+def test_nodes_without_features_are_told_apart(command: Command, write: Callable[..., Path]) -> None:
+    write("id,label\n" + "".join(f"n{i},{i % 2}\n" for i in range(40)), "nodes.csv")
+    write(edges(), "edges.csv")
+    assert "40 features" in command("data", write(CONFIG), "--json").json["inputs"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("edges.csv", "n3,n5", "n3,nowhere", "edges.csv:11: there is no node whose id is 'nowhere'"),
+        ("edges.csv", "source,target", "from,to", "edges.csv has no column 'source'"),
+        ("nodes.csv", "n7,b", "n6,b", "nodes.csv:9: the node 'n6' is there already, in row 8"),
+        ("nodes.csv", "n7,b,6", "n7,b,six", "nodes.csv:9:3: size: 'six' is not a finite number"),
+        ("nodes.csv", "label", "kind", "nodes.csv has no column 'label'"),
+        ("nodes.csv", ",b,", ",a,", "is 'a' in every row"),
+    ],
+    ids=["no node", "no ends", "twice", "text", "no label", "one class"],
+)
+def test_what_is_wrong_is_named(
+    command: Command, config: Path, file: str, old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    refused = command("check", config)
+    assert refused.status == 2
+    assert said in refused.err
+    assert "my.yaml:2:" in refused.err
