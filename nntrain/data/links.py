@@ -95,6 +95,8 @@ class HeldOutLinks:
         self._stored = stored
         self.learned = Learned(self._whole.inputs, specs.Links()) if stored is None else stored
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
+        if stored is None:
+            self.split("train")  # what cannot be divided is refused before anything starts
 
     @property
     def train(self) -> LinkSplit:
