@@ -124,7 +124,7 @@ def assemble(
     regularizers = _regularizers(attempt, model, given.get("regularizers", []))
     rules = _rules(attempt, made, task) if task else {}
     clip = _clip(attempt, settings.clip, rules, model)
-    order = Order(len(data.train), data.batch_size, settings.accumulate, seed, stage) if data else None
+    order = attempt(("data",), _order, data, settings.accumulate, seed, stage) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
     average: Average = NoAverage()
@@ -321,6 +321,10 @@ def _traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
         raise UnfitError(f"the model fails on {data.inputs}: {_reason(error)}") from error
     device.use_threads(multiply_adds(layers, data.batch_size))
     return layers
+
+
+def _order(data: Dataset, accumulate: int, seed: int, stage: int) -> Order:
+    return Order(len(data.train), data.batch_size, accumulate, seed, data.sampler, stage)
 
 
 def first_batch(data: Dataset, order: Order, device: Device) -> Batch:

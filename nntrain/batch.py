@@ -82,6 +82,13 @@ def each(function: Callable[[Tensor], Tensor], inputs: Any) -> Any:
     return type(inputs)(*(each(function, part) for part in inputs))
 
 
+def lengths_of(inputs: Any) -> Tensor | None:
+    """How long each sequence is (batch,), of pairs the source; None where nothing is padded."""
+    if isinstance(inputs, Pair):
+        return inputs.source.lengths
+    return inputs.lengths if isinstance(inputs, Sequences) else None
+
+
 def dense(features: Tensor | Sparse) -> Tensor:
     """Features as one tensor, zeros and all."""
     return features.dense() if isinstance(features, Sparse) else features

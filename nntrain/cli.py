@@ -124,6 +124,18 @@ def predict(
         Literal["dev", "test", "train"] | None, typer.Option(help="A part of its own data instead of files.")
     ] = None,
     features: Annotated[str | None, typer.Option(metavar="LAYER", help="Write a layer's output instead.")] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A text that a language model goes on with.")
+    ] = None,
+    length: Annotated[int | None, typer.Option(min=1, help="So many tokens (200 where nothing is said).")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0, help="Below 1 likelier tokens, above 1 odder ones; 0 the most likely.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="One of the k most likely tokens.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(min=0, max=1, help="One of the most likely that together reach this probability.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the tokens that are drawn.")] = None,
     ensemble: EnsembleBy = None,
     average: AverageOf = None,
     out: Annotated[Path | None, typer.Option(help="A .jsonl or .csv file instead of standard output.")] = None,
@@ -133,12 +145,14 @@ def predict(
     from nntrain import predict as predicting
     from nntrain.ensemble import as_one
     from nntrain.members import Asked
+    from nntrain.question import Question, answer_and_given
     from nntrain.rows import write_json_lines, write_rows
 
     overrides = [word for word in inputs or () if _is_override(word)]
     paths = [word for word in inputs or () if not _is_override(word)]
-    if paths and split:
-        raise UserError(f"--split {split} takes the place of files; give one of them")
+    drawing = {"length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    given = {name: number for name, number in drawing.items() if number is not None}
+    question = Question(paths, split, features, prompt or [], given)
     complaints: list[str] = []
     results = sys.stdout
     with _results_apart():
@@ -148,8 +162,7 @@ def predict(
             complaints.append(failure)
             _say(failure)
 
-        given = predicting.of_files(parts, paths, complain) if paths else [predicting.of_split(parts, split or "dev")]
-        rows = predicting.features(parts, given, features) if features else predicting.predict(parts, given)
+        rows = predicting.predict(parts, *answer_and_given(parts, question, complain), complain)
         if out is None:
             write_json_lines(rows, results)
         else:

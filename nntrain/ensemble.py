@@ -124,7 +124,7 @@ def _ensemble(members: Sequence[Member], combine: Combine) -> Trained:
 
 def _recalibrate(parts: Trained) -> None:
     train, seed = examples_of(parts, "train"), parts.plain["seed"]
-    order = Order(len(train), parts.data.batch_size, 1, seed)
+    order = Order(len(train), parts.data.batch_size, 1, seed, parts.data.sampler)
     statistics = BatchStatistics(parts.model, parts.task.objectives, train, order, parts.device, seed)
     statistics.estimate(order.batches_per_epoch)
 

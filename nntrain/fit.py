@@ -28,7 +28,10 @@ from nntrain.trainer import Trainer
 
 # What the position in a run, and what its dev set has not seen, depend on.
 FIXED = (
-    *(f"data.{name}" for name in ("type", "split", "batch_size", "standardize")),
+    *(
+        f"data.{name}"
+        for name in ("type", "split", "batch_size", "standardize", "sampler", "tokenizer", "longest", "block")
+    ),
     *(f"data.{name}" for name in ("target", "columns", "dev", "group", "time", "weight", "impute", "flag_missing")),
     "trainer.accumulate",
 )

@@ -33,7 +33,8 @@ class Sampling:
         likely, tokens = likely[:, : self.top_k], tokens[:, : self.top_k]
         chances = likely.softmax(dim=-1)
         reached = chances.cumsum(dim=-1) - chances  # by the more likely tokens: 0 for the first, which so is kept
-        drawn = torch.multinomial(chances.masked_fill(reached >= self.top_p, 0), 1, generator=generator)
+        is_beyond = (reached >= self.top_p) & (reached > 0)
+        drawn = torch.multinomial(chances.masked_fill(is_beyond, 0), 1, generator=generator)
         return tokens.gather(1, drawn).squeeze(1)
 
 

@@ -17,6 +17,7 @@ COLUMNS = 8
 SMALLEST = 80  # pixels: smaller images are enlarged, so that they can be seen and labelled
 LINE = 14  # pixels for a line of a label
 GAP = 4
+PAPER = (215, 215, 215)  # neither as dark nor as bright as images are
 LEAST_SHARE = 0.005  # of a class that a mixed example is said to be of
 
 
@@ -50,7 +51,7 @@ def sheet(
     height, width = (factor * size for size in pixels.shape[1:3])
     cell = (width + GAP, height + max(map(len, labels), default=0) * LINE + GAP)
     columns = min(columns, len(pixels))
-    paper = Image.new("RGB", (columns * cell[0] + GAP, -(-len(pixels) // columns) * cell[1] + GAP), "white")
+    paper = Image.new("RGB", (columns * cell[0] + GAP, -(-len(pixels) // columns) * cell[1] + GAP), PAPER)
     pen, font = ImageDraw.Draw(paper), ImageFont.load_default(LINE - 3)
     for i, image in enumerate(pixels):
         left, top = (GAP + number * size for number, size in zip((i % columns, i // columns), cell, strict=True))

@@ -91,7 +91,9 @@ def _recorder(name: str, layers: list[Layer]) -> Any:
 
 
 def _work(module: nn.Module, output: Tensor) -> int:
-    """Multiply-adds: every weight is used once at every position of the output."""
+    """Multiply-adds: every weight is used once at every position of the output; a table is only looked up in."""
+    if isinstance(module, nn.Embedding):
+        return 0
     weights = sum(p.numel() for p in module.parameters() if p.dim() > 1)
     channels = output.shape[1] if isinstance(module, _CHANNELS_FIRST) else output.shape[-1]
     return weights * math.prod(output.shape) // max(1, channels)

@@ -16,7 +16,14 @@ from nntrain.measure import trained
 from nntrain.run import ENDED, Run
 
 Say = Callable[[str], None]
-ONLY_IN_TRAINING = ("batch_size", "augment", "mix", "keep", "root")  # what evaluated examples do not depend on
+ONLY_IN_TRAINING = (
+    "batch_size",
+    "sampler",
+    "augment",
+    "mix",
+    "keep",
+    "root",
+)  # what evaluated examples do not depend on
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What a trained model says of examples, one by one."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -8,26 +9,58 @@ from torch import Tensor, nn
 
 from nntrain.assemble import Trained
 from nntrain.batch import Batch, GraphNodes
-from nntrain.data import Given, Split
+from nntrain.data import Dataset, Given
+from nntrain.data.text import Blocks
 from nntrain.device import at_least_single
-from nntrain.errors import UserError
+from nntrain.errors import RunError, UserError
 from nntrain.measure import examples_of, refusals_of_data
 from nntrain.suggest import did_you_mean
 
 Row = dict[str, Any]
+Answer = Callable[[Batch], list[Row]]  # to a batch, a row for each example
+Complain = Callable[[str], None]
 
 
-def predict(parts: Trained, pieces: Iterable[Given]) -> Iterator[Row]:
-    """The task's answer for each example, after what says where it comes from."""
+def predict(parts: Trained, pieces: Iterable[Given], answer: Answer, complain: Complain) -> Iterator[Row]:
+    """The answer for each example, after what says where it comes from.
+
+    `complain` is told of batches that the model cannot take, such as a sequence that is too long for it.
+    """
+    parts.model.eval()
     for piece in pieces:
-        yield from _joined(piece, _answers(parts, piece.examples))
+        sources = iter(piece.sources)
+        for batch in piece.examples.in_order() if piece.examples is not None else ():
+            some = list(islice(sources, len(batch.targets)))
+            try:
+                with torch.inference_mode(), parts.device.precision():
+                    rows = answer(batch)
+            except RunError as error:
+                complain(f"{_place(some[0])}: {error}")
+                continue
+            for source, row in zip(some, rows, strict=True):
+                yield {**source, **row}
 
 
-def features(parts: Trained, pieces: Iterable[Given], layer: str) -> Iterator[Row]:
-    """What a layer puts out for each example, as a flat list of numbers, after what says where it comes from."""
+def judgement(parts: Trained) -> Answer:
+    """What the task says of a batch."""
+
+    return lambda batch: parts.task.answers(parts.task.evaluate(parts.model, batch))
+
+
+def features(parts: Trained, layer: str) -> Answer:
+    """What a layer puts out for each example of a batch, as a flat list of numbers."""
     module = parts.model.get_submodule(layer_named(parts.model, layer))
-    for piece in pieces:
-        yield from _joined(piece, _features(parts, piece.examples, module))
+
+    def answer(batch: Batch) -> list[Row]:
+        seen: list[Any] = []
+        hook = module.register_forward_hook(lambda module, arguments, output: seen.append(output))
+        try:
+            parts.model(batch.inputs)
+        finally:
+            hook.remove()
+        return [{"features": numbers.flatten().tolist()} for numbers in _by_example(seen, batch)]
+
+    return answer
 
 
 def of_split(parts: Trained, split: str) -> Given:
@@ -36,13 +69,19 @@ def of_split(parts: Trained, split: str) -> Given:
     return Given(examples, [{"split": split, "example": number} for number in range(len(examples))])
 
 
-def of_files(parts: Trained, paths: Sequence[str], complain: Callable[[str], None]) -> Iterator[Given]:
-    """The examples in files, piece by piece; `complain` is told of each that cannot be read."""
+def of_files(parts: Trained, paths: Sequence[str], prompts: Sequence[str], complain: Complain) -> Iterator[Given]:
+    """The examples in files, piece by piece, and prompts; `complain` is told of each that cannot be read."""
     with refusals_of_data():
-        for piece in parts.data.given(paths):
+        for piece in chain(parts.data.given(paths), _prompted(parts.data, prompts)):
             for failure in piece.failures:
                 complain(failure)
             yield piece
+
+
+def _prompted(data: Dataset, prompts: Sequence[str]) -> Iterator[Given]:
+    for text in prompts:
+        assert isinstance(data, Blocks)
+        yield data.prompt(text, {})
 
 
 def layer_named(model: nn.Module, layer: str) -> str:
@@ -56,34 +95,9 @@ def layer_named(model: nn.Module, layer: str) -> str:
     raise UserError(f"no layer is called '{layer}'; {did_you_mean(layer, names)}")
 
 
-def _joined(piece: Given, rows: Iterator[Row]) -> Iterator[Row]:
-    for source, row in zip(piece.sources, rows, strict=True):
-        yield {**source, **row}
-
-
-def _answers(parts: Trained, examples: Split | None) -> Iterator[Row]:
-    parts.model.eval()
-    with torch.inference_mode():
-        for batch in examples.in_order() if examples else ():
-            with parts.device.precision():
-                outcome = parts.task.evaluate(parts.model, batch)
-            yield from parts.task.answers(outcome)
-
-
-def _features(parts: Trained, examples: Split | None, layer: nn.Module) -> Iterator[Row]:
-    seen: list[Any] = []
-    hook = layer.register_forward_hook(lambda module, arguments, output: seen.append(output))
-    parts.model.eval()
-    try:
-        with torch.inference_mode():
-            for batch in examples.in_order() if examples else ():
-                seen.clear()
-                with parts.device.precision():
-                    parts.model(batch.inputs)
-                for numbers in _by_example(seen, batch):
-                    yield {"features": numbers.flatten().tolist()}
-    finally:
-        hook.remove()
+def _place(source: Mapping[str, Any]) -> str:
+    """Where an example stands, in words."""
+    return f"{source['file']}:{source['row']}" if "row" in source else " ".join(map(str, source.values()))
 
 
 def _by_example(seen: list[Any], batch: Batch) -> Tensor:

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from nntrain.checkpoint import write_durably
@@ -48,4 +49,6 @@ def _lines(lines: list[str]) -> bytes:
 def _sprite(pictures: Tensor) -> Tensor:
     """All pictures in a square, row by row, as the projector cuts them out again."""
     (images,) = visible(pictures)
-    return tiled(images, math.ceil(math.sqrt(len(images))))
+    side = math.ceil(math.sqrt(len(images)))
+    blank = images.new_zeros(side * side - len(images), *images.shape[1:])
+    return tiled(torch.cat((images, blank)), side)

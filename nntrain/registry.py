@@ -50,6 +50,8 @@ class Kind:
 
 model = Kind("model", "models")
 data = Kind("data", "data")
+sampler = Kind("sampler", "samplers")
+tokenizer = Kind("tokenizer", "tokenizers")
 task = Kind("task", "tasks")
 loss = Kind("loss", "losses")
 optimizer = Kind("optimizer", "optimizers", within=Grouped)

@@ -94,6 +94,8 @@ Stage = Annotated[dict[str, Any], Partial()]
 
 Model = Annotated[Any, Choice("model")]
 Data = Annotated[Any, Choice("data")]
+Sampler = Annotated[Any, Choice("sampler")]
+Tokenizer = Annotated[Any, Choice("tokenizer")]
 Task = Annotated[Any, Choice("task")]
 Loss = Annotated[Any, Choice("loss")]
 Optimizer = Annotated[Any, Choice("optimizer")]

@@ -111,8 +111,8 @@ class EventFile:
 def _value(sample: "Sample") -> Any:
     """A picture or text as TensorBoard keeps it."""
     from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
     from tensorboard.plugins.text.metadata import create_summary_metadata
-    from tensorboard.util.tensor_util import make_tensor_proto
 
     from nntrain.samples import Picture
 
@@ -121,7 +121,8 @@ def _value(sample: "Sample") -> Any:
         image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
         return Summary.Value(tag=sample.name, image=image)
     metadata = create_summary_metadata(display_name=sample.name, description="")
-    tensor = make_tensor_proto([sample.markdown.encode()], dtype=object)
+    tensor = TensorProto(dtype="DT_STRING", string_val=[sample.markdown.encode()])
+    tensor.tensor_shape.dim.add(size=1)
     return Summary.Value(tag=sample.name, tensor=tensor, metadata=metadata)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from nntrain.checkpoint import Checkpoint, load
 from nntrain.same_runs import points as scalars
@@ -46,6 +47,18 @@ def best(run: Path) -> Checkpoint:
 
 def summary_of(run: Path) -> dict[str, Any]:
     return json.loads((run / "summary.json").read_text())
+
+
+def pictures(run: Path) -> dict[tuple[str, int], bytes]:
+    """What there is to see beside curves, by tag and step: PNG files and text."""
+    found = {}
+    for path in sorted(run.glob("*/events*")):
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                name = value.metadata.plugin_data.plugin_name
+                if name in ("images", "text"):
+                    found[value.tag, event.step] = value.tensor.string_val[-1]
+    return found
 
 
 def bits(checkpoint: Checkpoint, *parts: str) -> dict[str, Any]:

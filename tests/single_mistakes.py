@@ -203,6 +203,5 @@ def wrong_types(config: Path) -> Iterator[Mistake]:
     for path in ours.leaves():
         for wrong in ours.wrong_values(path):
             is_component = any(metadata(option, Choice) for option in options(ours.annotations.get(path, dict)))
-            lacks_type = is_component and wrong == "{a: b}"
-            said = "needs a type" if lacks_type else "expected"
-            yield ours.document.values[path], wrong, said if path[-1] != "type" else ""
+            may_be_default = is_component and wrong == "{a: b}"  # whose settings these are then taken for
+            yield ours.document.values[path], wrong, "" if may_be_default or path[-1] == "type" else "expected"

@@ -13,7 +13,7 @@ from nntrain.settings import Place
 COMPONENTS = [(kind, name) for kind in KINDS for name in Registry().names(kind)]
 COMPUTED = (  # by a formula
     *("model", "loss", "optimizer", "scheduler", "regularizer", "initializer", "metric"),
-    *("clip", "average"),
+    *("clip", "average", "augmentation", "mixture", "normalization", "block"),
 )
 PLACES = ("root", "path", "file", "folder", "from")  # settings that name a place on disk
 each_component = pytest.mark.parametrize(("kind", "name"), COMPONENTS)

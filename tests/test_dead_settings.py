@@ -120,7 +120,7 @@ def is_loaded(node: Any, kind: type[Any]) -> bool:
 
 def entrance(factory: Any) -> ast.AST:
     """The body of a function, or of a class's `__init__`: where settings come in."""
-    if getattr(factory, "__dataclass_fields__", None):
+    if getattr(factory, "__dataclass_fields__", None) or getattr(factory, "__init__", None) is object.__init__:
         return ast.Module([], [])
     return entrance_of(factory.__init__ if isinstance(factory, type) else factory)
 

@@ -96,3 +96,7 @@ def test_a_network_that_keeps_nothing_reads_the_last_tokens_anew() -> None:
 def test_only_a_language_model_goes_on_with_a_text() -> None:
     with pytest.raises(TypeError, match="only a language model"):
         generate(transformer(TOKENS, Classes(("a", "b")), "encoder"), torch.zeros(1, 1, dtype=torch.long), 1)
+
+
+def test_the_most_likely_token_is_kept_whatever_top_p_is() -> None:
+    assert drawn(Sampling(top_p=0.0)).tolist() == [0, 1, 0, 0]

@@ -39,7 +39,7 @@ each_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.s
 def small_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few blank images in place of MNIST's files, which not everybody has, and short texts; no downloads."""
 
-    def examples(raw: Path, part: str) -> Examples:
+    def examples(raw: Path, part: str, most: int) -> Examples:
         return Examples(torch.zeros(40, 1, 28, 28, dtype=torch.uint8), torch.arange(40) % 10)
 
     monkeypatch.setattr("nntrain.data.mnist._find", lambda *_: Path())

@@ -694,7 +694,7 @@ def test_a_run_that_stopped_early_goes_on_with_more_patience(command: Command, w
 
 
 def test_a_longer_finished_run_ends_like_one_that_was_as_long_from_the_start(command: Command, write: Write) -> None:
-    config = write(TINY)
+    config = write(TINY.replace("log: 3 steps", "log: 3 steps, monitor: dev/loss"))  # which is best at the end
     long = Path(command("fit", config, "trainer.length=50 steps", "--json").json["run"])
     short = Path(command("fit", config, "--json").json["run"])
     resumed = command("fit", "--resume", short, "trainer.length=50 steps")

@@ -14,6 +14,8 @@ from nntrain.data.order import Order
 from nntrain.document import Document
 from nntrain.fit import Request, fit
 from nntrain.plan import Plan, plan
+from nntrain.samplers import TrainingSet
+from nntrain.samplers.shuffled import Shuffled
 from nntrain.stages import joined, stages_of
 from nntrain.trainer import Trainer
 from runs import (  # noqa: F401
@@ -153,10 +155,13 @@ def test_optimizer_and_schedule_begin_anew(run: Path) -> None:
 
 
 def test_each_stage_has_an_order_of_its_own() -> None:
-    orders = [Order(50, 10, 1, 3, stage) for stage in (0, 1)]
+    orders = [Order(50, 10, 1, 3, Shuffled(TrainingSet(50, 10)), stage) for stage in (0, 1)]
     first, second = (torch.cat(next(order.updates(0, torch.device("cpu")))).tolist() for order in orders)
     assert first != second
-    assert first == torch.cat(next(Order(50, 10, 1, 3).updates(0, torch.device("cpu")))).tolist()
+    assert (
+        first
+        == torch.cat(next(Order(50, 10, 1, 3, Shuffled(TrainingSet(50, 10))).updates(0, torch.device("cpu")))).tolist()
+    )
 
 
 NOISE = '''

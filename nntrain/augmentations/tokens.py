@@ -18,7 +18,7 @@ from nntrain.suggest import nearest
 class DropTokens:
     """Leaves out tokens at random; those that stay move together.
 
-    each token is kept with probability 1 - share, and at least one of each sequence
+    P(x_t stays) = 1 - share, and at least one of each sequence does
 
     Of pairs, tokens of the source are dropped.
     Source: Iyyer, Manjunatha, Boyd-Graber, Daume, Deep unordered composition rivals syntactic methods for text

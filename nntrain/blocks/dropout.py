@@ -11,6 +11,8 @@ from nntrain.settings import Probability
 class Dropout(nn.Sequential):
     """Dropout: in training a random share of the values is set to zero, and the rest divided by 1 - share.
 
+    y_i = m_i x_i / (1 - share),  m_i ~ Bernoulli(1 - share)
+
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
 
     Settings:

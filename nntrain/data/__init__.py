@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nntrain.batch import Batch
 from nntrain.errors import UnfitError
+from nntrain.samplers import Sampler
 from nntrain.specs import Inputs, Targets, are_alike
 
 
@@ -63,6 +64,10 @@ class Dataset(Protocol):
     targets: Targets
     batch_size: int
     train: Split
+
+    @property
+    def sampler(self) -> Sampler:
+        """What says in which order the training set is seen."""
 
     def split(self, name: str) -> Split | None:
         """`train`, `dev` or `test`; None where there is no such part."""

@@ -15,24 +15,31 @@ from nntrain.errors import UserError
 
 Separator = Literal["auto", ",", ";", "tab", "|"]
 Decimal = Literal["auto", ".", ","]
+Mark = Literal[".", ","]
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLED = 100  # rows that the separator is told by
 STANDARD_INPUT = "-"
 WITH_COMMA = re.compile(r"[+-]?\d+,\d+")
+THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}")
 WITH_POINT = re.compile(r"[+-]?\d+\.\d+")
 
 
 def open_text(path: str, separator: Separator = "auto", decimal: Decimal = "auto") -> Sheet:
     """A table whose first row names its columns; rows are read as they are asked for."""
-    text = _text(path)
-    by = _separator(text) if separator == "auto" else separator.replace("tab", "\t")
-    quote = "'" if text.startswith("'") else '"'
-    rows = _rows(path, text, by, quote)
+    rows, mark = open_rows(path, separator, decimal)
     first = next(rows, None)
     if first is None:
         raise UserError(f"{path} is empty; expected a row with the columns' names, and rows of values")
-    header = _names(path, first.fields)
-    return Sheet(path, header, rows, _decimal(path, text, by, quote) if decimal == "auto" else decimal)
+    return Sheet(path, _names(path, first.fields), rows, mark)
+
+
+def open_rows(path: str, separator: Separator = "auto", decimal: Decimal = "auto") -> tuple[Iterator[Row], Mark]:
+    """All rows, the first as any other, as they are asked for; and what stands before decimals."""
+    text = _text(path)
+    by = _separator(text) if separator == "auto" else separator.replace("tab", "\t")
+    quote = "'" if text.startswith("'") else '"'
+    mark = _decimal(path, _sample(text, by, quote)) if decimal == "auto" else decimal
+    return _rows(path, text, by, quote), mark
 
 
 def _text(path: str) -> str:
@@ -96,13 +103,13 @@ def _sample(text: str, separator: str, quote: str = '"') -> list[list[str]]:
     return rows
 
 
-def _decimal(path: str, text: str, separator: str, quote: str) -> Literal[".", ","]:
+def _decimal(path: str, rows: list[list[str]]) -> Mark:
     """The decimal mark that the first rows' numbers have."""
-    values = [value.strip() for row in _sample(text, separator, quote)[1:] for value in row]
+    values = [value.strip() for row in rows for value in row]
     commas = [value for value in values if WITH_COMMA.fullmatch(value)]
     if not commas or any(WITH_POINT.fullmatch(value) for value in values):
         return "."
-    if all(re.fullmatch(r"[+-]?\d{1,3},\d{3}", value) for value in commas):
+    if all(THOUSANDS.fullmatch(value) for value in commas):
         raise UserError(
             f"{path}: '{commas[0]}' may be a thousand or have decimals; say which: data.decimal=',' or data.decimal='.'"
         )

@@ -15,6 +15,8 @@ from nntrain.data.division import Stratified
 from nntrain.data.in_memory import EVALUATION_BYTES
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.errors import UserError
+from nntrain.samplers import Sampler, TrainingSet
+from nntrain.samplers.shuffled import Shuffled
 from nntrain.settings import Count
 
 
@@ -136,6 +138,10 @@ class WholeGraphs:
     @property
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
+
+    @property
+    def sampler(self) -> Sampler:
+        return Shuffled(TrainingSet(len(self.train), self.batch_size))
 
     def split(self, name: str) -> GraphSplit | None:
         return self._splits.get(name)

@@ -21,7 +21,9 @@ from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, sampled
 from nntrain.data.undivided import Parts
 from nntrain.errors import UnfitError
+from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Augmentation, Count, Mixture, Scaling, Share, Storage
+from nntrain.settings import Sampler as SamplerSetting
 from nntrain.specs import Classes, Image
 from nntrain.storages import Kept, Pictures
 
@@ -98,6 +100,7 @@ class FromPictures:
         broken: the share of the files that may be no whole pictures; they are named and left out
         augment: random changes of training pictures, one after the other
         mix: how training examples are mixed with each other
+        sampler: in which order pictures are seen
     """
 
     def __init__(
@@ -113,11 +116,13 @@ class FromPictures:
         broken: Share = 0.01,
         augment: list[Augmentation] = [],  # noqa: B006
         mix: Mixture | None = None,
+        sampler: SamplerSetting = "shuffled",
     ) -> None:
         self._pictures = pictures()
         self._device = device
         self._division = split
         self._keep = keep
+        self._sampler = sampler
         self._most_broken = broken
         self._standardize = standardize
         self._stored = stored
@@ -133,6 +138,11 @@ class FromPictures:
         if not self._changes.augmentations:
             return self._changes.around(self._split(train, prepare))
         return self._changes.around(self._split(train, prepare.without_scaling()), prepare.on(self._device))
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        train = self._parts.train()
+        return self._sampler(TrainingSet(len(train), self.batch_size, train.targets))
 
     def split(self, name: str) -> Split | None:
         if name == "train":

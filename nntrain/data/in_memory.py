@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from nntrain.batch import Batch, Sequences, each
+from nntrain.batch import Batch, Sequences, each, lengths_of
 from nntrain.data import Given, Learned, Split, check_alike, plain_files, preparation
 from nntrain.data.augmented import Changes
 from nntrain.data.division import Stratified
@@ -16,8 +16,10 @@ from nntrain.data.plain_files import Piece, unknown
 from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.data.undivided import Parts, Undivided
+from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Augmentation, Count, Mixture, Scaling
-from nntrain.specs import Image, Pairs, Series, Targets, Tokens, Vector, Video
+from nntrain.settings import Sampler as SamplerSetting
+from nntrain.specs import Classes, Image, Pairs, Series, Targets, Tokens, Vector, Video
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
 
@@ -141,6 +143,7 @@ class InMemory:
         split: how the set is divided where it does not come divided
         augment: random changes of training inputs, one after the other
         mix: how training examples are mixed with each other
+        sampler: in which order examples are seen
     """
 
     def __init__(
@@ -154,8 +157,10 @@ class InMemory:
         split: SplitSettings = SplitSettings(),  # noqa: B008
         augment: list[Augmentation] = [],  # noqa: B006
         mix: Mixture | None = None,
+        sampler: SamplerSetting = "shuffled",
     ) -> None:
         self._source = source
+        self._sampler = sampler
         self._device = device
         self._batch_size = batch_size
         self._standardize = standardize
@@ -167,14 +172,19 @@ class InMemory:
 
     @cached_property
     def train(self) -> Split:
-        train, prepare = self._parts.train(), self._prepare
-        if not (self._changes.augmentations and isinstance(self.inputs, Image | Video)):
-            return self._changes.around(self._ready(train, prepare))
-        return self._changes.around(self._ready(train, prepare.without_scaling()), prepare.on(self._device))
+        if self._augments_pixels:
+            return self._changes.around(self._training, self._prepare.on(self._device))
+        return self._changes.around(self._training)
 
     @property
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        train = self._training
+        labels = train.targets if isinstance(self.targets, Classes) else None
+        return self._sampler(TrainingSet(len(train), self.batch_size, labels, lengths_of(train.inputs)))
 
     def split(self, name: str) -> Split | None:
         if name == "train":
@@ -200,6 +210,16 @@ class InMemory:
         parts = {"train": self.train, "dev": self._dev}
         sizes = {name: len(part) for name, part in parts.items() if part is not None}
         return {"inputs": str(self.inputs), "targets": str(self.targets), "examples": sizes}
+
+    @property
+    def _augments_pixels(self) -> bool:
+        return bool(self._changes.augmentations) and isinstance(self.inputs, Image | Video)
+
+    @cached_property
+    def _training(self) -> TensorSplit:
+        """The training set without changes; not scaled yet where its pixels are changed first."""
+        prepare = self._prepare.without_scaling() if self._augments_pixels else self._prepare
+        return self._ready(self._parts.train(), prepare)
 
     @cached_property
     def _dev(self) -> TensorSplit | None:
@@ -242,6 +262,7 @@ def as_they_are(
     split: SplitSettings = SplitSettings(),  # noqa: B008
     augment: list[Augmentation] = [],  # noqa: B006
     mix: Mixture | None = None,
+    sampler: SamplerSetting = "shuffled",
 ) -> InMemory:
     """A set held in memory and divided, whose inputs need no preparation: tokens, or numbers that mean themselves.
 
@@ -250,7 +271,16 @@ def as_they_are(
         split: how the set is divided where it does not come divided
         augment: random changes of training inputs, one after the other
         mix: how training examples are mixed with each other
+        sampler: in which order examples are seen
     """
     return InMemory(
-        source, device, stored, batch_size=batch_size, standardize=False, split=split, augment=augment, mix=mix
+        source,
+        device,
+        stored,
+        batch_size=batch_size,
+        standardize=False,
+        split=split,
+        augment=augment,
+        mix=mix,
+        sampler=sampler,
     )

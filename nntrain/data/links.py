@@ -14,6 +14,8 @@ from nntrain.data.nodes import OnNodes
 from nntrain.data.split import sampled
 from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
+from nntrain.samplers import Sampler, TrainingSet
+from nntrain.samplers.shuffled import Shuffled
 from nntrain.settings import Count, Share, Whole
 from nntrain.settings import Data as DataSetting
 
@@ -93,6 +95,8 @@ class HeldOutLinks:
         self._stored = stored
         self.learned = Learned(self._whole.inputs, specs.Links()) if stored is None else stored
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
+        if stored is None:
+            self.split("train")  # what cannot be divided is refused before anything starts
 
     @property
     def train(self) -> LinkSplit:
@@ -101,6 +105,10 @@ class HeldOutLinks:
     @property
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
+
+    @property
+    def sampler(self) -> Sampler:
+        return Shuffled(TrainingSet(len(self.train), self.batch_size))
 
     def split(self, name: str) -> LinkSplit | None:
         return self._splits[name]

@@ -13,6 +13,8 @@ from nntrain.batch import Batch, GraphNodes, each
 from nntrain.data import Given, Learned, check_alike
 from nntrain.data.split import sampled
 from nntrain.errors import UserError
+from nntrain.samplers import Sampler, TrainingSet
+from nntrain.samplers.shuffled import Shuffled
 from nntrain.settings import Count
 from nntrain.sparse import Sparse
 
@@ -95,6 +97,10 @@ class OnNodes:
     @property
     def batch_size(self) -> int:
         return len(self.train) if self._batch_size == "all" else self._batch_size
+
+    @property
+    def sampler(self) -> Sampler:
+        return Shuffled(TrainingSet(len(self.train), self.batch_size))
 
     def split(self, name: str) -> NodeSplit | None:
         return self._splits[name]

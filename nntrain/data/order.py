@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from nntrain.device import mix
+from nntrain.samplers import Sampler
 
 EPOCHS = 1 << 32  # more than any stage has
 
 
 @dataclass(frozen=True)
 class Order:
-    """Shuffled anew every epoch of every stage; the batches of any step are known without those before it.
+    """A sampler's order for every epoch of every stage; the batches of any step are known without those before it.
 
     An update takes `accumulate` batches of `batch_size`. The last batch of an epoch may be short, but never a
     single left-over example, which batch statistics cannot be taken of: it joins the batch before.
@@ -24,6 +25,7 @@ class Order:
     batch_size: int
     accumulate: int
     seed: int
+    sampler: Sampler
     stage: int = 0
 
     @property
@@ -51,7 +53,7 @@ class Order:
 
     def _batches(self, epoch: int, device: torch.device) -> list[Tensor]:
         generator = torch.Generator().manual_seed(mix(self.seed, 1, epoch + self.stage * EPOCHS))
-        order = torch.randperm(self.examples, generator=generator).to(device, non_blocking=True)
+        order = self.sampler(generator).to(device, non_blocking=True)
         whole = list(torch.split(order, self.batch_size))
         if len(whole) > self.batches_per_epoch:
             start = (self.batches_per_epoch - 1) * self.batch_size

@@ -10,7 +10,9 @@ from nntrain.data.in_memory import InMemory
 from nntrain.data.plain_files import Piece
 from nntrain.data.split import SplitSettings
 from nntrain.data.undivided import Undivided
+from nntrain.samplers import Sampler
 from nntrain.settings import Augmentation, Count, Mixture, Scaling
+from nntrain.settings import Sampler as SamplerSetting
 
 
 class Files(Protocol):
@@ -32,6 +34,7 @@ class FromFiles:
         split: how the set is divided where it does not come divided
         augment: random changes of training inputs, one after the other
         mix: how training examples are mixed with each other
+        sampler: in which order examples are seen
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class FromFiles:
         split: SplitSettings = SplitSettings(),  # noqa: B008
         augment: list[Augmentation] = [],  # noqa: B006
         mix: Mixture | None = None,
+        sampler: SamplerSetting = "shuffled",
     ) -> None:
         self._files = files()
         self._set = InMemory(
@@ -56,6 +60,7 @@ class FromFiles:
             split=split,
             augment=augment,
             mix=mix,
+            sampler=sampler,
         )
         self.learned = self._set.learned
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
@@ -67,6 +72,10 @@ class FromFiles:
     @property
     def batch_size(self) -> int:
         return self._set.batch_size
+
+    @property
+    def sampler(self) -> Sampler:
+        return self._set.sampler
 
     def split(self, name: str) -> Split | None:
         return self._set.split(name)

@@ -8,12 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nntrain.batch import IGNORED, Sequences
+from nntrain.batch import IGNORED, Pair, Sequences
 from nntrain.errors import UserError
-from nntrain.specs import Image, Inputs, LabelSet, Several, Targets, Transcripts, Values
+from nntrain.specs import Image, Inputs, LabelSet, Pairs, Several, Targets, Tokens, Transcripts, Values, Vector
 
 # What reads files for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
-READERS: dict[type, str] = {Image: "nntrain.data.image_files"}
+READERS: dict[type, str] = {
+    Image: "nntrain.data.image_files",
+    Vector: "nntrain.data.vector_files",
+    Tokens: "nntrain.data.symbols",
+    Pairs: "nntrain.data.symbols",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ def unknown(targets: Targets, inputs: Any) -> Tensor:
         return torch.zeros(len(first), targets.columns)
     if isinstance(targets, LabelSet | Transcripts):
         return torch.full((len(first), targets.columns), IGNORED)
-    if targets.per_position and isinstance(inputs, Sequences):
-        return torch.full(inputs.values.shape[:2], IGNORED)
+    if targets.per_position and isinstance(inputs, Sequences | Pair):
+        known = inputs.target if isinstance(inputs, Pair) else inputs
+        labels, mask = torch.zeros(known.values.shape[:2], dtype=torch.long), known.mask()
+        return labels if mask is None else labels.masked_fill(~mask, IGNORED)
     return torch.zeros(len(first), dtype=torch.long)

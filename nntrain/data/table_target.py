@@ -30,7 +30,8 @@ class ClassColumn:
         names = set(rows_names := train.values(self.name, "class").tolist())
         if len(names) < 2:
             raise UserError(f"{self.name} is '{rows_names[0]}' in every row of the training set; nothing is to be told")
-        return Classes(tuple(sorted(names, key=_number_or_name)))
+        classes = Classes(tuple(sorted(names, key=_number_or_name)))
+        return classes.learned_from(self.encode(train, classes))
 
     def encode(self, rows: Rows, targets: Targets) -> Tensor:
         """The number of each row's class; UserError, with the row, for one that the training set does not have."""

@@ -4,31 +4,43 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from nntrain.batch import Batch, Sequences
+from nntrain.batch import IGNORED, Batch, Sequences
 from nntrain.data import Given, Learned, Split
 from nntrain.data.augmented import Changes
+from nntrain.data.lines import whole_text
 from nntrain.data.split import sampled
+from nntrain.data.vocabulary import facts_of, learned, restored
 from nntrain.errors import UnfitError, UserError
+from nntrain.samplers import Sampler, TrainingSet
+from nntrain.samplers.shuffled import Shuffled
 from nntrain.settings import Augmentation, Count
+from nntrain.settings import Tokenizer as TokenizerSetting
 from nntrain.specs import Tokens
+from nntrain.tokenizers import Numbers
 
-Unit = Literal["character", "byte"]
-EVALUATION_TOKENS = 1 << 14  # in a batch of evaluation: large enough to be fast, small enough for large vocabularies
+# Of a batch of evaluation: large enough to be fast, small enough for large vocabularies.
+EVALUATION_TOKENS = 1 << 14
+EVALUATION_OUTPUTS = 1 << 25
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text in two parts, for training and for the dev set."""
+    """A text in parts, for training, for the dev set, and for the test set where there is one."""
 
     name: str
     train: str
     dev: str
+    test: str | None = None
+
+    @property
+    def parts(self) -> dict[str, str]:
+        parts = {"train": self.train, "dev": self.dev}
+        return parts if self.test is None else {**parts, "test": self.test}
 
     @classmethod
     def divided(cls, name: str, text: str, share: float = 0.9) -> "Corpus":
@@ -44,17 +56,19 @@ class TextSplit:
     an epoch sees as many tokens as there are, and another epoch sees other blocks.
     """
 
-    def __init__(self, tokens: Tensor, starts: Tensor, block: int, batch_size: int) -> None:
+    def __init__(self, tokens: Tensor, starts: Tensor, block: int, batch_size: int, evaluated: int) -> None:
+        """`evaluated` is how many blocks a batch of evaluation has at least."""
         self.tokens = tokens
         self.starts = starts
         self.block = block
         self.batch_size = batch_size
+        self.evaluated = evaluated
 
     @classmethod
-    def of(cls, tokens: Tensor, block: int, batch_size: int) -> "TextSplit":
+    def of(cls, tokens: Tensor, block: int, batch_size: int, vocabulary: int) -> "TextSplit":
         """Blocks side by side, each followed by a token at least."""
         starts = torch.arange((len(tokens) - 1) // block, device=tokens.device) * block
-        return cls(tokens, starts, block, batch_size)
+        return cls(tokens, starts, block, batch_size, min(EVALUATION_TOKENS, EVALUATION_OUTPUTS // vocabulary) // block)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -64,14 +78,13 @@ class TextSplit:
             yield [self._batch(self._shifted(self.starts[numbers])) for numbers in update]
 
     def in_order(self) -> Iterator[Batch]:
-        size = max(self.batch_size, EVALUATION_TOKENS // self.block)
-        yield from map(self._batch, torch.split(self.starts, size))
+        yield from map(self._batch, torch.split(self.starts, max(self.batch_size, self.evaluated)))
 
     def sample(self, examples: int, seed: int) -> "TextSplit":
         if len(self) <= examples:
             return self
         numbers = sampled(len(self), examples, seed).to(self.starts.device)
-        return TextSplit(self.tokens, self.starts[numbers], self.block, self.batch_size)
+        return TextSplit(self.tokens, self.starts[numbers], self.block, self.batch_size, self.evaluated)
 
     def _shifted(self, starts: Tensor) -> Tensor:
         """Starts with shifts added; beyond the last one that a block fits after, it goes on at the beginning."""
@@ -85,16 +98,36 @@ class TextSplit:
         return Batch(Sequences(windows[:, :-1]), windows[:, 1:])
 
 
+class Prompt:
+    """A text that is to be gone on with, as the one example of a split."""
+
+    def __init__(self, tokens: Tensor) -> None:
+        self.tokens = tokens
+
+    def __len__(self) -> int:
+        return 1
+
+    def stream(self, plan: Iterable[Sequence[Tensor]]) -> Iterator[list[Batch]]:
+        for update in plan:
+            yield [batch for _ in update for batch in self.in_order()]
+
+    def in_order(self) -> Iterator[Batch]:
+        yield Batch(Sequences(self.tokens[None]), torch.full_like(self.tokens[None], IGNORED))
+
+    def sample(self, examples: int, seed: int) -> "Prompt":
+        return self
+
+
 class Blocks:
     """A text whose next token is to be predicted, held in memory as numbers of tokens.
 
-    An example is a block of tokens, its targets are the tokens after each. The vocabulary of characters is all
-    that occur in the text, sorted; it travels in the checkpoint. There is no test part: the dev set serves.
+    An example is a block of tokens, its targets are the tokens after each. The vocabulary is the training part's;
+    it travels in the checkpoint. Where there is no test part the dev set serves.
 
     Settings:
         batch_size: how many blocks a batch has
         block: how many tokens a block has
-        unit: what a token is, a character or a byte of the UTF-8 text
+        tokenizer: what a token is
         augment: random changes of training inputs, one after the other
     """
 
@@ -106,16 +139,21 @@ class Blocks:
         *,
         batch_size: Count = 32,
         block: Count = 128,
-        unit: Unit = "character",
+        tokenizer: TokenizerSetting = "character",
         augment: list[Augmentation] = [],  # noqa: B006
     ) -> None:
         self._corpus = corpus
         self._device = device
         self._block = block
-        self._unit: Unit = unit
-        self._stored = stored
+        self._tokenizer = tokenizer
         self.batch_size = batch_size
-        self.learned = self._learn() if stored is None else stored
+        if stored is None:
+            self.target_vocabulary = learned(tokenizer, [self._text.train])
+            self.learned = self._learn()
+        else:
+            assert isinstance(stored.inputs, Tokens)
+            self.target_vocabulary = restored(tokenizer, stored.inputs.vocabulary, stored.facts["tokenizer"])
+            self.learned = stored
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
         self._changes = Changes.of(augment, None, self.inputs, self.targets) if stored is None else Changes()
         if stored is None:
@@ -125,20 +163,34 @@ class Blocks:
     def train(self) -> Split:
         return self._changes.around(self._splits["train"])
 
+    @property
+    def sampler(self) -> Sampler:
+        return Shuffled(TrainingSet(len(self.train), self.batch_size))
+
     def split(self, name: str) -> Split | None:
-        return self.train if name == "train" else self._splits["dev"]
+        return self.train if name == "train" else self._splits.get(name, self._splits["dev"])
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
-        raise UserError(f"there is no way to read {self.inputs} from files; take --split")
+        for path in paths:
+            try:
+                yield self.prompt(whole_text(path), {"file": path})
+            except UserError as error:
+                yield Given(None, [], [str(error)])
+
+    def prompt(self, text: str, source: dict[str, Any]) -> Given:
+        """A text that is to be gone on with."""
+        (numbers,) = self.target_vocabulary.numbers([text])
+        if not len(numbers):
+            return Given(None, [], [f"{source.get('file', 'the prompt')}: there is no text to go on with"])
+        return Given(Prompt(torch.from_numpy(numbers).long().to(self._device)), [{**source, "prompt": text}])
 
     def describe(self) -> dict[str, Any]:
-        text = self._text
         return {
             "inputs": str(self.inputs),
             "targets": str(self.targets),
             "examples": {name: len(part) for name, part in self._splits.items()},
             "tokens": {name: len(part.tokens) for name, part in self._splits.items()},
-            "sha256": sha256((text.train + text.dev).encode()).hexdigest(),
+            "sha256": sha256("".join(self._text.parts.values()).encode()).hexdigest(),
         }
 
     @cached_property
@@ -146,36 +198,24 @@ class Blocks:
         return self._corpus()
 
     def _learn(self) -> Learned:
-        codes = np.arange(256) if self._unit == "byte" else np.unique(np.concatenate(self._both()))
-        tokens = Tokens(tuple(map(chr, codes)), self._block, self._unit)
-        return Learned(tokens, tokens)
-
-    def _both(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        return _codes(self._text.train, self._unit), _codes(self._text.dev, self._unit)
+        tokens = Tokens(self.target_vocabulary.tokens, self._block, self.target_vocabulary.unit)
+        return Learned(tokens, tokens, facts={"tokenizer": facts_of(self._tokenizer, self.target_vocabulary)})
 
     @cached_property
     def _splits(self) -> dict[str, TextSplit]:
-        both, name, unit = self._both(), self._text.name, self._unit
-        if min(map(len, both)) <= self._block:
-            raise UnfitError(f"{name} has a part of {min(map(len, both))} {unit}s; take a smaller one", "block")
-        assert isinstance(self.inputs, Tokens)
-        vocabulary = np.array([ord(character) for character in self.inputs.vocabulary])
-        if not np.isin(np.concatenate(both), vocabulary).all():
-            raise UnfitError(f"the checkpoint was trained on a text of other {unit}s than {name} is now")
+        text, size = self._text, len(self.target_vocabulary.tokens)
+        parts = dict(zip(text.parts, self.target_vocabulary.numbers(list(text.parts.values())), strict=True))
+        shortest = min(map(len, parts.values()))
+        if shortest <= self._block:
+            raise UnfitError(
+                f"{text.name} has a part of {shortest} {self.target_vocabulary.unit}s; take a smaller one", "block"
+            )
         return {
-            part: TextSplit.of(_numbers(codes, vocabulary).to(self._device), self._block, self.batch_size)
-            for part, codes in zip(("train", "dev"), both, strict=True)
+            name: TextSplit.of(_stored(numbers, size).to(self._device), self._block, self.batch_size, size)
+            for name, numbers in parts.items()
         }
 
 
-def _numbers(codes: np.ndarray[Any, Any], vocabulary: np.ndarray[Any, Any]) -> Tensor:
-    """Numbers in the vocabulary, as small as they can be kept."""
-    numbers = torch.from_numpy(np.searchsorted(vocabulary, codes))
-    return numbers.to(torch.uint8 if len(vocabulary) <= 256 else torch.int32)
-
-
-def _codes(text: str, unit: Unit) -> np.ndarray[Any, Any]:
-    """A text as Unicode's numbers of its characters, or as its bytes."""
-    if unit == "byte":
-        return np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
-    return np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+def _stored(numbers: Numbers, vocabulary: int) -> Tensor:
+    """Numbers in a vocabulary, as small as they can be kept."""
+    return torch.from_numpy(numbers).to(torch.uint8 if vocabulary <= 256 else torch.int32)

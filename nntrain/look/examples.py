@@ -19,6 +19,7 @@ from nntrain.specs import (
     Transcripts,
     Values,
 )
+from nntrain.tokenizers import joined
 
 SHOWN = 8  # numbers, or tokens, of an example's inputs
 
@@ -70,13 +71,13 @@ def _target(target: Tensor, spec: Targets) -> str:
 
 def _said(numbers: Tensor, names: tuple[str, ...], unit: str) -> str:
     """The first tokens as text; of letters as Python writes it, so that blanks are seen."""
-    joined = said(numbers[: 20 * SHOWN], names, unit)
-    return repr(joined) if unit in ("character", "byte") else joined
+    text = said(numbers[: 20 * SHOWN], names, unit)
+    return repr(text) if unit in ("character", "byte", "piece") else text
 
 
 def said(numbers: Tensor, names: tuple[str, ...], unit: str) -> str:
-    """Tokens as text; letters stand side by side."""
-    return ("" if unit in ("character", "byte") else " ").join(names[n] for n in numbers.tolist())
+    """Tokens as text."""
+    return joined((names[n] for n in numbers.tolist()), unit)
 
 
 def _numbers(values: Tensor) -> str:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, arange, nn
 
-from nntrain.errors import UnfitError
+from nntrain.errors import RunError, UnfitError
 from nntrain.positions import Rotation
 from nntrain.registry import position
 from nntrain.settings import Count
@@ -30,7 +30,10 @@ class Learned(nn.Module):
     def add(self, x: Tensor, start: int) -> Tensor:
         end = start + x.shape[1]
         if end > self.table.num_embeddings:
-            raise ValueError(f"a sequence of {end} is longer than the {self.table.num_embeddings} learned positions")
+            raise RunError(
+                f"a sequence of {end} is longer than the {self.table.num_embeddings} learned positions; train with "
+                "positions: {type: learned, longest: ...}, or with others, such as sinusoidal"
+            )
         return x + self.table(arange(start, end, device=x.device))
 
     def rotation(self, x: Tensor, start: int) -> Rotation | None:

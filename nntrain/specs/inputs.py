@@ -90,7 +90,7 @@ class Series:
 class Tokens(Unlearned):
     """Inputs that are `Sequences` of token numbers (batch, time), or targets of that shape: the next token.
 
-    `unit` is what a token is: character, byte, word, piece (of a word) or symbol.
+    `unit` is what a token is: character, byte, word, piece (of a word), token (of a tokenizer file) or symbol.
     """
 
     vocabulary: tuple[str, ...]

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+MULTIPLIER = 0x9E3779B1  # odd, near 2^32 over the golden ratio (Knuth, The Art of Computer Programming, 6.4)
 PATTERNS = 256  # of noise that evaluation knows: enough to be different for neighbouring examples
 
 
@@ -25,13 +26,20 @@ class Corruption:
         """
         if self._patterns is None:
             self._patterns = _patterns(inputs[0])
-        numbers = inputs.float().flatten(1).contiguous().view(torch.int32).sum(dim=1) % PATTERNS
-        normal, uniform = (pattern.index_select(0, numbers) for pattern in self._patterns)
+        normal, uniform = (pattern.index_select(0, _numbers(inputs)) for pattern in self._patterns)
         return self._corrupted(inputs, normal, uniform)
 
     def _corrupted(self, inputs: Tensor, normal: Tensor, uniform: Tensor) -> Tensor:
         noisy = inputs + self.noise * normal if self.noise else inputs
         return noisy * (uniform >= self.masked) if self.masked else noisy
+
+
+def _numbers(inputs: Tensor) -> Tensor:
+    """A pattern's number for each example, by its bits: whole numbers add up to the same in any batch."""
+    bits = inputs.float().flatten(1).contiguous().view(torch.int32).long()
+    places = 2 * torch.arange(bits.shape[1], device=bits.device) + 1
+    mixed = (bits * places).sum(dim=1) * MULTIPLIER  # whose upper bits depend on all
+    return (mixed >> 32) % PATTERNS
 
 
 def _patterns(example: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,10 +20,9 @@ trainer: {length: 60 epochs, threads: 1}
 
 def nodes(count: int = 40, *, part: bool = False) -> str:
     """Two circles of nodes; features that do not say which."""
-    parts = ("train", "dev", "test", "")
-    rows = [
-        f"n{i},{'ab'[i % 2]},{i * 37 % 11},{i * 17 % 5}" + (f",{parts[i % 4]}" if part else "") for i in range(count)
-    ]
+    names = ("train", "dev", "test", "")
+    parts = [f",{names[i // 2 % 4]}" if part else "" for i in range(count)]
+    rows = [f"n{i},{'ab'[i % 2]},{i * 37 % 11},{i * 17 % 5}{parts[i]}" for i in range(count)]
     return "\n".join(["id,label,size,age" + (",part" if part else ""), *rows]) + "\n"
 
 
@@ -57,7 +56,7 @@ def test_the_graph_is_that_of_the_tables(write: Callable[..., Path]) -> None:
     assert sorted(map(tuple, found.edges.T.tolist())) == [(0, 1), (1, 0), (1, 2), (2, 1)]
     torch.testing.assert_close(found.features.mean(), torch.tensor(0.0), atol=1e-6, rtol=0)
     assert sum(map(len, found.parts.values())) == 4  # z has no label
-    one_way = graph(**tables, directed=True, standardize=False)
+    one_way = graph(**tables, directed=True, standardize=False, split=SplitSettings(dev=0, test=0.25))
     assert one_way.edges.tolist() == [[0, 1], [1, 2]]
     assert one_way.features.flatten().tolist() == [1, 3, 5, 3, 3]
 
@@ -65,7 +64,9 @@ def test_the_graph_is_that_of_the_tables(write: Callable[..., Path]) -> None:
 def test_a_column_says_the_parts(command: Command, write: Callable[..., Path]) -> None:
     write(nodes(part=True), "nodes.csv")
     write(edges(), "edges.csv")
-    splits = command("data", write(CONFIG), "data.part=part", "--json").json["splits"]
+    said = command("data", write(CONFIG), "data.part=part", "--json")
+    assert said.status == 0, said.err
+    splits = said.json["splits"]
     assert {name: part["examples"] for name, part in splits.items()} == {"train": 10, "dev": 10, "test": 10}
 
 

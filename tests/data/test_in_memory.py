@@ -13,6 +13,8 @@ from nntrain.data.order import Order
 from nntrain.data.scikit_learn import breast_cancer, diabetes, digits, iris, wine
 from nntrain.data.split import SplitSettings
 from nntrain.errors import UnfitError
+from nntrain.samplers import TrainingSet
+from nntrain.samplers.shuffled import Shuffled
 from nntrain.specs import Classes, Image, Values, Vector
 
 CPU = torch.device("cpu")
@@ -299,7 +301,7 @@ def test_batch_size(batch_size: int | str, expected: int) -> None:
 def test_the_stream_has_the_examples_that_the_plan_names() -> None:
     data = raw(numbered())
     train = part(data, "train")
-    order = Order(len(train), 9, 2, seed=0)
+    order = Order(len(train), 9, 2, 0, Shuffled(TrainingSet(len(train), 9)))
     plan = order.updates(0, CPU)
     planned = order.updates(0, CPU)
     stream = train.stream(plan)

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from nntrain.data.order import Order
+from nntrain.samplers import TrainingSet
+from nntrain.samplers.shuffled import Shuffled
 
 CPU = torch.device("cpu")
 
@@ -32,13 +34,17 @@ EPOCHS = {
 every_order = pytest.mark.parametrize("numbers", EPOCHS)
 
 
+def shuffled(examples: int, batch_size: int, accumulate: int, seed: int) -> Order:
+    return Order(examples, batch_size, accumulate, seed, Shuffled(TrainingSet(examples, batch_size)))
+
+
 def updates(order: Order, step: int, count: int) -> list[list[list[int]]]:
     return [[batch.tolist() for batch in update] for update in islice(order.updates(step, CPU), count)]
 
 
 @every_order
 def test_sizes_of_batches(numbers: tuple[int, int, int]) -> None:
-    order = Order(*numbers, seed=0)
+    order = shuffled(*numbers, seed=0)
     expected = EPOCHS[numbers]
     assert order.batches_per_epoch == sum(len(update) for update in expected)
     assert order.steps_per_epoch == len(expected)
@@ -48,7 +54,7 @@ def test_sizes_of_batches(numbers: tuple[int, int, int]) -> None:
 
 @every_order
 def test_every_epoch_covers_each_example_exactly_once(numbers: tuple[int, int, int]) -> None:
-    order = Order(*numbers, seed=5)
+    order = shuffled(*numbers, seed=5)
     per_epoch = order.steps_per_epoch
     found = updates(order, 0, 3 * per_epoch)
     for epoch in range(3):
@@ -58,7 +64,7 @@ def test_every_epoch_covers_each_example_exactly_once(numbers: tuple[int, int, i
 
 @every_order
 def test_from_any_step_the_updates_are_those_of_a_whole_run(numbers: tuple[int, int, int]) -> None:
-    order = Order(*numbers, seed=1)
+    order = shuffled(*numbers, seed=1)
     whole = updates(order, 0, 12)
     for step in range(10):
         assert updates(order, step, 12 - step) == whole[step:]
@@ -66,7 +72,7 @@ def test_from_any_step_the_updates_are_those_of_a_whole_run(numbers: tuple[int, 
 
 @every_order
 def test_examples_seen(numbers: tuple[int, int, int]) -> None:
-    order = Order(*numbers, seed=0)
+    order = shuffled(*numbers, seed=0)
     steps = 3 * order.steps_per_epoch
     sizes = [sum(map(len, update)) for update in updates(order, 0, steps)]
     assert [order.seen(step) for step in range(steps + 1)] == [sum(sizes[:step]) for step in range(steps + 1)]
@@ -76,14 +82,14 @@ def test_examples_seen(numbers: tuple[int, int, int]) -> None:
 def test_no_epoch_has_a_batch_of_one_unless_all_are(batch_size: int) -> None:
     """Batch statistics cannot be taken of one example."""
     for examples in range(2, 80):
-        order = Order(examples, batch_size, 1, seed=0)
+        order = shuffled(examples, batch_size, 1, seed=0)
         sizes = [len(batch) for (batch,) in updates(order, 0, order.steps_per_epoch)]
         assert sum(sizes) == examples
         assert batch_size == 1 or min(sizes) > 1
 
 
 def epoch(seed: int, number: int, batch_size: int = 7, accumulate: int = 1) -> list[int]:
-    order = Order(100, batch_size, accumulate, seed)
+    order = shuffled(100, batch_size, accumulate, seed)
     per_epoch = order.steps_per_epoch
     return [n for update in updates(order, number * per_epoch, per_epoch) for batch in update for n in batch]
 

@@ -149,6 +149,18 @@ def test_several_targets_are_values(command: Command, write: Write, table: Path,
     assert {"price", "rooms"} <= row.keys()
 
 
+def test_weights_say_how_much_a_row_counts(command: Command, write: Write, tmp_path: Path) -> None:
+    """The best constant is the weighted mean: (3 * 0 + 1 * 1) / 4."""
+    rows = [[str(i * 0.5 % 7), str(i % 2), "1" if i % 2 else "3"] for i in range(200)]
+    write_table(tmp_path / "houses.csv", ("x", "price", "sure"), rows)
+    write("data: {type: table, path: houses.csv, target: price, batch_size: all}\nmodel: linear\n")
+    overrides = ("optimizer={type: sgd, lr: 0.3}", "trainer.length=100 steps", "data.columns.price=number")
+    for weight, expected in (("data.columns.sure=ignore", 0.5), ("data.weight=sure", 0.25)):
+        run = command("fit", "my.yaml", *overrides, weight, "--json").json["run"]
+        values = [row["price"] for row in lines(command("predict", run, "--split", "test").out)]
+        assert np.mean(values) == pytest.approx(expected, abs=0.07)
+
+
 def test_columns_can_be_pinned(command: Command, write: Write, tmp_path: Path) -> None:
     rows = [[str(3000 + i % 4), f"house {i}", str(i), f"{i * 0.7:.1f}"] for i in range(80)]
     write_table(tmp_path / "houses.csv", ("zip", "name", "id", "price"), rows)

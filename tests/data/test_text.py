@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from made import component
 
 from nntrain.data.text import Blocks, Corpus
 from nntrain.errors import UnfitError
@@ -14,18 +15,27 @@ from nntrain.specs import Tokens, from_json, to_json
 
 CPU = torch.device("cpu")
 TRAIN, DEV = "".join(chr(ord("a") + i % 26) for i in range(101)), "hello world, hello dev"
-ALPHABET = tuple(sorted(set(TRAIN + DEV)))
+ALPHABET = ("<unknown>", *sorted(set(TRAIN)))
 
 
-def blocks(stored: Any = None, train: str = TRAIN, dev: str = DEV, **settings: Any) -> Blocks:
-    return Blocks(lambda: Corpus("letters", train, dev), CPU, stored, **{"block": 10, "batch_size": 4, **settings})
+def blocks(
+    stored: Any = None,
+    train: str = TRAIN,
+    dev: str = DEV,
+    test: str | None = None,
+    tokenizer: Any = "character",
+    **settings: Any,
+) -> Blocks:
+    corpus = Corpus("letters", train, dev, test)
+    given = {"block": 10, "batch_size": 4, "tokenizer": component("tokenizer", tokenizer), **settings}
+    return Blocks(lambda: corpus, CPU, stored, **given)
 
 
 def said(numbers: torch.Tensor, vocabulary: tuple[str, ...] = ALPHABET) -> str:
     return "".join(vocabulary[i] for i in numbers.flatten().tolist())
 
 
-def test_the_vocabulary_is_of_all_characters_and_travels_as_json() -> None:
+def test_the_vocabulary_is_of_the_training_parts_characters_and_travels_as_json() -> None:
     inputs = blocks().inputs
     assert inputs == Tokens(ALPHABET, 10, "character")
     assert from_json(json.loads(json.dumps(to_json(inputs)))) == inputs
@@ -36,16 +46,19 @@ def test_the_dev_set_is_read_in_blocks_side_by_side() -> None:
     batches = list(dev.in_order())
     inputs, targets = (torch.cat(parts) for parts in zip(*((b.inputs.values, b.targets) for b in batches), strict=True))
     assert len(dev) == 2
-    assert said(inputs) == DEV[:20]
-    assert said(targets) == DEV[1:21]
+    known = DEV.replace(" ", "?").replace(",", "?")  # the training part has neither
+    assert said(inputs).replace("<unknown>", "?") == known[:20]
+    assert said(targets).replace("<unknown>", "?") == known[1:21]
     assert inputs.dtype == targets.dtype == torch.int64
     assert batches[0].inputs.lengths is None
 
 
-def test_there_is_no_test_part_so_the_dev_set_serves() -> None:
+def test_without_a_test_part_the_dev_set_serves() -> None:
     data = blocks()
     assert data.split("test") is data.split("dev")
     assert data.split("train") is data.train
+    own = blocks(test=TRAIN[:41]).split("test")
+    assert own is not None and len(own) == 4
 
 
 @pytest.mark.parametrize(("characters", "count"), [(100, 9), (101, 10), (102, 10), (111, 11)])
@@ -75,7 +88,7 @@ def test_a_block_starts_less_than_a_block_after_its_place() -> None:
         values, targets = batch.inputs.values, batch.targets
         assert torch.equal(values[:, 1:], targets[:, :-1])
         assert torch.equal(values + 1, targets)  # tokens that follow each other in the text
-        starts.append(values[:, 0])
+        starts.append(values[:, 0] - 1)  # the first token is <unknown>
     shifts = torch.stack(starts) - torch.arange(10) * 10
     assert shifts[:, :9].unique().tolist() == list(range(10))
     last = torch.stack(starts)[:, 9]  # which fits at 90 alone: the other starts are those at the beginning
@@ -101,7 +114,7 @@ def test_batches_do_not_change_what_is_read_in_order() -> None:
 
 
 def test_bytes_are_tokens_too() -> None:
-    data = blocks(dev="für Elise, zum Beispiel", unit="byte")
+    data = blocks(dev="für Elise, zum Beispiel", tokenizer="byte")
     values = next(data.split("dev").in_order()).inputs.values
     assert bytes(values.flatten().tolist()).decode() == "für Elise, zum Beispiel"[:19]
     assert len(data.inputs) == 256
@@ -111,14 +124,42 @@ def test_bytes_are_tokens_too() -> None:
 def test_large_vocabularies_have_numbers_of_their_own() -> None:
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 700)))
     data = blocks(train=text, dev=text[:50])
-    assert said(next(data.train.in_order()).inputs.values[68], data.inputs.vocabulary) == text[680:690]
+    values = torch.cat([batch.inputs.values for batch in data.train.in_order()])
+    assert said(values[68], data.inputs.vocabulary) == text[680:690]
 
 
-def test_a_checkpoint_of_the_same_vocabulary_is_taken() -> None:
+def test_a_checkpoints_vocabulary_is_taken_for_another_text() -> None:
     data = blocks()
-    assert blocks(data.learned).inputs == data.inputs
-    with pytest.raises(UnfitError, match="trained on a text of other characters than letters is now"):
-        blocks(data.learned, dev=DEV + "!").split("dev")
+    other = blocks(data.learned, train="xyz" * 10, dev="hello!hello")
+    assert other.inputs == data.inputs
+    values = next(other.split("dev").in_order()).inputs.values
+    assert said(values).replace("<unknown>", "?") == "hello?hell"
+
+
+def test_the_checkpoint_of_another_tokenizer_is_refused() -> None:
+    with pytest.raises(UnfitError, match="trained with another tokenizer; leave this setting out") as error:
+        blocks(blocks().learned, tokenizer={"type": "character", "minimum": 2})
+    assert error.value.path == ("tokenizer",)
+
+
+def test_a_vocabulary_may_be_of_words_or_pieces() -> None:
+    text = "the cat saw the dog\nand the dog saw the cat\n" * 30
+    words = blocks(train=text, dev=text, tokenizer={"type": "word", "minimum": 1}, block=5)
+    assert set(words.inputs.vocabulary) == {"<unknown>", "\n", "the", "cat", "saw", "dog", "and"}
+    batch = next(words.split("dev").in_order())
+    assert (
+        words.target_vocabulary.text(batch.inputs.values[:2].flatten().tolist())
+        == "the cat saw the dog\nand the dog saw"
+    )
+    pieces = blocks(train=text, dev=text, tokenizer={"type": "bpe", "size": 270}, block=5)
+    batch = next(pieces.split("dev").in_order())
+    assert text.startswith(pieces.target_vocabulary.text(batch.inputs.values[:3].flatten().tolist()))
+
+
+def test_batches_of_evaluation_are_small_where_the_vocabulary_is_large() -> None:
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 20_000)))
+    large, small = blocks(train=text, dev=text).split("dev"), blocks(train=TRAIN * 200, dev=TRAIN * 200).split("dev")
+    assert [len(next(part.in_order()).targets) for part in (large, small)] == [167, 1638]
 
 
 def test_a_text_shorter_than_a_block_is_refused() -> None:

@@ -34,7 +34,7 @@ def objective_of(net: Network, loss: Callable[[Tensor, Tensor], Tensor], x: Tens
     def objective() -> Tensor:
         value = penalty.penalty()
         assert value is not None
-        return loss(net(x), t) / len(x) + value
+        return loss(net(x), t).sum() / len(x) + value
 
     return objective
 

@@ -36,7 +36,7 @@ def test_mistakes_stay_within_the_bound() -> None:
             if int(outputs.argmax()) != int(y):
                 mistakes, last = mistakes + 1, step
             optimizer.zero_grad()
-            loss(outputs, y).backward()
+            loss(outputs, y).sum().backward()
             optimizer.step()
             if step - last > 100:
                 break
@@ -64,6 +64,6 @@ def test_the_task_is_classification_by_the_perceptron_rule() -> None:
     from nntrain.batch import Batch
 
     batch = Batch(torch.tensor([[1.0, 2.0], [3.0, -1.0]]), torch.tensor([1, 0]))
-    loss = task.loss(task.outputs(net, batch), batch)["loss"].sum
+    loss = task.objectives[0].loss(task.outputs(net, batch), batch)["loss"].sum
     gradient = torch.autograd.grad(loss, net.head.weight)[0]
     assert gradient.tolist() == [[1, 2], [-1, -2]]

@@ -8,7 +8,7 @@ from made import made, transformer
 from torch import Tensor
 
 from nntrain.batch import Pair, Sequences
-from nntrain.errors import MismatchError, UnfitError
+from nntrain.errors import MismatchError, RunError, UnfitError
 from nntrain.network import Network, parameter_count
 from nntrain.specs import Classes, Image, Pairs, Series, Tags, Tokens, Values
 
@@ -199,7 +199,7 @@ def test_data_of_another_kind_is_refused(settings: Any, arguments: Any, said: st
 def test_sequences_longer_than_the_learned_positions_are_refused() -> None:
     net = transformer(TOKENS, TWO, "encoder", positions={"type": "learned", "longest": 12})
     net(Sequences(torch.zeros(2, 12, dtype=torch.long)))
-    with pytest.raises(ValueError, match="a sequence of 13 is longer than the 12 learned positions"):
+    with pytest.raises(RunError, match="a sequence of 13 is longer than the 12 learned positions"):
         net(Sequences(torch.zeros(2, 13, dtype=torch.long)))
 
 

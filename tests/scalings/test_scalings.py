@@ -17,6 +17,7 @@ from torch import Tensor
 from nntrain.batch import Sequences
 from nntrain.data import preparation
 from nntrain.data.in_memory import Examples, InMemory, Source
+from nntrain.data.preparation import Preparation
 from nntrain.errors import MismatchError, UnfitError
 from nntrain.specs import Classes, Image, Series, Vector
 from runs import best, only_run
@@ -101,14 +102,14 @@ def test_a_constant_feature_becomes_0(name: str) -> None:
     values = torch.stack((torch.full((50,), 3.3), torch.arange(50.0)), dim=1)
     scaling = made("scaling", name, Vector(2))
     learned = preparation.learn(scaling, values, Vector(2), 1.0)
-    assert preparation.apply(scaling, values, Vector(2), 1.0, learned)[:, 0].abs().max() < 1e-6
+    assert Preparation(scaling, Vector(2), learned)(values)[:, 0].abs().max() < 1e-6
 
 
 def test_pixels_are_scaled_by_channel_from_0_to_1() -> None:
     pixels = torch.randint(20, 200, (40, 2, 3, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     scaling = made("scaling", "min_max", Image(2, 3, 3))
     learned = preparation.learn(scaling, pixels, Image(2, 3, 3), 1 / 255)
-    scaled = preparation.apply(scaling, pixels, Image(2, 3, 3), 1 / 255, learned)
+    scaled = Preparation(scaling, Image(2, 3, 3), learned)(pixels, 1 / 255)
     assert scaled.amin(dim=(0, 2, 3)).tolist() == pytest.approx([0, 0], abs=1e-6)
     assert scaled.amax(dim=(0, 2, 3)).tolist() == pytest.approx([1, 1], abs=1e-6)
 
@@ -119,14 +120,15 @@ def test_padding_neither_teaches_nor_is_scaled() -> None:
     scaling = made("scaling", "robust", spec)
     learned = preparation.learn(scaling, series, spec, 1.0)
     assert learned["median"].tolist() == np.median([[1, 2], [3, 4], [5, 6], [7, 8]], axis=0).tolist()
-    scaled = preparation.apply(scaling, series, spec, 1.0, learned)
+    scaled = Preparation(scaling, spec, learned)(series)
     assert scaled.values[1, 1:].abs().max() == 0
 
 
 def test_many_digits_are_kept_where_the_numbers_are_double() -> None:
     seconds = 1.6e9 + torch.arange(100.0, dtype=torch.float64)[:, None]
     scaling = made("scaling", "standard", Vector(1))
-    scaled = preparation.apply(scaling, seconds, Vector(1), 1.0, preparation.learn(scaling, seconds, Vector(1), 1.0))
+    learned = preparation.learn(scaling, seconds, Vector(1), 1.0)
+    scaled = Preparation(scaling, Vector(1), learned)(seconds)
     assert scaled.dtype == torch.float32
     assert len(scaled.unique()) == 100
 

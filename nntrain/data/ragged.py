@@ -1,0 +1,41 @@
+"""Sequences of different lengths, kept without padding."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nntrain.batch import Sequences
+from nntrain.tokenizers import Numbers
+
+
+class Ragged(NamedTuple):
+    """Sequences of numbers, one after the other.
+
+    values: of all (numbers,); starts, lengths: where each begins, and how long it is (sequences,)
+    """
+
+    values: Tensor
+    starts: Tensor
+    lengths: Tensor
+
+    @staticmethod
+    def of(rows: Sequence[Numbers]) -> "Ragged":
+        """Sequences of one number at least each."""
+        lengths = torch.tensor([len(row) for row in rows])
+        values = torch.from_numpy(np.concatenate(rows)) if len(rows) else torch.empty(0, dtype=torch.int32)
+        return Ragged(values, lengths.cumsum(0) - lengths, lengths)
+
+    @property
+    def longest(self) -> int:
+        return int(self.lengths.max()) if len(self.lengths) else 0
+
+    def padded(self, numbers: Tensor, padding: int = 0) -> Sequences:
+        """Some of the sequences, padded to the longest of them."""
+        lengths = self.lengths[numbers]
+        steps = torch.arange(int(lengths.max()), device=lengths.device)
+        places = self.starts[numbers, None] + torch.minimum(steps, lengths[:, None] - 1)
+        values = self.values[places].long()
+        return Sequences(values.masked_fill_(steps >= lengths[:, None], padding), lengths)

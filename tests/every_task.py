@@ -1,0 +1,112 @@
+"""A tiny config of every task."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+TRAINER = "trainer: {length: 12 steps, evaluate: 4 steps, save: 3 steps, log: 2 steps, preflight: false}\n"
+TEACHER = "a_teacher"  # stands for the path of a checkpoint
+
+TASKS = {
+    "autoencoding": """
+data: {type: digits, batch_size: 200, standardize: false}
+model: {type: autoencoder, code: 2, layers: {type: dense, hidden: [8]}}
+task: {type: autoencoding, loss: binary_cross_entropy, sparsity: 0.01}
+""",
+    "classification": """
+data: {type: digits, batch_size: 200}
+model: {type: mlp, hidden: [8]}
+task: {type: classification, class_weights: balanced, label_smoothing: 0.1, loss: focal}
+metrics: [auroc, average_precision, f1, precision, recall, calibration_error, top_k_error]
+""",
+    "contrastive": """
+data: {type: digits, batch_size: 200, standardize: false}
+model: {type: mlp, hidden: [8]}
+task: {type: contrastive, size: 4, views: [{type: shift, pixels: 1}, noise]}
+""",
+    "denoising": """
+data: {type: digits, batch_size: 200, standardize: false}
+model: {type: autoencoder, code: 4, layers: {type: dense, hidden: [8]}}
+task: {type: denoising, masked: 0.2, loss: absolute}
+""",
+    "distillation": f"""
+data: {{type: digits, batch_size: 200, split: {{train: 600}}}}
+model: {{type: mlp, hidden: [8]}}
+task: {{type: distillation, teacher: {TEACHER}, temperature: 3, hard: 0.2}}
+""",
+    "gan": """
+data: {type: ring, examples: 200}
+model: {type: gan, noise: 2, networks: {type: dense, hidden: [8]}}
+task: gan
+optimizer: {discriminator: {type: adam, lr: 0.01}, generator: {type: sgd, lr: 0.05}}
+""",
+    "language_model": """
+data: {type: standard_library, batch_size: 4, block: 16}
+model: {type: transformer, form: decoder, width: 8, heads: 2, layers: 1}
+task: {type: language_model, label_smoothing: 0.1}
+trainer: {length: 12 steps, evaluate: 6 steps, save: 3 steps, log: 2 steps, preflight: false}
+""",
+    "link_prediction": """
+data: {type: links, graph: karate_club, dev: 0.2, test: 0.2, batch_size: 20}
+model: {type: gnn, hidden: [8], dropout: 0.1}
+task: {type: link_prediction, size: 4}
+""",
+    "multi_task": """
+data: {type: digit_facts, batch_size: 200}
+model: {type: mlp, hidden: [8], norm: batch}
+task:
+  type: multi_task
+  heads:
+    parity: {task: {type: classification, class_weights: balanced}, weight: 0.5, metrics: [auroc]}
+    grey: {task: {type: regression, loss: huber}}
+""",
+    "multilabel": """
+data: {type: topics, examples: 300, batch_size: 50}
+model: {type: mlp, hidden: [8]}
+task: {type: multilabel, positive_weights: balanced}
+metrics: [auroc, precision, recall, calibration_error]
+""",
+    "perceptron": """
+data: {type: separable, batch_size: 40}
+model: perceptron
+task: perceptron
+optimizer: {type: sgd, lr: 1}
+""",
+    "rbm": """
+data: {type: bars_and_stripes, batch_size: 5}
+model: {type: rbm, hidden: 4, chains: 6}
+task: {type: rbm, steps: 2}
+""",
+    "regression": """
+data: {type: diabetes, batch_size: 64}
+model: {type: mlp, hidden: [8]}
+task: {type: regression, loss: absolute}
+""",
+    "tagging": """
+data: {type: copy, length: 4, symbols: 5, examples: 100}
+model: {type: lstm, hidden: 8}
+task: {type: tagging, loss: dice, label_smoothing: 0.1}
+metrics: [f1, calibration_error]
+""",
+    "transcription": """
+data: {type: digit_lines, lines: 60, batch_size: 20}
+model: {type: gru, hidden: 8, bidirectional: true}
+task: transcription
+""",
+}
+# The loss of these is a sum over examples without random numbers, so that a batch in parts is as the batch.
+SUMS = [name for name in TASKS if name not in ("contrastive", "denoising", "gan", "link_prediction", "rbm")]
+SUMS.remove("multi_task")  # its network has batch statistics here
+
+
+def text_of(name: str, teacher: Path) -> str:
+    text = TASKS[name].replace(TEACHER, str(teacher))
+    return text if "trainer:" in text else text + TRAINER
+
+
+def train_teacher(write: Callable[..., Path], command: Callable[..., Any]) -> Path:
+    """The run of a small classifier of digits, of its own training set and so with another standardisation."""
+    write("data: {type: digits, batch_size: 100}\nmodel: {type: mlp, hidden: [8]}\n" + TRAINER, "teacher.yaml")
+    fitted = command("fit", "teacher.yaml", "--out", "teachers", "--json")
+    assert fitted.status == 0, fitted.err
+    return Path(fitted.json["run"])
