@@ -114,6 +114,8 @@ def assemble(
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
     model = attempt(("model",), _network, chosen, data, task.targets, device, seed) if data and task else None
+    if model and data and task:
+        attempt(("task",), _prepared, task, model, data)
     taken_over: list[str] = []
     if model and data and task and not goes_on:
         taken_over = _initialize(attempt, model, given.get("init", []), task.targets, data.train, before)
@@ -161,6 +163,8 @@ def recall(document: Document, learned: Learned, arithmetic: int) -> Trained:
     data: Dataset | None = attempt.make(given.get("data"), device.torch, learned)
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     model = attempt(("model",), _network, given.get("model"), data, task.targets, device, seed) if task else None
+    if model and data and task:
+        attempt(("task",), _prepared, task, model, data)
     _regularizers(attempt, model, given.get("regularizers", []))
     metrics = _metrics(attempt, task, given.get("metrics", [])) if task else {}
     if reader.problems:
@@ -261,6 +265,13 @@ def _network(chosen: Component | None, data: Dataset, targets: Outputs, device: 
     except Exception as error:
         raise UnfitError(f"{chosen.name} cannot be made for {data.inputs}: {_reason(error)}") from error
     return model.to(device.torch)
+
+
+def _prepared(task: Task, model: nn.Module, data: Dataset) -> None:
+    """Lets a task that has parts of its own in the network put them there."""
+    prepare = getattr(task, "prepare", None)
+    if prepare is not None:
+        prepare(model, data.inputs, task.targets)
 
 
 def _initialize(

@@ -86,7 +86,8 @@ class Curves:
     def metrics_of(self, record: Mapping[str, Any] | None, part: str) -> Numbers:
         """The loss and the metrics of a part of a record, without the progress of the training."""
         numbers = (record or {}).get(part) or {}
-        return {name: n for name, n in numbers.items() if name == "loss" or name in self._parts.metrics}
+        metrics = self._parts.metrics
+        return {name: n for name, n in numbers.items() if name.partition("/")[0] == "loss" or name in metrics}
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint."""

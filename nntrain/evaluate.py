@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from nntrain.data import Split
 from nntrain.device import Device
+from nntrain.loss import Counts, Loss
 from nntrain.metrics import Metric
 from nntrain.tables import Table
-from nntrain.tasks import Detail, Outcome, Task
+from nntrain.tasks import Detail, Task
 
 Numbers = dict[str, float]
 
@@ -46,12 +47,17 @@ def evaluate(
             for name, measure in measures.items():
                 _merge(states, name, measure.measure(outcome.predictions, outcome.targets))
             if outcome.loss is not None:
-                _merge(states, "loss", _loss_state(outcome))
+                _merge(states, "loss", _loss_state(outcome.loss, outcome.counts))
                 weights = [term.weight for term in outcome.loss.values()]
+            if outcome.apart:
+                _merge(states, "apart", _loss_state(outcome.apart, outcome.counts))
     model.train(was_training)
 
     numbers = {"loss": _mean_loss(states.pop("loss"), weights)} if "loss" in states else {}
     numbers |= {name: metric.value(states[name]) for name, metric in metrics.items()}
+    if "apart" in states:
+        names = (f"loss/{name}" for name in outcome.apart)
+        numbers |= {name: _mean(*state) for name, state in zip(names, states.pop("apart").tolist(), strict=True)}
     tables = [table for name, detail in (details or {}).items() for table in detail.tables(states[name])]
     return Measured(len(split), numbers, tables)
 
@@ -60,14 +66,15 @@ def _merge(states: dict[str, Any], name: str, state: Any) -> None:
     states[name] = states[name] + state if name in states else state
 
 
-def _loss_state(outcome: Outcome) -> Tensor:
-    """Sum and count of each term of the loss, (terms, 2)."""
-    assert outcome.loss is not None
-    sums = torch.stack([term.sum.double() for term in outcome.loss.values()])
-    counts = torch.stack([torch.as_tensor(outcome.counts[name]).to(sums) for name in outcome.loss])
-    return torch.stack((sums, counts), dim=1)
+def _loss_state(loss: Loss, counts: Counts) -> Tensor:
+    """Sum and count of each term of a loss, (terms, 2)."""
+    sums = torch.stack([term.sum.double() for term in loss.values()])
+    return torch.stack((sums, torch.stack([torch.as_tensor(counts[name]).to(sums) for name in loss])), dim=1)
 
 
 def _mean_loss(state: Tensor, weights: list[float]) -> float:
-    terms = zip(weights, state.tolist(), strict=True)
-    return sum(weight * (total / count if count else math.nan) for weight, (total, count) in terms)
+    return sum(weight * _mean(*term) for weight, term in zip(weights, state.tolist(), strict=True))
+
+
+def _mean(total: float, count: float) -> float:
+    return total / count if count else math.nan

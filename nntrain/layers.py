@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nntrain.errors import UnfitError
 from nntrain.sparse import Sparse
+from nntrain.suggest import did_you_mean
 
 _CHANNELS_FIRST = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 PARAMETRIZATIONS = "parametrizations"  # torch's name for what computes a module's weights from others
@@ -26,6 +28,14 @@ class Layer:
     parameters: int
     multiply_adds: int
     grows: bool = True
+
+
+def layer_named(model: nn.Module, name: str, setting: str = "layer") -> nn.Module:
+    """A layer by its name as check shows it; UnfitError, with the setting, where there is none."""
+    modules = dict(model.named_modules())
+    if not name or name not in modules:
+        raise UnfitError(f"there is no layer '{name}'; {did_you_mean(name, [n for n in modules if n])}", setting)
+    return modules[name]
 
 
 def trace(model: nn.Module, inputs: Any) -> list[Layer]:

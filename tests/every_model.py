@@ -78,6 +78,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
             {"type": "convolution", "channels": 4, "norm": "instance"},
         ]},
     ],
+    "deep_belief_net": [{"hidden": [5]}, {"hidden": [5, 3]}],
     "fsmn": [{"look_ahead": 0}, {"layers": 1}],
     "gan": [{"networks": "dense"}, {"networks": "dcgan"}],
     "gnn": [
@@ -104,6 +105,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"depth": 8, "stem": "cifar", "width": 4, "norm": "instance"},
     ],
     "rnn": [{"hidden": 5}, {"hidden": 5, "activation": "relu", "variational": {"states": 0.3, "outputs": 0.2}}],
+    "stacked_autoencoder": [{"hidden": [5, 3]}, {"hidden": [5, 3], "tied": True}],
     "tdnn": [{"look_ahead": 0}, {"hidden": 6, "spatial_dropout": 0.2}],
     "torchvision": [{"name": "mobilenet_v3_small"}],
     "transformer": [

@@ -257,6 +257,26 @@ model:
   normalization: rms
 trainer: {length: 12 steps, evaluate: 5 steps, save: 4 steps, log: 3 steps, preflight: false}
 """,
+    "auxiliary heads": """
+data: {type: digits, batch_size: 300}
+model: {type: cnn}
+task: {type: classification, auxiliary: [{layer: body.blocks.1}, {layer: body.blocks.3, weight: 0.1}]}
+optimizer: {type: sgd, lr: 0.05, momentum: 0.9}
+trainer: {length: 12 steps, evaluate: 5 steps, save: 3 steps, log: 3 steps}
+""",
+    "layer by layer, then all": """
+data: {type: digits, batch_size: 300, standardize: false}
+model: {type: deep_belief_net, hidden: [6], chains: 5}
+task: rbm
+trainer: {length: 6 steps, evaluate: 3 steps, save: 4 steps, log: 2 steps}
+stages:
+  - {}
+  - {model: {hidden: [6, 4]}}
+  - model: {type: stacked_autoencoder, hidden: [6, 4], tied: true}
+    task: denoising
+    init: [{type: previous_stage, rename: {'^rbms.(.).weight': 'encoders.\\1.linear.weight',
+            '^rbms.(.).hidden_bias': 'encoders.\\1.linear.bias', '^rbms.(.).visible_bias': 'decoders.\\1.linear.bias'}}]
+""",
     "no dev set": """
 data: {type: iris, batch_size: 16, split: {dev: 0}}
 model: linear

@@ -25,7 +25,7 @@ class DeepBeliefNet(nn.Module):
     The layers below are kept as they are. So it is trained in stages, layer by layer, with task rbm: hidden: [256],
     then hidden: [256, 64], and so on. What it has learned is a start for an mlp with activation sigmoid, or for a
     stacked_autoencoder with tied weights: see `nntrain show initializer previous_stage`. The reconstruction error is
-    that of the inputs, up through all layers and down again.
+    that of the inputs, up through all layers and down again. Features are those of the layers hidden.0, hidden.1 ...
     Source: Hinton, Osindero, Teh, A fast learning algorithm for deep belief nets, 2006; probabilities as the data of
     the layers above: Hinton, Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006.
 
@@ -53,6 +53,7 @@ class DeepBeliefNet(nn.Module):
                 Vector(below), outputs, hidden=above, visible=kind, chains=chains if is_top else None
             )
             self.rbms.append(rbm if is_top else keep(rbm))
+        self.hidden: Any = nn.ModuleList(nn.Identity() for _ in hidden)  # where each layer's probabilities are seen
 
     @property
     def top(self) -> Any:
@@ -65,8 +66,8 @@ class DeepBeliefNet(nn.Module):
     def below(self, x: Tensor) -> Tensor:
         """What the top layer sees of the inputs (batch, ...), (batch, visible)."""
         v = x.flatten(1)
-        for rbm in self.rbms[:-1]:
-            v = rbm.up(v)
+        for rbm, seen in zip(self.rbms[:-1], self.hidden[:-1], strict=True):
+            v = seen(rbm.up(v))
         return v
 
     def inputs_of(self, v: Tensor) -> Tensor:
@@ -84,7 +85,8 @@ class DeepBeliefNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The lowest visible units' means after one pass up and down by probabilities, of the inputs' shape."""
-        return self.inputs_of(self.top(self.below(x))).view_as(x)
+        h = self.hidden[-1](self.top.up(self.below(x)))
+        return self.inputs_of(self.top.down(h)).view_as(x)
 
     def free_energy(self, v: Tensor) -> Tensor:
         """F(v) of the top layer, for each row of what it sees, (batch,)."""

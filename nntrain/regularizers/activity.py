@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.errors import UnfitError
+from nntrain.layers import layer_named
 from nntrain.registry import regularizer
 from nntrain.regularizers import Regularizer
 from nntrain.settings import NonNegative
-from nntrain.suggest import did_you_mean
 
 
 @regularizer("activity")
@@ -35,11 +35,7 @@ class Activity(Regularizer):
         self._outputs: list[Tensor] = []
 
     def bind(self, model: nn.Module) -> None:
-        modules = dict(model.named_modules())
-        if self._layer not in modules:
-            names = [name for name in modules if name]
-            raise UnfitError(f"there is no layer '{self._layer}'; {did_you_mean(self._layer, names)}", "layer")
-        modules[self._layer].register_forward_hook(self._record)
+        layer_named(model, self._layer).register_forward_hook(self._record)
 
     def penalty(self) -> Tensor | None:
         if not self._outputs:

@@ -4,7 +4,7 @@ A task is a tuple of named objectives; the usual one has one, named `model`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from torch import nn
@@ -17,12 +17,16 @@ from nntrain.tables import Table
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a model makes of a batch in evaluation: predictions and targets for the metrics, and the loss."""
+    """What a model makes of a batch in evaluation: predictions and targets for the metrics, and the loss.
+
+    The losses in `apart` are shown beside it, each by its name.
+    """
 
     predictions: Any
     targets: Any
     loss: Loss | None
-    counts: Counts
+    counts: Counts  # of the terms of the losses
+    apart: Loss = field(default_factory=Loss)
 
 
 class Detail(Protocol):
@@ -39,7 +43,8 @@ class Task(Protocol):
     A task may have some things more: `measured` describes what metrics measure where that is not what is asked of
     the model (metrics called part/name are made for `measured.part(part)`, and look at that part of predictions and
     targets by name); `more_metrics` are metrics by name that its own settings choose; `check(batch)` raises
-    UnfitError for a first batch that it cannot learn from.
+    UnfitError for a first batch that it cannot learn from; `prepare(model, inputs, targets)` adds to a new model what
+    it needs of it; `main` is the task without what is only learned beside it.
     """
 
     targets: Outputs  # what is asked of the model

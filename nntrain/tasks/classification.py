@@ -14,12 +14,13 @@ from nntrain.settings import Loss as LossSetting
 from nntrain.settings import Probability
 from nntrain.specs import Classes, Inputs
 from nntrain.tasks import Outcome
+from nntrain.tasks.deep_supervision import supervised
 from nntrain.tasks.hardest import hardest
 from nntrain.tasks.labels import ClassWeights, LabelLoss
 from nntrain.tasks.labels import class_weights as weights_of
 
 
-@task("classification")
+@task("classification", within=supervised)
 class Classification:
     """One class for each example: the model's outputs are logits (batch, classes).
 

@@ -15,6 +15,7 @@ from nntrain.settings import Loss as LossSetting
 from nntrain.settings import Probability
 from nntrain.specs import Inputs, Tokens
 from nntrain.tasks import Detail, Outcome
+from nntrain.tasks.deep_supervision import supervised
 from nntrain.tasks.labels import LabelLoss
 
 PROMPT = 32  # tokens
@@ -22,7 +23,7 @@ LONGEST = 128
 CONTINUED = 2  # examples
 
 
-@task("language_model")
+@task("language_model", within=supervised)
 class LanguageModel:
     """The next token at every position, from those before it: outputs are logits (batch, time, vocabulary).
 

@@ -18,6 +18,7 @@ from nntrain.specs import Inputs, Several
 from nntrain.suggest import did_you_mean
 from nntrain.tables import Table
 from nntrain.tasks import Detail, Outcome, Task
+from nntrain.tasks.given import Given
 
 
 @section
@@ -100,7 +101,7 @@ class MultiTask:
         """What the heads' tasks show, under their names."""
         parts, batches = self.targets.outputs(at_least_single(self.outputs(model, batch))), self._batches(batch)
         shown = {
-            name: make(_Given(parts[name]), batches[name], inputs)
+            name: make(Given(parts[name]), batches[name], inputs)
             for name, its in self._tasks.items()
             if (make := getattr(its, "samples", None)) is not None
         }
@@ -114,7 +115,7 @@ class MultiTask:
 
     def _evaluated(self, outputs: Tensor, batch: Batch) -> dict[str, Outcome]:
         parts, batches = self.targets.outputs(outputs), self._batches(batch)
-        return {name: its.evaluate(_Given(parts[name]), batches[name]) for name, its in self._tasks.items()}
+        return {name: its.evaluate(Given(parts[name]), batches[name]) for name, its in self._tasks.items()}
 
     def _batches(self, batch: Batch) -> dict[str, Batch]:
         """The batch with the targets of each head alone."""
@@ -125,17 +126,6 @@ class MultiTask:
         return Loss(
             {key: replace(term, weight=term.weight * self._weights[name]) for key, (name, term) in terms.items()}
         )
-
-
-class _Given(nn.Module):
-    """In a model's place what it has put out already."""
-
-    def __init__(self, outputs: Tensor) -> None:
-        super().__init__()
-        self.outputs = outputs
-
-    def forward(self, inputs: Any) -> Tensor:
-        return self.outputs
 
 
 class _OfHead:
@@ -158,4 +148,9 @@ def _task(name: str, chosen: Any, targets: Several) -> Task:
         raise UnfitError(f"there is no target '{name}'; {did_you_mean(name, targets.names)}", f"heads.{name}")
     if not chosen.takes("targets"):
         raise UnfitError(f"{chosen.name} learns no target; take another task", f"heads.{name}.task")
-    return chosen(targets.part(name))
+    made: Task = chosen(targets.part(name))
+    if hasattr(made, "prepare"):
+        raise UnfitError(
+            "only a task of one target has auxiliary heads; leave them out", f"heads.{name}.task.auxiliary"
+        )
+    return made

@@ -15,10 +15,11 @@ from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
 from nntrain.specs import LabelSet
 from nntrain.tasks import Outcome
+from nntrain.tasks.deep_supervision import supervised
 from nntrain.tasks.labels import ClassWeights, check_counted
 
 
-@task("multilabel")
+@task("multilabel", within=supervised)
 class Multilabel:
     """Any number of labels for each example: the model's outputs are logits (batch, labels), one for each label.
 

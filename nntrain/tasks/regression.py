@@ -14,9 +14,10 @@ from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
 from nntrain.specs import Values
 from nntrain.tasks import Detail, Outcome
+from nntrain.tasks.deep_supervision import supervised
 
 
-@task("regression")
+@task("regression", within=supervised)
 class Regression:
     """Real numbers for each example: the model's outputs are of shape (batch, values).
 

@@ -14,13 +14,14 @@ from nntrain.settings import Loss as LossSetting
 from nntrain.settings import Probability
 from nntrain.specs import Inputs, Tags, Tokens
 from nntrain.tasks import Outcome
+from nntrain.tasks.deep_supervision import supervised
 from nntrain.tasks.labels import ClassWeights, LabelLoss
 from nntrain.tasks.labels import class_weights as weights_of
 
 SHOWN = 8
 
 
-@task("tagging")
+@task("tagging", within=supervised)
 class Tagging:
     """One class for every position of a sequence (many to many): outputs are logits (batch, time, classes).
 
