@@ -273,8 +273,8 @@ def test_show_config_prints_every_default(command: Command, write: Write) -> Non
     plain = {"activation": "relu", "dropout": 0.0, "norm": "none", "bottleneck": None}
     assert resolved["model"] == {"type": "mlp", "hidden": [3], **plain}
     assert resolved["optimizer"]["type"] == "adam"
-    task = {"type": "classification", "loss": {"type": "cross_entropy"}, "label_smoothing": 0.0, "class_weights": None}
-    assert resolved["task"] == task
+    loss = {"loss": {"type": "cross_entropy"}, "label_smoothing": 0.0, "class_weights": None}
+    assert resolved["task"] == {"type": "classification", **loss, "auxiliary": []}
     assert resolved["trainer"]["length"] == "20 epochs"
     assert resolved == command("show", "config", "my.yaml", "model=mlp", "model.hidden=[3]", "--json").json
 
