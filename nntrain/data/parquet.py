@@ -13,7 +13,7 @@ def open_parquet(path: str) -> Sheet:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise UserError(f"{path}: to read Parquet files, pip install pyarrow, or 'nntrain[parquet]'") from None
+        raise UserError(f"{path}: to read Parquet files, pip install pyarrow (or 'nntrain[parquet]')") from None
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except (OSError, pyarrow.ArrowException) as error:

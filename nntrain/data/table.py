@@ -25,13 +25,15 @@ class Table:
     x = (numbers and booleans, a flag for each missing number, a flag for each category)
 
     What a column holds is told by its values (printed before training, and pinned by `columns`): booleans are true
-    and false, or yes and no; numbers where more than half are; categories are at most 100 different texts, each
-    twice or more on average; other text is left out, and said so; dates are refused. The target is a class where it
-    is text, boolean, or at most 20 different whole numbers, each five times or more on average; else a value. Means
-    for missing numbers, categories and classes are those of the training set. A category that is missing, or that the
-    training set does not have, has no flag; the model entity_embedding learns a vector for each of the others.
+    and false, or yes and no; numbers where more than half are, text among them being an error; categories are at most
+    100 different texts, each twice or more on average. Other text, and whole numbers that only count the rows, are
+    left out, and said so; dates are refused. The target is a class where it is text, boolean, or at most 20 different
+    whole numbers, each five times or more on average; else a value. What stands for missing numbers, the categories
+    and the classes are learned of the training set. A category that is missing, or that the training set does not
+    have, has no flag; the model entity_embedding learns a vector for each of the others.
 
-    Text is in UTF-8, with values between commas, semicolons, tabs or bars, in double quotes where they hold such.
+    Text is in UTF-8, with values between commas, semicolons, tabs or bars, in quotes where they hold such. Parquet
+    files need pyarrow: pip install 'nntrain[parquet]'.
     Source: own; flags and imputation as sklearn.preprocessing.OneHotEncoder and sklearn.impute.SimpleImputer.
 
     Settings:

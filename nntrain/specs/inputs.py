@@ -31,7 +31,8 @@ class Vector:
         return (self.features,)
 
     def __str__(self) -> str:
-        flags = f", {self.flags} of them flags in {len(self.groups)} groups" if self.groups else ""
+        groups = f"{len(self.groups)} group{'s' if len(self.groups) > 1 else ''}"
+        flags = f", {self.flags} of them flags in {groups}" if self.groups else ""
         return f"vectors of {self.features} features{flags}"
 
 
