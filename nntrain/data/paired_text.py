@@ -54,7 +54,8 @@ class PairedTokens(NamedTuple):
 
     @property
     def lengths(self) -> Tensor:
-        return self.source.lengths
+        """The longer of both, so that batches of equal lengths have little padding on either side."""
+        return torch.maximum(self.source.lengths, self.target.lengths)
 
     @property
     def labels(self) -> Tensor | None:
