@@ -99,6 +99,9 @@ class PairCodes:
         self.source = source
         self.target = target
 
+    def input(self, text: str) -> str:
+        return text
+
     def rows(self, inputs: Sequence[str]) -> list[Numbers]:
         return self.source.numbers(inputs)
 

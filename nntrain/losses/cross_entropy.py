@@ -33,8 +33,8 @@ class CrossEntropy:
     def smoothed(self, outputs: Tensor, labels: Tensor, share: float) -> Tensor:
         """The loss of labels of whose weight a share is spread over all classes, without writing that down for each."""
         logits = at_least_single(outputs).flatten(0, -2)
-        options = {"ignore_index": IGNORED, "label_smoothing": share}
-        return F.cross_entropy(logits, labels.flatten(), reduction="none", **options).view_as(labels)
+        found = F.cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction="none", label_smoothing=share)
+        return found.view_as(labels)
 
 
 @loss("kl")
