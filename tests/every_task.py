@@ -82,6 +82,12 @@ data: {type: diabetes, batch_size: 64}
 model: {type: mlp, hidden: [8]}
 task: {type: regression, loss: absolute}
 """,
+    "seq2seq": """
+data: {type: reversal_pairs, length: 3, symbols: 4, examples: 100, sampler: by_length}
+model: {type: rnn_encoder_decoder, hidden: 8, attention: bahdanau}
+task: {type: seq2seq, label_smoothing: 0.1, written: 5}
+metrics: [bleu, bits_per_char]
+""",
     "tagging": """
 data: {type: copy, length: 4, symbols: 5, examples: 100}
 model: {type: lstm, hidden: 8}

@@ -129,6 +129,7 @@ class Pairs:
     target_length: int
     unit: str = "symbol"
     plural: ClassVar[str] = "pairs of sequences"
+    task: ClassVar[str] = "seq2seq"
     begin: ClassVar[int] = 0
     end: ClassVar[int] = 1
 
