@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nntrain.specs.inputs import Graphs, Image, Inputs, Nodes, Pairs, Series, Tokens, Vector, Video
-from nntrain.specs.outputs import Density, Embedding, Reconstruction, Samples
+from nntrain.specs.outputs import Box, Density, Embedding, Reconstruction, Samples
 from nntrain.specs.targets import ClassAndBox, Classes, LabelSet, Links, Mask, Several, Tags, Transcripts, Values
 
 Targets = Classes | LabelSet | Tags | Mask | Tokens | Transcripts | Values | Links | Several | ClassAndBox
@@ -24,9 +24,10 @@ _TYPES: dict[str, Any] = {cls.__name__: cls for cls in _KINDS}
 _MAY_DIFFER = {"length", "source_length", "target_length", "mean", "deviation", "counts", "known"}
 
 __all__ = [
-    "ClassAndBox", "Classes", "Density", "Embedding", "Graphs", "Headed", "Image", "Inputs", "LabelSet", "Labels",
-    "Links", "Mask", "Nodes", "Outputs", "Pairs", "PerExample", "Reconstruction", "Samples", "Series", "Several",
-    "Tags", "Targets", "Tokens", "Transcripts", "Values", "Vector", "Video", "are_alike", "from_json", "to_json",
+    "Box", "ClassAndBox", "Classes", "Density", "Embedding", "Graphs", "Headed", "Image", "Inputs", "LabelSet",
+    "Labels", "Links", "Mask", "Nodes", "Outputs", "Pairs", "PerExample", "Reconstruction", "Samples", "Series",
+    "Several", "Tags", "Targets", "Tokens", "Transcripts", "Values", "Vector", "Video", "are_alike", "from_json",
+    "to_json",
 ]  # fmt: skip
 
 
