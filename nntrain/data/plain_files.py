@@ -10,7 +10,20 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED, Pair, Sequences
 from nntrain.errors import UserError
-from nntrain.specs import Image, Inputs, LabelSet, Pairs, Several, Targets, Tokens, Transcripts, Values, Vector
+from nntrain.specs import (
+    ClassAndBox,
+    Image,
+    Inputs,
+    LabelSet,
+    Mask,
+    Pairs,
+    Several,
+    Targets,
+    Tokens,
+    Transcripts,
+    Values,
+    Vector,
+)
 
 # What reads files for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
 READERS: dict[type, str] = {
@@ -44,7 +57,9 @@ def read(inputs: Inputs, paths: Sequence[str]) -> Iterator[Piece]:
 def unknown(targets: Targets, inputs: Any) -> Tensor:
     """Placeholders for the targets of examples that have none."""
     first = inputs if isinstance(inputs, Tensor) else inputs[0]
-    if isinstance(targets, Values | Several):
+    if isinstance(targets, Mask):
+        return torch.zeros(len(first), *first.shape[2:], dtype=torch.long)
+    if isinstance(targets, Values | Several | ClassAndBox):
         return torch.zeros(len(first), targets.columns)
     if isinstance(targets, LabelSet | Transcripts):
         return torch.full((len(first), targets.columns), IGNORED)

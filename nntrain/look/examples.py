@@ -7,10 +7,12 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED, Batch, GraphBatch, GraphNodes, Pair, Sequences, each
 from nntrain.specs import (
+    ClassAndBox,
     Classes,
     Inputs,
     LabelSet,
     Links,
+    Mask,
     Pairs,
     Several,
     Tags,
@@ -62,6 +64,12 @@ def _target(target: Tensor, spec: Targets) -> str:
     if isinstance(spec, Several):
         parts = spec.by_name(target.unsqueeze(0))
         return ", ".join(f"{name}: {_target(parts[name][0], spec.part(name))}" for name in spec.names)
+    if isinstance(spec, Mask):
+        pixels = torch.bincount(target[target != IGNORED], minlength=len(spec)).tolist()
+        return ", ".join(f"{name} {n / target.numel():.0%}" for name, n in zip(spec.names, pixels, strict=True) if n)
+    if isinstance(spec, ClassAndBox):
+        left, top, right, bottom = target[1:].tolist()
+        return f"{spec.names[int(target[0])]} from {left:.4g}, {top:.4g} to {right:.4g}, {bottom:.4g}"
     if isinstance(spec, Links):
         return "linked" if target == 1 else "not linked"
     if isinstance(spec, Tags | Tokens | Transcripts):
