@@ -39,8 +39,8 @@ class Closure:
         self._regularizers = regularizers
         self._device = device
         self._counts = _total([objective.counts(batch) for batch in batches])
-        examples = sum(len(batch.targets) for batch in batches)
-        self._shares = [(batch, len(batch.targets) / examples) for batch in batches]
+        examples = sum(batch.examples for batch in batches)
+        self._shares = [(batch, batch.examples / examples) for batch in batches]
         self._noise = device.noise()
         self.value, self.gradients = self._evaluated()
 

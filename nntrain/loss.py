@@ -42,7 +42,7 @@ def weighted(values: Tensor, weights: Tensor | None) -> Tensor:
 
 def examples_of(batch: Batch) -> int | Tensor:
     """How many examples a batch counts for: the sum of their weights."""
-    return len(batch.targets) if batch.weights is None else batch.weights.sum()
+    return batch.examples if batch.weights is None else batch.weights.sum()
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ SHOWN = 8  # numbers, or tokens, of an example's inputs
 
 def rows(batch: Batch, inputs: Inputs, targets: Targets, examples: int) -> list[tuple[str, str]]:
     """What each of the first examples is, and its target, in words."""
-    count = min(examples, len(batch.targets))
+    count = min(examples, batch.examples)
     return [(_input(batch.inputs, inputs, i), _target(batch.targets[i], targets)) for i in range(count)]
 
 

@@ -90,9 +90,9 @@ class Distillation:
     def check(self, batch: Batch) -> None:
         """UnfitError where the teacher is none for this batch."""
         answers = self.teacher(batch.inputs)
-        if answers.shape != (len(batch.targets), len(self.targets)):
+        if answers.shape != (batch.examples, len(self.targets)):
             raise UnfitError(
-                f"the teacher puts out {tuple(answers.shape)} for {len(batch.targets)} examples", "teacher"
+                f"the teacher puts out {tuple(answers.shape)} for {batch.examples} examples", "teacher"
             )
 
     @cached_property
