@@ -7,16 +7,17 @@ from typing import Any
 
 import torch
 
-from nntrain.assemble import Parts, first_batch
 from nntrain.batch import Batch
 from nntrain.config import Document
 from nntrain.group_table import group_tables, groups_of
 from nntrain.layers import Layer, multiply_adds, outputs
 from nntrain.network import parameter_count
+from nntrain.parts import Parts
 from nntrain.plan import plan
 from nntrain.preflight.finding import Finding
 from nntrain.preflight.run import preflight
 from nntrain.tables import Table
+from nntrain.trial import first_batch
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """A picture of training examples as a network gets them: augmented, mixed."""
 
-from nntrain.assemble import Parts, first_batch
 from nntrain.batch import Batch
 from nntrain.data.augmented import Augmented
 from nntrain.device import python_state, restore_python
 from nntrain.grid import grid
+from nntrain.parts import Parts
 from nntrain.samples import Picture
 from nntrain.specs import Image
+from nntrain.trial import first_batch
 
 MOST = 32  # examples
 

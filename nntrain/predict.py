@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nntrain.assemble import Trained
 from nntrain.batch import Batch, GraphNodes
 from nntrain.data import Dataset, Given
 from nntrain.data.text import Blocks
 from nntrain.device import at_least_single
 from nntrain.errors import RunError, UserError
 from nntrain.measure import examples_of, refusals_of_data
+from nntrain.parts import Trained
 from nntrain.suggest import did_you_mean
 
 Row = dict[str, Any]

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nntrain import predict
-from nntrain.assemble import Trained
 from nntrain.data import Given
 from nntrain.errors import UserError
 from nntrain.generate import Sampling
+from nntrain.parts import Trained
 from nntrain.predict import Answer, Complain
 from nntrain.writing import Writing, continuation, goes_on, translates, translation
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from nntrain import state
-from nntrain.assemble import Parts
 from nntrain.checkpoint import Checkpoint
 from nntrain.clock import Duration
 from nntrain.curves import Curves
@@ -17,6 +16,7 @@ from nntrain.interruption import Interruption
 from nntrain.meter import Meter
 from nntrain.network import parameter_count
 from nntrain.pace import Saving, Stopwatch
+from nntrain.parts import Parts
 from nntrain.past import Past
 from nntrain.run import Run
 from nntrain.writers import Lengths, Writers

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from nntrain.assemble import Trained
 from nntrain.batch import Batch
 from nntrain.data import Dataset
 from nntrain.data.text import Blocks
 from nntrain.errors import UserError
 from nntrain.generate import Sampling, generate
 from nntrain.network import Network
+from nntrain.parts import Trained
 from nntrain.predict import Answer, Row
 from nntrain.specs import Pairs, Tokens
 from nntrain.tokenizers import joined

@@ -15,14 +15,14 @@ from nntrain.registry import task
 from nntrain.samples import Picture, Sample
 from nntrain.settings import Count
 from nntrain.specs import Image, Inputs, Samples, Vector
-from nntrain.tasks import Detail, Outcome
+from nntrain.tasks import Outcome, Task
 
 SHOWN = 64
 MADE = 500
 
 
 @task("gan")
-class AdversarialGame:
+class AdversarialGame(Task):
     """New examples like the inputs: generator and discriminator are trained against each other.
 
     discriminator: -log D(x) - log(1 - D(G(n)));  generator: -log D(G(n)), the form whose gradient does not vanish
@@ -46,7 +46,6 @@ class AdversarialGame:
             Objective("discriminator", self.judgements, self.discriminator_loss, self.counts, discriminator_every),
             Objective("generator", self.judged_samples, self.generator_loss, self.counts, generator_every),
         )
-        self.details: dict[str, Detail] = {}
 
     def judgements(self, model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         """The discriminator's logits of the real examples, and of as many made ones."""
