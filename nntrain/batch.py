@@ -90,13 +90,17 @@ class Detections(NamedTuple):
     """The objects that a model finds in pictures: as `Objects`, but with a score from 0 to 1, the highest first.
 
     scores: how sure the model is of each (batch, most); 0 in rows without one
-    masks: how likely it is seen in each pixel (batch, most, height, width); None where a model makes none
     """
 
     boxes: Tensor
     labels: Tensor
     scores: Tensor
     masks: Tensor | None = None
+
+    @property
+    def are_there(self) -> Tensor:
+        """True in the rows that hold an object (batch, most)."""
+        return self.labels != IGNORED
 
 
 class Batch(NamedTuple):

@@ -12,7 +12,7 @@ from nntrain.batch import Batch, Sequences, count, each, lengths_of
 from nntrain.data import Given, Learned, Split, check_alike, plain_files, preparation
 from nntrain.data.augmented import Changes
 from nntrain.data.division import Stratified
-from nntrain.data.plain_files import Piece, unknown
+from nntrain.data.plain_files import Piece
 from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.data.undivided import Parts, Undivided
@@ -195,7 +195,7 @@ class InMemory:
         return self._ready(test, self._prepare) if len(test) else None
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
-        for piece in plain_files.read(self.learned.inputs, paths):
+        for piece in plain_files.read(self.learned.inputs, self.targets, paths):
             yield self.prepared(piece)
 
     def prepared(self, piece: Piece) -> Given:
@@ -203,7 +203,7 @@ class InMemory:
         if piece.inputs is None:
             return Given(None, piece.sources, piece.failures)
         inputs = each(lambda part: part.to(self._device), self._prepare(piece.inputs))
-        targets = each(lambda part: part.to(self._device), piece.targets or unknown(self.targets, inputs))
+        targets = each(lambda part: part.to(self._device), plain_files.targets_of(piece, self.targets, inputs))
         return Given(TensorSplit(inputs, targets, count(targets)), piece.sources, piece.failures)
 
     def describe(self) -> dict[str, Any]:

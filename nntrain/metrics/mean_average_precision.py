@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import Tensor
+import torch
 
-from nntrain.batch import Detections, Objects
+from nntrain.batch import Detections, Objects, count, each
 from nntrain.registry import metric
 from nntrain.run_lengths import encoded
 from nntrain.specs import Boxes, Instances
 
 MOST = 100  # detections of each class that count in a picture, those with the highest scores
-LIKELY = 0.5  # how likely a pixel is to be an object's that is taken to be in its mask
-OVERLAPS = np.linspace(0.5, 0.95, 10)
+OVERLAPS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 Entry = dict[str, Any]  # an object, as COCO's files describe it
 
 
@@ -43,13 +43,7 @@ class AveragePrecisions:
         self._by_masks = by_masks
 
     def measure(self, predictions: Detections, targets: Objects) -> Pictures:
-        found, there = predictions, targets
-        scores = _rows(found.scores, found.labels >= 0)
-        crowds = _rows(there.crowds, there.are_there)
-        return Pictures(
-            self._entries(there.boxes, there.labels, there.are_there, there.masks, "iscrowd", crowds),
-            self._entries(found.boxes, found.labels, found.labels >= 0, found.masks, "score", scores),
-        )
+        return Pictures(_entries(targets, self._by_masks), _entries(predictions, self._by_masks))
 
     def value(self, state: Pictures) -> float:
         """By pycocotools; not a number where nothing is there."""
@@ -62,31 +56,11 @@ class AveragePrecisions:
             evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, math.inf]], ["all"]
             evaluation.evaluate()
             evaluation.accumulate()
-        precision = evaluation.eval["precision"]  # (overlaps, recalls, classes, 1, 1), -1 for classes that are not there
+        precision = evaluation.eval[
+            "precision"
+        ]  # (overlaps, recalls, classes, 1, 1), -1 for classes that are not there
         known = precision[precision >= 0]
         return float(known.mean()) if known.size else math.nan
-
-    def _entries(
-        self, boxes: Tensor, labels: Tensor, are_there: Tensor, masks: Tensor | None, key: str, values: list[list[Any]]
-    ) -> tuple[list[Entry], ...]:
-        """The objects of each picture; `values` are what each has by the name `key`."""
-        sizes = boxes[..., 2:] - boxes[..., :2]
-        corners = _rows(boxes[..., :2], are_there)
-        parts = [corners, _rows(sizes, are_there), _rows(labels, are_there), values]
-        if self._by_masks:
-            assert masks is not None
-            likely = masks if masks.dtype.is_floating_point is False else masks > LIKELY
-            parts.append([encoded(some) for some in _split(likely, are_there)])
-        names = ("segmentation",) if self._by_masks else ()
-        pictures = []
-        for rows in zip(*parts, strict=True):
-            found = []
-            for corner, size, label, value, *outline in zip(*rows, strict=True):
-                area = size[0] * size[1]
-                entry = {"bbox": [*corner, *size], "area": area, "category_id": label, key: value}
-                found.append({**entry, "iscrowd": int(entry.get("iscrowd", 0)), **dict(zip(names, outline, strict=True))})
-            pictures.append(found)
-        return tuple(pictures)
 
     def _set(self, pictures: Sequence[Sequence[Entry]]) -> Any:
         """The objects as the set that pycocotools measures; it takes a number 0 for none."""
@@ -95,7 +69,7 @@ class AveragePrecisions:
         rows = [(number, entry) for number, entries in enumerate(pictures, start=1) for entry in entries]
         found = COCO()
         found.dataset = {
-            "images": [{"id": number} for number in range(1, len(pictures) + 1)],
+            "images": [{"id": number, "height": 0, "width": 0} for number in range(1, len(pictures) + 1)],
             "categories": [{"id": number} for number in range(self._classes)],
             "annotations": [{"id": i, "image_id": n, **entry} for i, (n, entry) in enumerate(rows, start=1)],
         }
@@ -103,13 +77,29 @@ class AveragePrecisions:
         return found
 
 
-def _split(values: Tensor, are_there: Tensor) -> list[Tensor]:
-    """Of each picture the rows that hold an object."""
-    return [rows[there] for rows, there in zip(values.cpu(), are_there.cpu(), strict=True)]
+def _entries(objects: Objects | Detections, by_masks: bool) -> tuple[list[Entry], ...]:
+    """The objects of each picture."""
+    here = each(lambda part: part.cpu(), objects)
+    return tuple(_of_picture(each(itemgetter(i), here), by_masks) for i in range(count(here)))
 
 
-def _rows(values: Tensor, are_there: Tensor) -> list[list[Any]]:
-    return [rows.tolist() for rows in _split(values, are_there)]
+def _of_picture(objects: Objects | Detections, by_masks: bool) -> list[Entry]:
+    there = objects.are_there
+    boxes, labels = objects.boxes[there], objects.labels[there]
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    columns: dict[str, list[Any]] = {
+        "category_id": labels.tolist(),
+        "bbox": torch.cat((boxes[:, :2], sizes), dim=1).tolist(),
+        "area": sizes.prod(dim=1).tolist(),
+    }
+    if isinstance(objects, Detections):
+        columns["score"] = objects.scores[there].tolist()
+    else:
+        columns["iscrowd"] = objects.crowds[there].int().tolist()
+    if by_masks:
+        assert objects.masks is not None
+        columns["segmentation"] = encoded(objects.masks[there])
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 @metric("map")

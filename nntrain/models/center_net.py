@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nntrain.batch import IGNORED, Detections, Objects
 from nntrain.device import at_least_single
-from nntrain.models.pyramid import SMALL, STRIDES, pyramid
+from nntrain.models.feature_pyramid import SMALL, STRIDES, foot
 from nntrain.registry import model
 from nntrain.settings import Count, Model, NonNegative
 from nntrain.specs import Boxes, Image
@@ -35,7 +35,7 @@ class Maps(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where objects are (batch, most, ...), in strides: `middles` (2), `sizes` (2), their place's row and column (2)."""
+    """Where objects are (batch, most, 2), in strides: their middles and sizes; and row and column of their cells."""
 
     middles: Tensor
     sizes: Tensor
@@ -73,11 +73,11 @@ class CenterNet(nn.Module):
         size_weight: NonNegative = 0.1,
     ) -> None:
         super().__init__()
-        self.pyramid = pyramid(inputs, backbone, channels)
+        self.pyramid = foot(inputs, backbone, channels)
         self.middles = _head(channels, len(outputs))
         self.sizes = _head(channels, 2)
         self.offsets = _head(channels, 2)
-        nn.init.constant_(self.middles[-1].bias, -math.log(1 / AT_FIRST - 1))
+        nn.init.constant_(self.middles[-1].bias, -math.log(1 / AT_FIRST - 1))  # type: ignore[arg-type]
         self._size_weight = size_weight
         self._limits = (inputs.width, inputs.height)
 

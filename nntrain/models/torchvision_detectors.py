@@ -1,15 +1,13 @@
 """The detectors of torchvision, for pictures of any size and without published weights."""
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
-import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from nntrain.batch import IGNORED, Detections, Objects
-from nntrain.models.pyramid import SMALL, pyramid
+from nntrain.models.feature_pyramid import SMALL, pyramid
 from nntrain.registry import model
 from nntrain.settings import Count, Model, Share
 from nntrain.specs import Boxes, Image, Instances

@@ -91,9 +91,7 @@ class Distillation(Task):
         """UnfitError where the teacher is none for this batch."""
         answers = self.teacher(batch.inputs)
         if answers.shape != (batch.examples, len(self.targets)):
-            raise UnfitError(
-                f"the teacher puts out {tuple(answers.shape)} for {batch.examples} examples", "teacher"
-            )
+            raise UnfitError(f"the teacher puts out {tuple(answers.shape)} for {batch.examples} examples", "teacher")
 
     @cached_property
     def teacher(self) -> Any:
