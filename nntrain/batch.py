@@ -118,6 +118,10 @@ class Batch(NamedTuple):
     def examples(self) -> int:
         return count(self.targets)
 
+    def first(self, examples: int) -> "Batch":
+        """The first of its examples, where inputs are by example."""
+        return Batch(*(each(lambda part: part[:examples], whole) for whole in self))
+
 
 def each(function: Callable[[Tensor], Tensor], inputs: Any) -> Any:
     """The function applied to every tensor of inputs that are one tensor or a named tuple of some."""

@@ -113,13 +113,11 @@ def _box(box: Any, picture: Annotated) -> tuple[float, float, float, float]:
     if width <= 0 or height <= 0:
         raise FaultyError(f"the box {box} has no area")
     right, bottom = left + width, top + height
-    if min(left, top) < -BEYOND or right > picture.width + BEYOND or bottom > picture.height + BEYOND:
-        raise FaultyError(
-            f"the box {box} is not inside of {picture.file.name} of {picture.width}x{picture.height} pixels"
-        )
     edges = max(left, 0), max(top, 0), min(right, picture.width), min(bottom, picture.height)
-    if edges[0] >= edges[2] or edges[1] >= edges[3]:
-        raise FaultyError(f"the box {box} is not inside of {picture.file.name}")
+    reach = max(-left, -top, right - picture.width, bottom - picture.height)
+    if reach > BEYOND or edges[0] >= edges[2] or edges[1] >= edges[3]:
+        where = f"{picture.file.name} of {picture.width}x{picture.height} pixels (width x height)"
+        raise FaultyError(f"the box {box} is not inside of {where}")
     return edges
 
 

@@ -62,7 +62,8 @@ def as_tensors(pictures: Sequence[Annotated], size: Image, with_masks: bool) -> 
             if masks is not None:
                 masks[i, j] = mask_of(found.outline, picture, size)
     sizes = torch.tensor([[picture.height, picture.width] for picture in pictures]).view(-1, 2)
-    return Objects(*map(torch.from_numpy, (boxes, labels, crowds)), sizes, masks)
+    known = [torch.from_numpy(part) for part in (boxes, labels, crowds)]
+    return Objects(known[0], known[1], known[2], sizes, masks)
 
 
 def mask_of(outline: Any, picture: Annotated, size: Image) -> Tensor:

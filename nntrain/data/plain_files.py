@@ -12,10 +12,12 @@ from nntrain.batch import IGNORED, Pair, Sequences
 from nntrain.errors import UserError
 from nntrain.specs import (
     Boxes,
+    ClassAndBox,
     Image,
     Inputs,
     Instances,
     LabelSet,
+    Mask,
     Pairs,
     Several,
     Targets,
@@ -66,7 +68,9 @@ def targets_of(piece: Piece, targets: Targets, inputs: Any) -> Any:
 def unknown(targets: Targets, inputs: Any) -> Tensor:
     """Placeholders for the targets of examples that have none."""
     first = inputs if isinstance(inputs, Tensor) else inputs[0]
-    if isinstance(targets, Values | Several):
+    if isinstance(targets, Mask):
+        return torch.zeros(len(first), *first.shape[2:], dtype=torch.long)
+    if isinstance(targets, Values | Several | ClassAndBox):
         return torch.zeros(len(first), targets.columns)
     if isinstance(targets, LabelSet | Transcripts):
         return torch.full((len(first), targets.columns), IGNORED)

@@ -17,7 +17,7 @@ class Mixture(Protocol):
     """Made for the data's inputs and targets."""
 
     def __call__(self, batch: Batch) -> Batch:
-        """The mixed batch; of classes the targets become distributions (batch, classes)."""
+        """The mixed batch; of classes the targets become distributions (batch, classes), masks stay masks."""
 
 
 def beta(alpha: float, device: torch.device) -> Tensor:

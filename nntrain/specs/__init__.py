@@ -8,7 +8,7 @@ from typing import Any
 
 from nntrain.specs.inputs import Graphs, Image, Inputs, Nodes, Pairs, Series, Tokens, Vector, Video
 from nntrain.specs.objects import Boxes, Instances
-from nntrain.specs.outputs import Density, Embedding, Reconstruction, Samples
+from nntrain.specs.outputs import Box, Density, Embedding, Reconstruction, Samples
 from nntrain.specs.targets import ClassAndBox, Classes, LabelSet, Links, Mask, Several, Tags, Transcripts, Values
 
 Located = Boxes | Instances  # targets that are the objects in a picture, as many as there are
@@ -26,10 +26,10 @@ _TYPES: dict[str, Any] = {cls.__name__: cls for cls in _KINDS}
 _MAY_DIFFER = {"length", "source_length", "target_length", "most", "mean", "deviation", "counts", "known"}
 
 __all__ = [
-    "Boxes", "ClassAndBox", "Classes", "Density", "Embedding", "Graphs", "Headed", "Image", "Inputs", "Instances",
-    "LabelSet", "Labels", "Links", "Located", "Mask", "Nodes", "Outputs", "Pairs", "PerExample", "Reconstruction",
-    "Samples", "Series", "Several", "Tags", "Targets", "Tokens", "Transcripts", "Values", "Vector", "Video",
-    "are_alike", "from_json", "to_json",
+    "Box", "Boxes", "ClassAndBox", "Classes", "Density", "Embedding", "Graphs", "Headed", "Image", "Inputs",
+    "Instances", "LabelSet", "Labels", "Links", "Located", "Mask", "Nodes", "Outputs", "Pairs", "PerExample",
+    "Reconstruction", "Samples", "Series", "Several", "Tags", "Targets", "Tokens", "Transcripts", "Values", "Vector",
+    "Video", "are_alike", "from_json", "to_json",
 ]  # fmt: skip
 
 

@@ -103,6 +103,7 @@ class Mask(Unlearned):
     counts: tuple[int, ...] = ()
     plural: ClassVar[str] = "masks (a class for every pixel)"
     task: ClassVar[str] = "segmentation"
+    is_made_whole: ClassVar[bool] = True  # by the model itself: there is no head that makes it of a body's features
 
     def __len__(self) -> int:
         return len(self.names)

@@ -1,6 +1,7 @@
 """Finding the objects in pictures: what each is, the box around it, and its mask."""
 
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -57,12 +58,12 @@ class Search(Task):
         """The objects in each picture, the surest first, in pixels of the picture as it was in its file."""
         found: Detections = outcome.predictions
         sizes = outcome.targets.sizes.tolist()
-        return [{"objects": self._told(each(_row(i), found), *size)} for i, size in enumerate(sizes)]
+        return [{"objects": self._told(each(itemgetter(i), found), *size)} for i, size in enumerate(sizes)]
 
     def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
         """Pictures with the objects that are there, and below them with those that are found."""
         assert isinstance(inputs, Image)
-        some = Batch(batch.inputs[:COLUMNS], each(lambda part: part[:COLUMNS], batch.targets))
+        some = batch.first(COLUMNS)
         images = images_of(some.inputs, inputs)
         assert images is not None
         shown = visible(images)[0]
@@ -86,10 +87,6 @@ class Search(Task):
             return told
         masks = F.interpolate(found.masks[is_sure][:, None].float(), (height, width))[:, 0] > 0
         return [{**one, "mask": mask} for one, mask in zip(told, encoded(masks.cpu()), strict=True)]
-
-
-def _row(i: int) -> Any:
-    return lambda part: part[i]
 
 
 @task("detection")
