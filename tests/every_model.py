@@ -15,11 +15,13 @@ from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.schema import Component, _positional
 from nntrain.specs import (
+    Boxes,
     ClassAndBox,
     Classes,
     Embedding,
     Graphs,
     Image,
+    Instances,
     LabelSet,
     Mask,
     Nodes,
@@ -64,6 +66,7 @@ TARGETS: dict[type, Any] = {
     Tokens: Tokens(WORDS, 6),
     Mask: Mask(("a", "b", "c")),
 }
+OBJECTS = (Boxes, Instances)  # what detectors find, which is no tensor: they have tests of their own
 ALIKE = (LabelSet, Several, ClassAndBox, Embedding)  # to a model they are as classes are: numbers for each example
 # What is tested of a type: its defaults, where nothing else is said; settings that make it small, or another network.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
@@ -186,7 +189,7 @@ def _of(name: str, variant: int) -> Iterator[Instance]:
     taken = list(_positional(chosen.factory).values())
     for inputs in taken[0]:
         for targets in taken[1] if len(taken) > 1 else (Classes, Values):
-            if targets in ALIKE:
+            if targets in (*ALIKE, *OBJECTS):
                 continue
             described = inputs_of(name)[inputs][0]
             instance = Instance(
