@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED, Pair, Sequences
 from nntrain.errors import UserError
-from nntrain.specs import Image, Inputs, LabelSet, Pairs, Several, Targets, Tokens, Transcripts, Values, Vector
+from nntrain.specs import Image, Inputs, LabelSet, OneToMany, Pairs, Several, Targets, Tokens, Transcripts, Values, Vector
 
 # What reads files for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
 READERS: dict[type, str] = {
@@ -18,6 +18,7 @@ READERS: dict[type, str] = {
     Vector: "nntrain.data.vector_files",
     Tokens: "nntrain.data.symbols",
     Pairs: "nntrain.data.symbols",
+    OneToMany: "nntrain.data.one_to_many",
 }
 
 
