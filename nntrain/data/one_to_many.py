@@ -4,28 +4,30 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from nntrain.batch import IGNORED, Pair, Sequences
 from nntrain.data import plain_files
-from nntrain.data.in_memory import Examples
+from nntrain.data.in_memory import Examples, Source
 from nntrain.data.plain_files import Piece
-from nntrain.specs import OneToMany
+from nntrain.specs import OneToMany, Tokens
 
 MARKS = ("<begin>", "<end>")  # the first tokens of the vocabulary, as `OneToMany` has them
 
 
-def examples(source: Tensor, tokens: Tensor, lengths: Tensor) -> Examples:
-    """Sources (n, ...), and tokens (n, time) of which so many are each source's, without the marks.
+def written(name: str, inputs: OneToMany, sources: Tensor, sequences: Sequence[Sequence[str]]) -> Source:
+    """A set of sources (n, ...), each with the tokens of its sequence, without marks.
 
-    What is to be predicted ends with the mark of the end, IGNORED behind it; what is known begins with the other.
+    What is known of a sequence begins with the first mark; what is to be predicted ends with the second.
     """
-    places = torch.arange(tokens.shape[1] + 1)
-    begin = torch.full((len(tokens), 1), OneToMany.begin)
-    known = torch.cat((begin, tokens), dim=1)
-    following = torch.cat((tokens, begin), dim=1).masked_fill(places == lengths[:, None], OneToMany.end)
-    following = following.masked_fill(places > lengths[:, None], IGNORED)
-    known = known.masked_fill(places > lengths[:, None], OneToMany.begin)
-    return Examples(Pair(source, Sequences(known, lengths + 1)), following)
+    numbers = {token: number for number, token in enumerate(inputs.vocabulary)}
+    rows = [torch.tensor([numbers[token] for token in sequence], dtype=torch.long) for sequence in sequences]
+    begin, end = (torch.tensor([mark]) for mark in (OneToMany.begin, OneToMany.end))
+    known = pad_sequence([torch.cat((begin, row)) for row in rows], batch_first=True, padding_value=OneToMany.end)
+    following = pad_sequence([torch.cat((row, end)) for row in rows], batch_first=True, padding_value=IGNORED)
+    lengths = torch.tensor([len(row) + 1 for row in rows])
+    targets = Tokens(inputs.vocabulary, inputs.target_length, inputs.unit)
+    return Source(name, inputs, targets, Examples(Pair(sources, Sequences(known, lengths)), following))
 
 
 def read(inputs: OneToMany, paths: Sequence[str]) -> Iterator[Piece]:

@@ -1,11 +1,11 @@
 """Recurrent decoders: a sequence made from one vector or image."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from nntrain.batch import Pair, Sequences
+from nntrain.batch import Pair
 from nntrain.errors import UnfitError
 from nntrain.network import network_for
 from nntrain.registry import model
@@ -14,10 +14,11 @@ from nntrain.specs import Embedding, OneToMany, Tokens
 
 
 class State:
-    """What the layers have kept of the tokens before; None before the first."""
+    """What is known of sources m (rows, hidden), and what the layers have kept of the tokens so far."""
 
-    def __init__(self) -> None:
-        self.value: Any = None
+    def __init__(self, memory: Tensor, layers: tuple[Tensor, ...]) -> None:
+        self.memory = memory
+        self.layers = layers  # each (layers, rows, hidden)
 
 
 @model("rnn_decoder")
@@ -69,29 +70,23 @@ class RecurrentDecoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Pair) -> Tensor:
-        return self.decode(x.target, self.encode(x.source))
+        return self._after(x.target.values, self.begun(x.source))
 
-    def encode(self, source: Tensor) -> Tensor:
-        """m (batch, hidden), what is to be known of each source."""
-        return self.encoder(source)
-
-    def decode(self, target: Sequences, memory: Tensor, states: list[State] | None = None) -> Tensor:
-        """The features (batch, time, hidden) at every position of a target, from which the next token is read.
-
-        With states, which `new_caches` makes, `target` is what follows the tokens that they have seen.
-        """
-        tokens = self.dropout(self.embedding(target.values))
-        beside = memory.unsqueeze(1).expand(-1, tokens.shape[1], -1)
-        before = self._first(memory) if states is None or states[0].value is None else states[0].value
-        h, after = self.layers(torch.cat((tokens, beside), dim=2), before)
-        if states is not None:
-            states[0].value = after
-        return self.dropout(h)
-
-    def new_caches(self) -> list[State]:
-        return [State()]
-
-    def _first(self, memory: Tensor) -> Any:
-        """The states before the first step (layers, batch, hidden); cells of an LSTM are 0 then."""
+    def begun(self, source: Tensor) -> State:
+        """What is known before the first token."""
+        memory = self.encoder(source)
         h = torch.tanh(self.start(memory)).unflatten(1, (-1, self.features)).transpose(0, 1).contiguous()
-        return (h, torch.zeros_like(h)) if isinstance(self.layers, nn.LSTM) else h
+        return State(memory, (h, torch.zeros_like(h)) if isinstance(self.layers, nn.LSTM) else (h,))
+
+    def follow(self, tokens: Tensor, state: State) -> Tensor:
+        """The features (rows, 1, hidden) after one more token (rows, 1) each; the state takes it in."""
+        return self._after(tokens, state)
+
+    def _after(self, tokens: Tensor, state: State) -> Tensor:
+        """The features (batch, time, hidden) after each token (batch, time), from which the next one is read."""
+        vectors = self.dropout(self.embedding(tokens))
+        beside = state.memory.unsqueeze(1).expand(-1, vectors.shape[1], -1)
+        before = state.layers if isinstance(self.layers, nn.LSTM) else state.layers[0]
+        h, after = self.layers(torch.cat((vectors, beside), dim=2), before)
+        state.layers = after if isinstance(after, tuple) else (after,)
+        return self.dropout(h)

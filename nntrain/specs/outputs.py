@@ -1,7 +1,7 @@
 """What a model is asked for where that is not the targets."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nntrain.specs.inputs import Inputs
 
@@ -45,9 +45,10 @@ class Density:
 
 @dataclass(frozen=True)
 class Samples:
-    """What a model gives that makes new examples like its inputs."""
+    """What a model gives that makes new examples like its inputs; `learned` is what is known of the training set."""
 
     inputs: Inputs
+    learned: Any = None
     plural: ClassVar[str] = "samples (task: gan)"
 
     def __str__(self) -> str:
