@@ -111,6 +111,11 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     ],
     "rnn_decoder": [{"hidden": 5}, {"hidden": 5, "cell": "gru", "layers": 2, "encoder": "cnn", "dropout": 0.2}],
     "rnn": [{"hidden": 5}, {"hidden": 5, "activation": "relu", "variational": {"states": 0.3, "outputs": 0.2}}],
+    "rnn_encoder_decoder": [
+        {"hidden": 6, "cell": "lstm", "layers": 2},
+        {"hidden": 6, "cell": "gru", "attention": "bahdanau"},
+        {"hidden": 6, "cell": "rnn", "attention": {"type": "luong", "score": "dot"}, "embedding": 4},
+    ],
     "stacked_autoencoder": [{"hidden": [5, 3]}, {"hidden": [5, 3], "tied": True}],
     "tdnn": [{"look_ahead": 0}, {"hidden": 6, "spatial_dropout": 0.2}],
     "torchvision": [{"name": "mobilenet_v3_small"}],

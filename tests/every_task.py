@@ -87,6 +87,12 @@ data: {type: shape_captions, examples: 60, size: 16, batch_size: 20}
 model: {type: rnn_decoder, hidden: 8, encoder: {type: cnn, blocks: [{type: convolution, channels: 2}]}}
 task: {type: sequence_generation, label_smoothing: 0.1}
 """,
+    "seq2seq": """
+data: {type: reversal_pairs, length: 3, symbols: 4, examples: 100, sampler: by_length}
+model: {type: rnn_encoder_decoder, hidden: 8, attention: bahdanau}
+task: {type: seq2seq, label_smoothing: 0.1, written: 5}
+metrics: [bleu, bits_per_char]
+""",
     "tagging": """
 data: {type: copy, length: 4, symbols: 5, examples: 100}
 model: {type: lstm, hidden: 8}

@@ -70,7 +70,7 @@ class RecurrentDecoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Pair) -> Tensor:
-        return self._after(x.target.values, self.begun(x.source))
+        return self.follow(x.target.values, self.begun(x.source))
 
     def begun(self, source: Tensor) -> State:
         """What is known before the first token."""
@@ -79,11 +79,7 @@ class RecurrentDecoder(nn.Module):
         return State(memory, (h, torch.zeros_like(h)) if isinstance(self.layers, nn.LSTM) else (h,))
 
     def follow(self, tokens: Tensor, state: State) -> Tensor:
-        """The features (rows, 1, hidden) after one more token (rows, 1) each; the state takes it in."""
-        return self._after(tokens, state)
-
-    def _after(self, tokens: Tensor, state: State) -> Tensor:
-        """The features (batch, time, hidden) after each token (batch, time), from which the next one is read."""
+        """The features (batch, time, hidden) after each of some more tokens (batch, time); the state takes them in."""
         vectors = self.dropout(self.embedding(tokens))
         beside = state.memory.unsqueeze(1).expand(-1, vectors.shape[1], -1)
         before = state.layers if isinstance(self.layers, nn.LSTM) else state.layers[0]

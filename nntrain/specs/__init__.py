@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from nntrain.specs.inputs import Graphs, Image, Inputs, Nodes, OneToMany, Pairs, Series, Tokens, Vector, Video
-from nntrain.specs.outputs import Density, Embedding, Reconstruction, Samples
+from nntrain.specs.outputs import Density, Embedding, Reconstruction, Samples, Written
 from nntrain.specs.targets import Classes, LabelSet, Links, Several, Tags, Transcripts, Values
 
 Targets = Classes | LabelSet | Tags | Tokens | Transcripts | Values | Links | Several
@@ -25,8 +25,8 @@ _MAY_DIFFER = {"length", "source_length", "target_length", "mean", "deviation", 
 
 __all__ = [
     "Classes", "Density", "Embedding", "Graphs", "Headed", "Image", "Inputs", "LabelSet", "Labels", "Links", "Nodes",
-    "OneToMany", "Outputs", "Pairs", "PerExample", "Reconstruction", "Samples", "Series", "Several", "Tags", "Targets", "Tokens",
-    "Transcripts", "Values", "Vector", "Video", "are_alike", "from_json", "to_json",
+    "OneToMany", "Outputs", "Pairs", "PerExample", "Reconstruction", "Samples", "Series", "Several", "Tags", "Targets",
+    "Tokens", "Transcripts", "Values", "Vector", "Video", "Written", "are_alike", "from_json", "to_json",
 ]  # fmt: skip
 
 

@@ -129,6 +129,7 @@ class Pairs:
     target_length: int
     unit: str = "symbol"
     plural: ClassVar[str] = "pairs of sequences"
+    task: ClassVar[str] = "seq2seq"
     begin: ClassVar[int] = 0
     end: ClassVar[int] = 1
 
@@ -155,6 +156,7 @@ class OneToMany:
     unit: str = "word"
     drawn: Image | None = None
     plural: ClassVar[str] = "vectors or images with a sequence for each"
+    task: ClassVar[str] = "sequence_generation"
     begin: ClassVar[int] = Pairs.begin
     end: ClassVar[int] = Pairs.end
 

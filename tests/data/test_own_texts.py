@@ -228,7 +228,6 @@ def test_parts_of_a_text_may_be_files_of_their_own(command: Command, write: Writ
     ("arguments", "message"),
     [
         (("--temperature", "1"), "--temperature is for language models that go on with a --prompt or a file"),
-        (("--prompt", "hello"), "--prompt is for language models"),
         (("--split", "dev", "some.txt"), "--split dev takes the place of files and prompts"),
     ],
 )
