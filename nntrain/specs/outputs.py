@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nntrain.specs.inputs import Inputs, Tokens
 from nntrain.tokenizers import Vocabulary, joined
@@ -61,9 +61,10 @@ class Density:
 
 @dataclass(frozen=True)
 class Samples:
-    """What a model gives that makes new examples like its inputs."""
+    """What a model gives that makes new examples like its inputs; `learned` is what is known of the training set."""
 
     inputs: Inputs
+    learned: Any = None
     plural: ClassVar[str] = "samples (task: gan)"
 
     def __str__(self) -> str:
