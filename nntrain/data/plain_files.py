@@ -10,7 +10,19 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED, Pair, Sequences
 from nntrain.errors import UserError
-from nntrain.specs import Image, Inputs, LabelSet, OneToMany, Pairs, Several, Targets, Tokens, Transcripts, Values, Vector
+from nntrain.specs import (
+    Image,
+    Inputs,
+    LabelSet,
+    OneToMany,
+    Pairs,
+    Several,
+    Targets,
+    Tokens,
+    Transcripts,
+    Values,
+    Vector,
+)
 
 # What reads files for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
 READERS: dict[type, str] = {

@@ -1,10 +1,9 @@
 """Pictures with sentences, labels with drawings: what is said and drawn is what there is."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import json
 
 import pytest
 import torch
