@@ -93,6 +93,17 @@ model: {type: rnn_encoder_decoder, hidden: 8, attention: bahdanau}
 task: {type: seq2seq, label_smoothing: 0.1, written: 5}
 metrics: [bleu, bits_per_char]
 """,
+    "localization": """
+data: {type: single_shapes, examples: 100, size: 24, batch_size: 20}
+model: {type: cnn, blocks: [{type: convolution, channels: 4, stride: 2}], readout: flatten}
+task: {type: localization, box_loss: giou}
+""",
+    "segmentation": """
+data: {type: shapes, examples: 60, size: 24, batch_size: 12}
+model: {type: unet, width: 4, depth: 1, norm: none}
+task: {type: segmentation, class_weights: balanced, label_smoothing: 0.1}
+metrics: [{type: top_k_error, k: 2}]
+""",
     "tagging": """
 data: {type: copy, length: 4, symbols: 5, examples: 100}
 model: {type: lstm, hidden: 8}

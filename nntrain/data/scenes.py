@@ -7,6 +7,7 @@ import torch
 from annotated_types import Len
 from torch import Tensor
 
+from nntrain import boxes
 from nntrain.batch import IGNORED
 from nntrain.errors import UnfitError
 from nntrain.settings import Count
@@ -73,21 +74,7 @@ def scenes(examples: int, size: int, objects: list[int], overlap: float, noise: 
     is_there = _areas(masks) > 0
     pictures = _painted(masks, colours, noise, generator)
     shapes, colours = (numbers.masked_fill(~is_there, ABSENT) for numbers in (shapes, colours))
-    return Scenes(pictures, shapes, colours, boxes_around(masks), masks)
-
-
-def boxes_around(masks: Tensor) -> Tensor:
-    """The edges of the smallest box around what is True (..., height, width): left, top, right, bottom (..., 4).
-
-    Pixel i reaches from i to i + 1; the box of nothing is 0.
-    """
-    edges = []
-    for axis in (-2, -1):  # what is True in a column, and then in a row
-        line = masks.any(dim=axis).int()
-        first, last = line.argmax(dim=-1), line.shape[-1] - line.flip(-1).argmax(dim=-1)
-        edges.append((first, torch.where(line.any(dim=-1), last, 0)))
-    (left, right), (top, bottom) = edges
-    return torch.stack((left, top, right, bottom), dim=-1).float()
+    return Scenes(pictures, shapes, colours, boxes.around(masks), masks)
 
 
 def _uniform(generator: torch.Generator, low: float, high: float, *shape: int) -> Tensor:

@@ -7,26 +7,29 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from nntrain.specs.inputs import Graphs, Image, Inputs, Nodes, OneToMany, Pairs, Series, Tokens, Vector, Video
-from nntrain.specs.outputs import Density, Embedding, Reconstruction, Samples, Written
-from nntrain.specs.targets import Classes, LabelSet, Links, Several, Tags, Transcripts, Values
+from nntrain.specs.objects import Boxes, Instances
+from nntrain.specs.outputs import Box, Density, Embedding, Reconstruction, Samples, Written
+from nntrain.specs.targets import ClassAndBox, Classes, LabelSet, Links, Mask, Several, Tags, Transcripts, Values
 
-Targets = Classes | LabelSet | Tags | Tokens | Transcripts | Values | Links | Several
-PerExample = Classes | LabelSet | Values | Several | Embedding  # what is put out once for each example
+Located = Boxes | Instances  # targets that are the objects in a picture, as many as there are
+Targets = Classes | LabelSet | Tags | Mask | Tokens | Transcripts | Values | Links | Several | ClassAndBox | Located
+PerExample = Classes | LabelSet | Values | Several | ClassAndBox | Embedding  # what is put out once for each example
 Headed = PerExample | Tags | Tokens  # what a head can be put on a body for
 Outputs = Targets | Embedding | Reconstruction | Density | Samples  # what a task asks of a model
-Labels = Classes | Tags | Tokens  # targets that are one of several names
+Labels = Classes | Tags | Mask | Tokens  # targets that are one of several names
 _KINDS = (
     *(Vector, Image, Video, Series, Tokens, Pairs, OneToMany, Nodes, Graphs),
-    *(Classes, LabelSet, Tags, Transcripts, Values, Links, Several),
+    *(Classes, LabelSet, Tags, Mask, Transcripts, Values, Links, Several, ClassAndBox, Boxes, Instances),
 )
 _TYPES: dict[str, Any] = {cls.__name__: cls for cls in _KINDS}
 # Lengths, and what is known of the training set.
-_MAY_DIFFER = {"length", "source_length", "target_length", "mean", "deviation", "counts", "known"}
+_MAY_DIFFER = {"length", "source_length", "target_length", "most", "mean", "deviation", "counts", "known"}
 
 __all__ = [
-    "Classes", "Density", "Embedding", "Graphs", "Headed", "Image", "Inputs", "LabelSet", "Labels", "Links", "Nodes",
-    "OneToMany", "Outputs", "Pairs", "PerExample", "Reconstruction", "Samples", "Series", "Several", "Tags", "Targets",
-    "Tokens", "Transcripts", "Values", "Vector", "Video", "Written", "are_alike", "from_json", "to_json",
+    "Box", "Boxes", "ClassAndBox", "Classes", "Density", "Embedding", "Graphs", "Headed", "Image", "Inputs",
+    "Instances", "LabelSet", "Labels", "Links", "Located", "Mask", "Nodes", "OneToMany", "Outputs", "Pairs", "PerExample",
+    "Reconstruction", "Samples", "Series", "Several", "Tags", "Targets", "Tokens", "Transcripts", "Values",
+    "Vector", "Video", "Written", "are_alike", "from_json", "to_json",
 ]  # fmt: skip
 
 

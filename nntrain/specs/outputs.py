@@ -35,6 +35,20 @@ class Reconstruction:
 
 
 @dataclass(frozen=True)
+class Box:
+    """A box in a picture (batch, 4): left, top, right and bottom edge, in shares of the picture's width and height."""
+
+    plural: ClassVar[str] = "boxes (task: localization)"
+    per_position: ClassVar[bool] = False
+
+    def __len__(self) -> int:
+        return 4
+
+    def __str__(self) -> str:
+        return "a box"
+
+
+@dataclass(frozen=True)
 class Density:
     """What a model is that knows how likely inputs are."""
 

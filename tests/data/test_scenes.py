@@ -5,7 +5,8 @@ import time
 import pytest
 import torch
 
-from nntrain.data.scenes import ABSENT, COLOURS, SHAPES, Scenes, boxes_around, scenes
+from nntrain import boxes
+from nntrain.data.scenes import ABSENT, COLOURS, SHAPES, Scenes, scenes
 from nntrain.errors import UnfitError
 
 
@@ -25,9 +26,10 @@ def test_what_is_not_there_has_no_mask_and_no_box() -> None:
 
 
 def test_a_box_is_around_what_is_seen() -> None:
-    mask = torch.zeros(3, 6, 8, dtype=torch.bool)
-    mask[0, 2:4, 1:7] = mask[1, 5, 7] = True
-    assert boxes_around(mask).tolist() == [[1, 2, 7, 4], [7, 5, 8, 6], [0, 0, 0, 0]]
+    made = some(200)
+    assert torch.equal(made.boxes, boxes.around(made.masks))
+    inside = boxes.filled(made.boxes, 48, 48)
+    assert not (made.masks & ~inside).any() and (made.masks & inside).any(dim=(2, 3))[made.is_there].all()
 
 
 def test_without_noise_all_pixels_of_an_object_have_one_colour_that_is_its_own() -> None:
