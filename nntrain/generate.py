@@ -90,7 +90,7 @@ class _Written:
 
     def __init__(self, model: Network, source: Any) -> None:
         self._body: Any = model.body
-        self._head = model.head
+        self._head: Any = model.head
         self._state = self._body.begun(source)
 
     def __call__(self, text: Tensor) -> Tensor:
