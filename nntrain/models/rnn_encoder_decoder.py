@@ -1,6 +1,6 @@
 """Recurrent encoder and decoder with attention."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal
 
