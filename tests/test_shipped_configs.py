@@ -10,7 +10,6 @@ from jsonschema import Draft202012Validator
 from single_mistakes import CONFIGS
 
 from conftest import SHARED_DATA
-from nntrain import assemble as assembly
 from nntrain.config import dump, load
 from nntrain.data.places import downloads
 from nntrain.json_schema import config_schema
@@ -34,11 +33,11 @@ def schema() -> Draft202012Validator:
 @pytest.fixture
 def fit(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Trains from a config whose data is on this machine."""
-    monkeypatch.setattr(assembly, "downloads", lambda allowed: downloads(False))
     monkeypatch.setenv("NNTRAIN_DATA", os.environ.get("NNTRAIN_DATA", str(SHARED_DATA)))
 
     def fitted(config: Path, *overrides: str) -> Path:
-        called = command("fit", config, *overrides, "--json")
+        with downloads(allowed=False):
+            called = command("fit", config, *overrides, "--json")
         if "WithheldError" in called.err:
             pytest.skip(f"the data of {config.stem} is not here")
         assert called.status == 0, called.err
