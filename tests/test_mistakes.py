@@ -22,7 +22,6 @@ from single_mistakes import (
     wrong_types,
 )
 
-from conftest import ROOT
 from nntrain.annotations import entry, item, options
 from nntrain.config import ConfigError, load
 from nntrain.data.places import WithheldError, downloads
@@ -132,8 +131,10 @@ def test_the_command_ends_with_status_2_and_writes_nothing(
 
 
 @pytest.mark.parametrize("wrong", [["optimizer.lrr=0.1"], ["seed=three", "trainer.lenght=1 epochs"]])
-def test_a_process_of_its_own_ends_so_too(nntrain: Callable[..., Any], tmp_path: Path, wrong: list[str]) -> None:
-    called = nntrain("fit", ROOT / "configs" / "mlp_digits.yaml", *wrong)
+def test_wrong_overrides_are_quoted_and_nothing_is_written(
+    command: Callable[..., Any], tmp_path: Path, wrong: list[str]
+) -> None:
+    called = command("fit", "mlp_digits", *wrong)
     assert (called.status, called.out) == (2, "")
     assert len(called.err.splitlines()) == len(wrong) + called.err.count("are dropped")
     assert all(f"command line: {text}: " in called.err for text in wrong)
