@@ -62,8 +62,8 @@ def mnist_rows() -> tuple[Examples, Examples]:
 
 def _idx(name: str, standardize: bool = True) -> tuple[Examples, Examples]:
     folder = Path(os.environ["NNTRAIN_DATA"]) / name / "raw"
-    pixels = np.frombuffer(gzip.open(folder / "train-images-idx3-ubyte.gz").read(), np.uint8, offset=16)
-    labels = np.frombuffer(gzip.open(folder / "train-labels-idx1-ubyte.gz").read(), np.uint8, offset=8)
+    pixels = np.frombuffer(gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16)
+    labels = np.frombuffer(gzip.decompress((folder / "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
     x, y = torch.tensor(pixels).view(-1, 1, 28, 28).float().div_(255), torch.tensor(labels).long()
     if standardize:
         x = (x - x[6000:].mean()) / x[6000:].std()
