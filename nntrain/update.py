@@ -18,11 +18,18 @@ from nntrain.regularizers import Regularizer
 
 
 class Measures(NamedTuple):
-    """What an update saw, on the device: loss plus penalties and the gradient's norm (), that of each layer's (n,)."""
+    """What an update saw, on the device: loss plus penalties and the gradient's norm (), that of each layer's (n,).
+
+    terms: of the loss, those that are logged apart (n,)
+    """
 
     objective: Tensor
     grad_norm: Tensor
     layer_norms: Tensor
+    terms: Tensor
+
+
+MEASURES = len(Measures._fields)
 
 
 class Update:
@@ -64,27 +71,27 @@ class Update:
 
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         optimizer = self.optimizers[objective.name]
-        if optimizer.looks_again:
-            closure = self._closure(objective, batches)
-            value, norm, layer_norms, *gradients = self._measured(objective, closure)
+        closure = self._closure(objective, batches) if optimizer.looks_again else None
+        if closure is not None:
+            found = self._measured(objective, closure)
         else:
-            closure = None
-            value, norm, layer_norms, *gradients = self.captured[objective.name](batches, optimizer.names)
+            found = self.captured[objective.name](batches, optimizer.names)
+        measures, gradients = Measures(*found[:MEASURES]), found[MEASURES:]
         optimizer.step(gradients, factor, closure)
         for regularizer in self.regularizers:
             regularizer.project()
-        return Measures(value, norm, layer_norms)
+        return measures
 
     def _seen(self, objective: Objective, batches: Sequence[Batch]) -> list[Tensor]:
-        """Objective, norm of its gradient, norms by layer, and the gradient, clipped: tensors alone."""
         return self._measured(objective, self._closure(objective, batches))
 
     def _measured(self, objective: Objective, closure: Closure) -> list[Tensor]:
+        """The measures, and the gradient, clipped: tensors alone, so that it can be captured."""
         optimizer = self.optimizers[objective.name]
         norm = nn.utils.get_total_norm(closure.gradients)
         layer_norms = self.norms[objective.name](optimizer.names, closure.gradients)
         gradients = self.clip(optimizer.parameters, closure.gradients, norm)
-        return [closure.value, norm, layer_norms, *gradients]
+        return [*Measures(closure.value, norm, layer_norms, closure.terms), *gradients]
 
     def _closure(self, objective: Objective, batches: Sequence[Batch]) -> Closure:
         parameters = self.optimizers[objective.name].parameters

@@ -21,6 +21,7 @@ FIRST_GUESS = 1.0  # seconds that capturing takes, before that is known
 PROVEN_EARLY = 2  # calls after capturing that are done both ways,
 PROVEN_LATER = 3  # and as many among the next ones
 AMONG = 1000
+MOST_SAID = 200  # characters of a reason
 TIMED = 5  # calls, after the first, of which the fastest counts
 
 
@@ -132,7 +133,7 @@ class Captured:
         try:
             again = other()
         except Exception as error:
-            self._give_up(" ".join(f"{type(error).__name__}: {error}".split())[:300])
+            self._give_up(_said(error))
         else:
             if not _same(found, again) or not _same(after, self._state()):
                 self._give_up("the captured step does not give the same bits")
@@ -152,6 +153,14 @@ class Captured:
         self._device.repeat(state[:generators])
         for buffer, value in zip(self._model.buffers(), state[generators:], strict=True):
             buffer.copy_(value)
+
+
+def _said(error: Exception) -> str:
+    """Why a step cannot be captured, in a few words."""
+    text = " ".join(str(error).split())
+    if "_local_scalar_dense" in text:
+        return "the step reads the value of a tensor"
+    return text[:MOST_SAID] if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
 
 
 def _same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:

@@ -33,12 +33,17 @@ def flat(function: Function, inputs: Sequence[Tensor]) -> tuple[Function, list[T
     return _program(traced), given
 
 
+class UncapturedError(Exception):
+    """What cannot be a flat list of operations."""
+
+
 def _program(traced: GraphModule) -> Function:
     """The traced operations without needless ones; what never changes is computed here, once."""
     graph = traced.graph
     constants = {n: getattr(traced, n.target).detach() for n in graph.nodes if n.op == "get_attr"}
     for node in list(graph.nodes):
         if node.op == "call_function":
+            _check(node)
             _simplify(graph, node, constants)
     _remove_unused(graph)
     names = _as_arguments(graph, constants)
@@ -56,9 +61,22 @@ def _program(traced: GraphModule) -> Function:
     return call
 
 
+def _check(node: Node) -> None:
+    """Refuses operations whose results have a shape that depends on values: the graph would keep that of one step."""
+    target = node.target
+    tags = target.tags if isinstance(target, torch._ops.OpOverload) else ()
+    is_masked = target is aten.index.Tensor and any(_is_mask(i) for i in node.args[1] if i is not None)  # type: ignore[union-attr]
+    if is_masked or (torch.Tag.dynamic_output_shape in tags and target is not aten.index.Tensor):
+        raise UncapturedError(f"the shape of what {target} gives depends on values")
+
+
+def _is_mask(node: Any) -> bool:
+    return node.meta["val"].dtype in (torch.bool, torch.uint8)
+
+
 def _simplify(graph: Graph, node: Node, constants: dict[Node, Tensor]) -> None:
     source = node.args[0] if node.args and isinstance(node.args[0], Node) else None
-    if node.target in FILLS:
+    if node.target in FILLS and _is_only_read(node):
         value = node.meta["val"]
         constants[node] = FILLS[node.target](value.shape, dtype=value.dtype, device=value.device)
     elif source is not None and (node.target in SAME or _keeps_its_shape(node, source)):
@@ -67,6 +85,11 @@ def _simplify(graph: Graph, node: Node, constants: dict[Node, Tensor]) -> None:
         node.replace_all_uses_with(source.args[0])  # type: ignore[arg-type]
     elif source in constants and node.target in VIEWS:
         constants[node] = node.target(constants[source], *node.args[1:])
+
+
+def _is_only_read(node: Node) -> bool:
+    """Whether nothing changes a tensor in place; a view of it may be anything."""
+    return not any(_is_mutable(user.target) or user.target in VIEWS for user in node.users)
 
 
 def _keeps_its_shape(node: Node, source: Node) -> bool:
@@ -87,10 +110,12 @@ def _remove_unused(graph: Graph) -> None:
 
 
 def _has_effects(node: Node) -> bool:
-    target = node.target
-    if not isinstance(target, torch._ops.OpOverload):
-        return False  # operator.getitem
-    return target._schema.is_mutable or torch.Tag.nondeterministic_seeded in target.tags
+    draws = isinstance(node.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
+    return draws or _is_mutable(node.target)
+
+
+def _is_mutable(target: Any) -> bool:
+    return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
 
 
 def _as_arguments(graph: Graph, constants: dict[Node, Tensor]) -> list[Node]:
