@@ -32,6 +32,7 @@ from nntrain.optimizers import Optimizer
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
+from nntrain.remedies import Remedy
 from nntrain.schema import Component, Path, Problem, settings_of
 from nntrain.specs import Outputs
 from nntrain.suggest import did_you_mean
@@ -58,6 +59,7 @@ class Parts:
     optimizers: Mapping[str, Optimizer]
     clip: Clip
     average: Average
+    remedy: Remedy
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
@@ -68,8 +70,10 @@ class Parts:
 
     def update(self) -> Update:
         """The update that trains these parts."""
-        objectives, by_layer = self.task.objectives, self.settings.gradient_norms
-        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip, by_layer)
+        objectives, by_layer, skips = self.task.objectives, self.settings.gradient_norms, self.remedy.skips
+        return Update(
+            self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip, by_layer, skips
+        )
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ def assemble(
     if settings.average and model and data and task and order and clock:
         statistics = BatchStatistics(model, task.objectives, data.train, order, device, seed)
         average = attempt.make(settings.average, clock, statistics)
+    remedy: Remedy = _remedy(attempt, settings.on_nan)
     monitor = _monitor(reader, settings, data, metrics, task) if task and data else None
     optimizers = _optimizers(attempt, rules, made, task, model, clock) if task and model else {}
 
@@ -143,7 +148,7 @@ def assemble(
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
-        average, order, clock, schedule, monitor, stage, plain, taken_over,
+        average, remedy, order, clock, schedule, monitor, stage, plain, taken_over,
     )  # fmt: skip
 
 
@@ -462,6 +467,12 @@ def _clip(
     elif model is not None:
         attempt.make(chosen, model)
     return chosen
+
+
+def _remedy(attempt: _Attempts, given: Component | str) -> Remedy:
+    """What becomes of a run that diverges; of a config without mistakes it is a component."""
+    made: Remedy | None = attempt.make(given) if isinstance(given, Component) else None
+    return made or Remedy()
 
 
 def _regularizers(attempt: _Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:

@@ -21,7 +21,7 @@ from nntrain.plan import ALL, Plan, plan
 from nntrain.preflight.finding import alarms, remarks
 from nntrain.preflight.run import preflight
 from nntrain.reader import Reader
-from nntrain.run import Run, describe_environment
+from nntrain.run import ENDED, Run, describe_environment
 from nntrain.stages import stages_of
 from nntrain.state import position_of
 from nntrain.trainer import Trainer
@@ -154,7 +154,7 @@ def _resumed(run: Run, request: Request, say: Say) -> Course:
         say(f"changed: {change}")
     rate_before = _rate_before(before, parts)
     if changes[parts.stage] and rate_before:
-        rates = [rate(trainer.step) * trainer.curves.rate for rate in (rate_before, partial(_rate, parts))]
+        rates = [rate(trainer.step) * trainer.rate for rate in (rate_before, partial(_rate, parts))]
         before_and_now = "{:.4g} before, {:.4g} now".format(*rates)
         say(f"the rate at step {trainer.past.steps + trainer.step}: {before_and_now}")
     place = f"at step {trainer.past.steps + trainer.step}"
@@ -208,7 +208,7 @@ def _rate(parts: Parts, step: int) -> float:
 def _unfinished(folder: Path, wanted: Document) -> Run | None:
     """The newest run of this config that has not ended."""
     paths = sorted((p.parent for p in folder.glob("*/config.yaml")), key=_started, reverse=True)
-    runs = [run for path in paths if not (run := Run.open(path)).is_finished()]
+    runs = [run for path in paths if (run := Run.open(path)).summary_status() not in (*ENDED, "diverged")]
     plain = plan(wanted, reached=ALL).plain if runs else {}
     for run in runs:
         try:

@@ -14,10 +14,11 @@ from nntrain.evaluate import Numbers
 from nntrain.exhibition import Exhibition
 from nntrain.gallery import augmented_examples
 from nntrain.interruption import Interruption
-from nntrain.meter import Meter
+from nntrain.meter import DivergedError, Meter
 from nntrain.network import parameter_count
 from nntrain.pace import Saving, Stopwatch
 from nntrain.past import Past
+from nntrain.replay import record
 from nntrain.run import Run
 from nntrain.writers import Lengths, Writers
 
@@ -46,12 +47,15 @@ class Trainer:
         self.past = past or Past.stored(facts)
         self.step: int = facts.get("position", {"step": 0})["step"]
         self.update = parts.update()
-        self.meter = Meter({name: norms.layers for name, norms in self.update.norms.items()}, parts.device.torch)
+        layers = {name: norms.layers for name, norms in self.update.norms.items()}
+        self.meter = Meter(layers, parts.remedy.skips)
+        self.notes = list(parts.taken_over)  # what the user is told when the stage starts
+        self.returns: int = facts.get("returns", 0)  # how often the run went back, as it had diverged
         seed_python(parts.seed + parts.stage)
         if stored is not None:
-            state.restore(stored, parts, self.meter, run.checkpoints.last)
+            state.restore(stored, parts, self.update.guard, self.meter, run.checkpoints.last)
         self._lengths: Lengths = facts.get("lengths", self.past.lengths)
-        self.writers = Writers(run.path, self._lengths)
+        self.writers = Writers(run.path, self._lengths, parts.remedy.skips > 0)
         self.curves = Curves(parts, facts.get("curves"), self.past)
         self.exhibition = Exhibition(parts)
         self._saved_best = self._best()
@@ -73,8 +77,8 @@ class Trainer:
         while status is None:
             parts.device.seed(parts.seed, 1, parts.stage, self.step)
             batches = next(updates)
-            factor = parts.schedule(self.step / clock.total) * self.curves.rate
-            self.meter.add(self.update(self.step, batches, factor))
+            factor = parts.schedule(self.step / clock.total) * self.rate
+            self.meter.add(self.step, self.update(self.step, batches, factor))
             self.step += 1
             parts.average.follow(self.step)
 
@@ -91,6 +95,11 @@ class Trainer:
             with parts.average.in_place():
                 self.writers.projection(self.exhibition.part, self.exhibition.projection())
         return status
+
+    @property
+    def rate(self) -> float:
+        """What the schedule is multiplied with, after what was seen of the run."""
+        return self.curves.rate * self.parts.remedy.factor**self.returns
 
     def close(self) -> None:
         """Closes the records, and leaves `best` as the saved state knows it."""
@@ -116,6 +125,7 @@ class Trainer:
             **self._result(),
             "best": self._saved_best,
             **several,
+            **({"left_out": self.meter.left_out} if self.meter.left_out else {}),
         }
 
     def passed(self, status: str) -> Past:
@@ -144,7 +154,8 @@ class Trainer:
 
     def _progress(self, factor: float) -> Numbers:
         """The means since the last time of objective and gradient norm, and the rate of this step."""
-        numbers = self.meter.read(self.step)
+        self._check()
+        numbers = self.meter.read()
         for name, optimizer in self.parts.optimizers.items():
             numbers["lr" if name == "model" else f"{name}/lr"] = optimizer.rule.lr * factor
         return numbers
@@ -162,15 +173,24 @@ class Trainer:
     def _save(self) -> float:
         """Saves the state of the run; returns the seconds it took."""
         began = time.monotonic()
-        self.meter.check(self.step)  # a state that has diverged must not replace one that has not
+        self._check()  # a state that has diverged must not replace one that has not
         saved = state.whole(self.parts, self.step, self.meter)
         state.check_finite(saved, self.parts, self.step)
         self._lengths = self.writers.sync()
         saved.facts.update(self.past.facts(), seconds=self.stopwatch.seconds(), lengths=self._lengths)
-        saved.facts.update(curves=self.curves.state())
+        saved.facts.update(curves=self.curves.state(), returns=self.returns)
         self.run.checkpoints.save_last(saved)
         self._saved_best = self._best()
         return time.monotonic() - began
+
+    def _check(self) -> None:
+        """DivergedError where too many updates were left out; those that were are written down."""
+        try:
+            self.writers.left_out(record(self.parts, failure) for failure in self.meter.check())
+        except DivergedError as error:
+            if error.failure:
+                self.step = error.failure.step  # so many were made
+            raise
 
     def _stages(self, status: str) -> list[dict[str, Any]]:
         """How every stage so far has ended, or stands."""

@@ -10,6 +10,7 @@ from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device
 from nntrain.gradient_norms import GradientNorms, NoGradientNorms
+from nntrain.guard import Guard
 from nntrain.loss import Objective
 from nntrain.optimizers import Optimizer
 from nntrain.regularizers import Regularizer
@@ -35,6 +36,7 @@ class Update:
         device: Device,
         clip: Clip = unclipped,
         by_layer: bool = False,
+        most_left_out: int = 0,
     ) -> None:
         self.model = model
         self.objectives = objectives
@@ -42,6 +44,7 @@ class Update:
         self.regularizers = regularizers
         self.device = device
         self.clip = clip(model)
+        self.guard = Guard(model, most_left_out, device.torch)
         kind = GradientNorms if by_layer else NoGradientNorms
         self.norms = {name: kind(optimizer.all_names()) for name, optimizer in optimizers.items()}
 
@@ -57,11 +60,13 @@ class Update:
 
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         optimizer = self.optimizers[objective.name]
+        self.guard.keep()
         closure = Closure(self.model, objective, optimizer.parameters, batches, self.regularizers, self.device)
         norm = nn.utils.get_total_norm(closure.gradients)
+        left_out = self.guard(closure.value, norm)
         layer_norms = self.norms[objective.name](optimizer.names, closure.gradients)
         gradients = self.clip(optimizer.parameters, closure.gradients, norm)
-        optimizer.step(gradients, factor, closure)
+        optimizer.step(gradients, factor, closure, left_out)
         for regularizer in self.regularizers:
             regularizer.project()
         return Measures(closure.value, norm, layer_norms)

@@ -195,7 +195,7 @@ def test_a_run_that_diverges_fails_with_one_sentence(command: Command, write: Wr
 def test_a_run_that_diverges_keeps_a_state_that_has_not(command: Command, write: Write) -> None:
     summary = command("fit", write(DIVERGING), "--json").json
     state = last(Path(summary["run"]))
-    assert 0 < state.facts["position"]["step"] < summary["steps"] < 50
+    assert 0 < state.facts["position"]["step"] == summary["steps"] < 50
     assert all(torch.isfinite(tensor).all() for name, tensor in state.tensors.items() if name != "random.gauss")
 
 
@@ -216,7 +216,7 @@ def test_a_state_that_is_not_finite_is_never_saved(command: Command, write: Writ
 def test_what_a_diverging_run_measured_is_null_where_it_is_no_number(command: Command, write: Write) -> None:
     called = command("fit", write(DIVERGING), "optimizer.lr=1e25", "trainer.evaluate=1 step", "--json")
     summary = called.json
-    assert (called.status, summary["status"], summary["steps"]) == (1, "diverged", 2)
+    assert (called.status, summary["status"], summary["steps"]) == (1, "diverged", 1)
     (record,) = records(Path(summary["run"]))
     assert record["dev"]["loss"] is record["train"]["loss"] is summary["dev"]["loss"] is None
     assert record["dev"]["rmse"] > 1e20
@@ -226,7 +226,7 @@ def test_what_a_diverging_run_measured_is_null_where_it_is_no_number(command: Co
 def test_a_run_that_diverged_goes_on_with_a_lower_rate(command: Command, write: Write) -> None:
     config = write(DIVERGING)
     diverged = command("fit", config, "trainer.save=4 steps", "--json").json
-    assert (diverged["status"], diverged["steps"]) == ("diverged", 8)
+    assert (diverged["status"], diverged["steps"]) == ("diverged", 5)
     resumed = command("fit", "--resume", diverged["run"], "optimizer.lr=0.1", "--json")
     assert (resumed.status, resumed.json["status"], resumed.json["steps"]) == (0, "finished", 50)
 
