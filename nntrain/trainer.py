@@ -87,7 +87,8 @@ class Trainer:
             elif clock.due(self.step, log_every):
                 self.writers.progress(self._progress(factor), self.past.steps + self.step)
             status = self.ended() or ("interrupted" if interruption.signal else None)
-            if status or saving.is_due(self.step):
+            if status or interruption.asks_for_state or saving.is_due(self.step):
+                interruption.asks_for_state = False
                 saving.done(self._save())
             self.stopwatch.step(self.step)
             display.step(self.step)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_checkpoint import forged, saved
 
 from conftest import ROOT, Called
 from nntrain.checkpoint import DamagedError, load
 from nntrain.migration import FORMAT, MIGRATIONS, migrated
 from runs import last, records, summary_of
-from test_checkpoint import forged, saved
 
 Command = Callable[..., Called]
 Write = Callable[..., Path]

@@ -263,10 +263,24 @@ def test_a_signal_in_the_last_step_does_not_matter(
     same_run(whole, Path(called.json["run"]))
 
 
+def test_sigusr1_saves_and_the_run_goes_on(command: Command, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = write(TINY.replace("save: 7 steps", "save: 100%"))
+    whole = Path(command("fit", config, "--json").json["run"])
+    seen: list[int] = []
+    with monkeypatch.context() as patch:
+        stop_at(patch, 11, signal.SIGUSR1)
+        at_step(patch, 20, lambda: seen.append(last(runs_in(Path("usr"))[0]).facts["position"]["step"]))
+        called = command("fit", config, "--out", "usr", "--json")
+    assert (called.status, called.json["status"]) == (0, "finished")
+    assert seen == [12]  # the signal came in the step after the 11th
+    same_run(whole, Path(called.json["run"]))
+
+
 def test_the_signals_do_what_they_did_before_after_a_run(command: Command, write: Write) -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
     command("fit", write(TINY))
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 # --- Failed.
