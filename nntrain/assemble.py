@@ -17,9 +17,10 @@ from nntrain.device import Device, seed_python
 from nntrain.experiment import TrainerSettings
 from nntrain.first_weights import initialize, network
 from nntrain.judging import metrics_of, monitor_of
-from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, rules_of
+from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, remedy_of, rules_of
 from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
+from nntrain.remedies import Remedy
 from nntrain.schema import Component
 from nntrain.sections import read, registry_of
 from nntrain.tasks import Task
@@ -73,6 +74,7 @@ def assemble(
     if settings.average and model and data and task and order and clock:
         statistics = BatchStatistics(model, task.objectives, data.train, order, device, seed)
         average = attempt.make(settings.average, clock, statistics)
+    remedy: Remedy = remedy_of(attempt, settings.on_nan)
     monitor = monitor_of(reader, settings, data, metrics, task) if task and data else None
     optimizers = optimizers_of(attempt, rules, made, task, model, clock) if task and model else {}
 
@@ -85,7 +87,7 @@ def assemble(
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
-        average, order, clock, schedule, monitor, stage, plain, taken_over,
+        average, remedy, order, clock, schedule, monitor, stage, plain, taken_over,
     )  # fmt: skip
 
 
