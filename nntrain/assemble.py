@@ -23,6 +23,7 @@ from nntrain.reader import Reader
 from nntrain.remedies import Remedy
 from nntrain.schema import Component
 from nntrain.sections import read, registry_of
+from nntrain.specs import OneToMany, Pairs
 from nntrain.tasks import Task
 from nntrain.trial import first_batch, traced, tried
 
@@ -125,7 +126,7 @@ def _task(
     """The task that the config names, else the one that the targets suggest; and its plain form."""
     task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     if task is None:
-        suggested = getattr(data.inputs, "task", data.targets.task)
+        suggested = (data.inputs if isinstance(data.inputs, Pairs | OneToMany) else data.targets).task
         chosen = attempt.reader.component("task", {"type": suggested, **settings}, ("task",))
         task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     return task, chosen.plain if chosen else None
