@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from nntrain import state
-from nntrain.assemble import Parts
 from nntrain.checkpoint import Checkpoint
 from nntrain.clock import Duration
 from nntrain.curves import Curves
@@ -17,6 +16,7 @@ from nntrain.interruption import Interruption
 from nntrain.meter import Meter
 from nntrain.network import parameter_count
 from nntrain.pace import Saving, Stopwatch
+from nntrain.parts import Parts
 from nntrain.past import Past
 from nntrain.run import Run
 from nntrain.writers import Lengths, Writers
@@ -46,7 +46,9 @@ class Trainer:
         self.past = past or Past.stored(facts)
         self.step: int = facts.get("position", {"step": 0})["step"]
         self.update = parts.update()
-        self.meter = Meter({name: norms.layers for name, norms in self.update.norms.items()}, parts.device.torch)
+        layers = {name: norms.layers for name, norms in self.update.norms.items()}
+        terms = {objective.name: objective.terms for objective in parts.task.objectives}
+        self.meter = Meter(layers, parts.device.torch, terms)
         seed_python(parts.seed + parts.stage)
         if stored is not None:
             state.restore(stored, parts, self.meter, run.checkpoints.last)
