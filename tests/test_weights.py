@@ -14,6 +14,7 @@ from every_model import Instance, instances
 from nntrain.errors import UnfitError
 from nntrain.initializers import OnMatrices
 from nntrain.initializers.scaled import he_normal
+from nntrain.optimizers.muon import is_hidden
 from nntrain.regularizers import OnWeights
 from nntrain.regularizers.max_norm import MaxNorm
 from nntrain.regularizers.weight_noise import InForward, drop_connect
@@ -61,6 +62,15 @@ def test_every_weight_of_every_network_is_reached(instance: Instance) -> None:
     assert {n for n, g in found.items() if g is not None} == {
         n for n, p in parameters.items() if p.dim() > 1 and id(p) not in embeddings
     }
+
+
+@every_network
+def test_muon_leaves_embeddings_and_what_puts_out_to_adamw(instance: Instance) -> None:
+    model = instance.make()
+    embeddings = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    head = {id(p) for name in ("head", "outputs") for p in getattr(model, name, nn.Identity()).parameters()}
+    hidden = {id(p) for name, p in model.named_parameters() if is_hidden(name, p)}
+    assert not hidden & (embeddings | head)
 
 
 def normalised() -> nn.Linear:
