@@ -123,7 +123,7 @@ def _task(
     """The task that the config names, else the one that the targets suggest; and its plain form."""
     task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     if task is None:
-        suggested = getattr(data.inputs, "task", data.targets.task)
+        suggested = getattr(data.inputs, "asks_for", data.targets.task)
         chosen = attempt.reader.component("task", {"type": suggested, **settings}, ("task",))
         task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     return task, chosen.plain if chosen else None
