@@ -23,7 +23,7 @@ from nntrain.reader import Reader
 from nntrain.schema import Component
 from nntrain.sections import read, registry_of
 from nntrain.tasks import Task
-from nntrain.trial import first_batch, traced, tried
+from nntrain.trial import curved, first_batch, traced, tried
 
 
 def assemble(
@@ -80,6 +80,8 @@ def assemble(
         attempt(("task",), task.check, first_batch(data, order, device))
     if model and data and task and order and not reader.problems:
         attempt(("model",), tried, model, data, task, metrics, regularizers, order, device)
+    if model and data and task and order and not reader.problems:
+        attempt(("optimizer",), curved, model, data, task, optimizers, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
