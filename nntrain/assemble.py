@@ -23,9 +23,8 @@ from nntrain.reader import Reader
 from nntrain.remedies import Remedy
 from nntrain.schema import Component
 from nntrain.sections import read, registry_of
-from nntrain.specs import OneToMany, Pairs
 from nntrain.tasks import Task
-from nntrain.trial import first_batch, traced, tried
+from nntrain.trial import curved, first_batch, traced, tried
 
 
 def assemble(
@@ -83,6 +82,8 @@ def assemble(
         attempt(("task",), task.check, first_batch(data, order, device))
     if model and data and task and order and not reader.problems:
         attempt(("model",), tried, model, data, task, metrics, regularizers, order, device)
+    if model and data and task and order and not reader.problems:
+        attempt(("optimizer",), curved, model, data, task, optimizers, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
@@ -126,7 +127,7 @@ def _task(
     """The task that the config names, else the one that the targets suggest; and its plain form."""
     task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     if task is None:
-        suggested = (data.inputs if isinstance(data.inputs, Pairs | OneToMany) else data.targets).task
+        suggested = getattr(data.inputs, "asks_for", data.targets.task)
         chosen = attempt.reader.component("task", {"type": suggested, **settings}, ("task",))
         task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     return task, chosen.plain if chosen else None
