@@ -6,7 +6,7 @@ from nntrain.data.in_memory import Source, as_they_are
 from nntrain.data.one_to_many import MARKS, written
 from nntrain.data.scikit_learn import digits
 from nntrain.registry import data
-from nntrain.specs import OneToMany, Vector
+from nntrain.specs import Classes, Image, OneToMany, Vector
 
 GREYS = 17
 
@@ -21,8 +21,8 @@ def drawn_digits() -> Source:
     in van den Oord, Kalchbrenner, Kavukcuoglu, Pixel recurrent neural networks, 2016, arXiv:1601.06759.
     """
     plain = digits()
-    assert not isinstance(plain.inputs, Vector)
-    labels = F.one_hot(plain.train.targets, len(plain.targets.names)).float()  # type: ignore[union-attr]
+    assert isinstance(plain.inputs, Image) and isinstance(plain.targets, Classes)
+    labels = F.one_hot(plain.train.targets, len(plain.targets)).float()
     pixels = plain.train.inputs.flatten(1).long()
     greys = tuple(map(str, range(GREYS)))
     inputs = OneToMany(Vector(labels.shape[1]), (*MARKS, *greys), pixels.shape[1] + 1, "grey", plain.inputs)

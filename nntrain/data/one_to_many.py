@@ -32,7 +32,7 @@ def written(name: str, inputs: OneToMany, sources: Tensor, sequences: Sequence[S
 
 def read(inputs: OneToMany, paths: Sequence[str]) -> Iterator[Piece]:
     """The sources in files, of whose sequences only the beginning is known."""
-    for piece in plain_files.read(inputs.source, paths):
+    for piece in plain_files.read(inputs.source, Tokens(inputs.vocabulary, inputs.target_length), paths):
         if piece.inputs is None:
             yield piece
             continue

@@ -75,7 +75,7 @@ class RecurrentDecoder(nn.Module):
     def begun(self, source: Tensor) -> State:
         """What is known before the first token."""
         memory = self.encoder(source)
-        h = torch.tanh(self.start(memory)).unflatten(1, (-1, self.features)).transpose(0, 1).contiguous()
+        h = torch.tanh(self.start(memory)).view(len(memory), -1, self.features).transpose(0, 1).contiguous()
         return State(memory, (h, torch.zeros_like(h)) if isinstance(self.layers, nn.LSTM) else (h,))
 
     def follow(self, tokens: Tensor, state: State) -> Tensor:

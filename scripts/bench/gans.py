@@ -90,8 +90,8 @@ def nearest(some: Tensor, train: Tensor) -> tuple[float, float]:
 SECTIONS = {
     "ring": (
         ring,
-        "A ring of 8 normal distributions: of 10,000 samples of the last model, those within 3 deviations of a mode are "
-        "of it; a mode with 1 % of the samples is found.",
+        "A ring of 8 normal distributions: of 10,000 samples of the last model, those within 3 deviations of a mode "
+        "are of it; a mode with 1 % of the samples is found.",
         "| modes found | least share of a mode (0.125 is even) | share of the samples near a mode | seconds |",
     ),
     "digits": (
