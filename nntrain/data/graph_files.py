@@ -209,8 +209,7 @@ def _parts(table: Columns, part: str | None, labelled: Tensor, target: str, spli
 
 def _some(table: Columns, rows: Tensor) -> Rows:
     """Some rows as a table of their own: in the others a value may be missing."""
-    text = {name: [values[row] for row in rows.tolist()] for name, values in table.text.items()}
-    return Rows.all_of(Columns(table.path, [table.rows[row] for row in rows.tolist()], text, table.decimal))
+    return Rows.all_of(table.part(rows.tolist()))
 
 
 def _values(table: Columns, names: Sequence[str]) -> Tensor:
