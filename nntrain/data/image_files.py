@@ -1,7 +1,7 @@
 """Picture files as tensors: PNG, JPEG, WebP and what else Pillow reads, of any depth, grey, in colour or with alpha."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from nntrain.data.plain_files import Piece
 from nntrain.specs import Image
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
+Decode = Callable[[bytes, Image], Tensor]  # of a file's content: bytes (channels, height, width); BrokenImageError
 PIECE = 256  # files that are decoded before their answers are given
 THREADS = 4  # Pillow decodes outside of Python's lock
 
@@ -35,7 +36,7 @@ def measure(path: Path) -> Image:
             width, height = reversed(picture.size) if turned else picture.size
             return Image(1 if picture.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "F") else 3, height, width)
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise BrokenImageError(_reason(error)) from None
+        raise BrokenImageError(reason(error)) from None
 
 
 def decode(content: bytes, size: Image) -> Tensor:
@@ -55,7 +56,7 @@ def decode(content: bytes, size: Image) -> Tensor:
                 picture = PIL.ImageOps.fit(picture, (size.width, size.height), PIL.Image.Resampling.BILINEAR)
             pixels = np.array(picture)
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise BrokenImageError(_reason(error)) from None
+        raise BrokenImageError(reason(error)) from None
     return torch.from_numpy(pixels.reshape(size.height, size.width, size.channels)).permute(2, 0, 1)
 
 
@@ -71,7 +72,7 @@ def _eight_bits(picture: Any) -> Any:
     return picture
 
 
-def decoded(paths: Sequence[Path], size: Image) -> Iterator[Tensor | str]:
+def decoded(paths: Sequence[Path], size: Image, decode: Decode = decode) -> Iterator[Tensor | str]:
     """Each file's picture, or why there is none, in order."""
 
     def one(path: Path) -> Tensor | str:
@@ -99,6 +100,7 @@ def read(inputs: Image, paths: Sequence[str]) -> Iterator[Piece]:
         )
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a file is no picture, in one line."""
     text = " ".join(str(error).split())
     return "no known format" if "cannot identify" in text else text

@@ -56,30 +56,31 @@ class ImageFolder:
 
     def listing(self, stored: Learned | None) -> Listing:
         listed = labelled_files(self._path, self._labels, SUFFIXES, "pictures")
-        measured = _measured([file for file, _, _ in listed])
-        found = [labelled for labelled, size in zip(listed, measured, strict=True) if isinstance(size, Image)]
+        sizes = measured([file for file, _, _ in listed])
+        found = [labelled for labelled, size in zip(listed, sizes, strict=True) if isinstance(size, Image)]
         classes = classes_of(found, self._path) if stored is None else stored.targets
         assert isinstance(classes, Classes)
-        size = self._common(measured) if stored is None else stored.inputs
+        readable = [size for size in sizes if isinstance(size, Image)]
+        size = common_size(readable, self._size, self._channels) if stored is None else stored.inputs
         assert isinstance(size, Image)
         numbers = torch.tensor(numbers_of(found, classes))
         files, parts = [file for file, _, _ in found], [part for _, _, part in found]
-        broken = {str(f): size for (f, _, _), size in zip(listed, measured, strict=True) if isinstance(size, str)}
+        broken = {str(f): size for (f, _, _), size in zip(listed, sizes, strict=True) if isinstance(size, str)}
         return Listing("image_folder", files, numbers, classes, parts, size, broken)
 
-    def _common(self, measured: Sequence[Image | str]) -> Image:
-        """One size for all pictures."""
-        sizes = [size for size in measured if isinstance(size, Image)]
-        channels = max(size.channels for size in sizes) if self._channels == "auto" else self._channels
-        if self._size != "auto":
-            return Image(channels, *self._size)
-        if len({(size.height, size.width) for size in sizes}) == 1:
-            return Image(channels, sizes[0].height, sizes[0].width)
-        side = min(LARGEST, round(median(min(size.height, size.width) for size in sizes)))
-        return Image(channels, side, side)
+
+def common_size(sizes: Sequence[Image], size: Size | Auto, channels: Literal[1, 3] | Auto) -> Image:
+    """One size for all pictures."""
+    depth = max(its.channels for its in sizes) if channels == "auto" else channels
+    if size != "auto":
+        return Image(depth, *size)
+    if len({(its.height, its.width) for its in sizes}) == 1:
+        return Image(depth, sizes[0].height, sizes[0].width)
+    side = min(LARGEST, round(median(min(its.height, its.width) for its in sizes)))
+    return Image(depth, side, side)
 
 
-def _measured(files: Sequence[Path]) -> list[Image | str]:
+def measured(files: Sequence[Path]) -> list[Image | str]:
     """The size of each picture, or why it has none."""
 
     def one(path: Path) -> Image | str:
