@@ -6,7 +6,7 @@ from nntrain.attempts import Attempts
 from nntrain.data import Dataset
 from nntrain.experiment import TrainerSettings
 from nntrain.metrics import Metric
-from nntrain.metrics.parts import OfPart
+from nntrain.metrics.parts import OfPart, Views
 from nntrain.reader import Reader
 from nntrain.schema import Component, Path, Problem
 from nntrain.suggest import did_you_mean
@@ -25,6 +25,8 @@ def _metric(attempt: Attempts, task: Task, name: str, component: Component | Non
     """A metric of all that the task predicts, or of a part of it where its name is part/metric."""
     measured = task.targets if task.measured is None else task.measured
     part = name.rpartition("/")[0]
+    if isinstance(measured, Views) and component is not None:
+        part = measured.part_for(component)
     if not part:
         return attempt.make(component, measured)
     metric = attempt.make(component, measured.part(part))
@@ -40,7 +42,8 @@ def monitor_of(
 ) -> str | None:
     """The metric that says which checkpoint is best, spelt `dev/error_rate`."""
     has_dev = data.split("dev") is not None
-    names = [f"{part}/{name}" for part in (("train", "dev") if has_dev else ("train",)) for name in ("loss", *metrics)]
+    measured = ("loss", *metrics) if task.measures_loss else tuple(metrics)
+    names = [f"{part}/{name}" for part in (("train", "dev") if has_dev else ("train",)) for name in measured]
     watching = {"early_stopping": settings.early_stopping, "plateau": settings.plateau}
     monitors: list[tuple[Path, str | None]] = [(("trainer", "monitor"), settings.monitor)]
     for section, watch in watching.items():

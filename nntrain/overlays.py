@@ -1,9 +1,12 @@
 """What a picture shows, drawn over it: masks in colours, boxes as frames."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from nntrain.specs import ClassAndBox, Mask, Targets
+from nntrain.outlines import outlined
+from nntrain.specs import ClassAndBox, Located, Mask, Targets
 
 OPAQUE = 0.55  # how much of a mask's colour is seen, the rest being the picture
 RIGHT, FOUND = (0.1, 0.9, 0.1), (1.0, 0.2, 0.2)  # colours of frames
@@ -43,10 +46,12 @@ def framed(pictures: Tensor, boxes: Tensor, colour: tuple[float, float, float] =
     return torch.where(frame[:, None], paint, pictures.expand(-1, 3, -1, -1))
 
 
-def with_targets(pictures: Tensor, targets: Tensor, described: Targets) -> Tensor:
+def with_targets(pictures: Tensor, targets: Any, described: Targets) -> Tensor:
     """Pictures with the masks or boxes that they are to be known by; as they are for what has no place in them."""
     if isinstance(described, Mask):
         return laid_over(pictures, targets, len(described))
     if isinstance(described, ClassAndBox):
         return framed(pictures, described.by_name(targets)["box"])
+    if isinstance(described, Located):
+        return outlined(pictures, targets, targets.are_there, described.names)
     return pictures

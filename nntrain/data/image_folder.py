@@ -56,27 +56,27 @@ class ImageFolder:
 
     def listing(self, stored: Learned | None) -> Listing:
         listed = labelled_files(self._path, self._labels, SUFFIXES, "pictures")
-        sizes = measured([file for file, _, _ in listed])
+        sizes = measured([one.file for one in listed])
         found = [labelled for labelled, size in zip(listed, sizes, strict=True) if isinstance(size, Image)]
         classes = classes_of(found, self._path) if stored is None else stored.targets
         assert isinstance(classes, Classes)
-        readable = [size for size in sizes if isinstance(size, Image)]
-        size = common_size(readable, self._size, self._channels) if stored is None else stored.inputs
+        size = common_size(sizes, self._size, self._channels) if stored is None else stored.inputs
         assert isinstance(size, Image)
         numbers = torch.tensor(numbers_of(found, classes))
-        files, parts = [file for file, _, _ in found], [part for _, _, part in found]
-        broken = {str(f): size for (f, _, _), size in zip(listed, sizes, strict=True) if isinstance(size, str)}
+        files, parts = [one.file for one in found], [one.part for one in found]
+        broken = {str(one.file): size for one, size in zip(listed, sizes, strict=True) if isinstance(size, str)}
         return Listing("image_folder", files, numbers, classes, parts, size, broken)
 
 
-def common_size(sizes: Sequence[Image], size: Size | Auto, channels: Literal[1, 3] | Auto) -> Image:
+def common_size(measured: Sequence[Image | str], size: list[int] | Auto, channels: int | Auto) -> Image:
     """One size for all pictures."""
-    depth = max(its.channels for its in sizes) if channels == "auto" else channels
+    sizes = [one for one in measured if isinstance(one, Image)]
+    depth = max(one.channels for one in sizes) if channels == "auto" else channels
     if size != "auto":
         return Image(depth, *size)
-    if len({(its.height, its.width) for its in sizes}) == 1:
+    if len({(one.height, one.width) for one in sizes}) == 1:
         return Image(depth, sizes[0].height, sizes[0].width)
-    side = min(LARGEST, round(median(min(its.height, its.width) for its in sizes)))
+    side = min(LARGEST, round(median(min(one.height, one.width) for one in sizes)))
     return Image(depth, side, side)
 
 

@@ -28,7 +28,7 @@ def beta(alpha: float, device: torch.device) -> Tensor:
 
 def partners(batch: Batch) -> Tensor:
     """The number of the example that each is mixed with (batch,): the same examples in another order."""
-    return torch.randperm(len(batch.targets), device=batch.targets.device)
+    return torch.randperm(batch.examples, device=batch.targets.device)
 
 
 def mixed(batch: Batch, inputs: Any, others: Tensor, share: Tensor, described: Classes | Values) -> Batch:
