@@ -32,6 +32,7 @@ from nntrain.specs import (
 READERS: dict[type, str] = {
     Boxes: "nntrain.data.whole_pictures",
     Instances: "nntrain.data.whole_pictures",
+    Mask: "nntrain.data.mask_pictures",
     Image: "nntrain.data.image_files",
     Vector: "nntrain.data.vector_files",
     Tokens: "nntrain.data.symbols",
