@@ -1,6 +1,5 @@
 """A picture of training examples as a network gets them: augmented, mixed."""
 
-from nntrain.batch import Batch
 from nntrain.data.augmented import Augmented
 from nntrain.device import python_state, restore_python
 from nntrain.grid import grid
@@ -25,4 +24,4 @@ def augmented_examples(parts: Parts, *position: int) -> Picture | None:
     batch = first_batch(data, parts.order, parts.device)
     parts.device.repeat(noise)
     restore_python(python)
-    return Picture("examples/augmented", grid(Batch(batch.inputs[:MOST], batch.targets[:MOST]), data.targets))
+    return Picture("examples/augmented", grid(batch.first(MOST), data.targets))

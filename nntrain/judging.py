@@ -42,7 +42,8 @@ def monitor_of(
 ) -> str | None:
     """The metric that says which checkpoint is best, spelt `dev/error_rate`."""
     has_dev = data.split("dev") is not None
-    names = [f"{part}/{name}" for part in (("train", "dev") if has_dev else ("train",)) for name in ("loss", *metrics)]
+    measured = ("loss", *metrics) if task.measures_loss else tuple(metrics)
+    names = [f"{part}/{name}" for part in (("train", "dev") if has_dev else ("train",)) for name in measured]
     watching = {"early_stopping": settings.early_stopping, "plateau": settings.plateau}
     monitors: list[tuple[Path, str | None]] = [(("trainer", "monitor"), settings.monitor)]
     for section, watch in watching.items():

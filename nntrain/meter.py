@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -17,17 +18,31 @@ class DivergedError(RunError):
 
 
 class Meter:
-    """Mean objective and gradient norm since the last reading, for each objective; that of each layer, if measured."""
+    """Mean objective and gradient norm since the last reading, for each objective.
 
-    def __init__(self, layers: Mapping[str, Sequence[str]], device: torch.device) -> None:
-        """`layers` names those whose gradients are measured, by the name of the objective."""
-        sizes = {name: ((), (), (len(found),)) for name, found in layers.items()}
+    With those of each layer, where they are measured, and the terms of the loss that are logged apart.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, Sequence[str]],
+        device: torch.device,
+        terms: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
+        """`layers` names those whose gradients are measured, `terms` those of the loss, by the objective's name."""
+        apart = {name: terms.get(name, ()) for name in layers}
+        sizes = {name: ((), (), (len(found),), (len(apart[name]),)) for name, found in layers.items()}
         self._sums = {name: [torch.zeros(size, device=device) for size in found] for name, found in sizes.items()}
         self._updates = dict.fromkeys(layers, 0)
         prefixes = {name: "" if list(layers) == ["model"] else f"{name}/" for name in layers}
         self._tags = {
             name: [
-                prefixes[name] + tag for tag in ("objective", "grad_norm", *(f"grad_norm/{layer}" for layer in found))
+                prefixes[name] + tag
+                for tag in (
+                    *("objective", "grad_norm"),
+                    *(f"grad_norm/{layer}" for layer in found),
+                    *(f"objective/{term}" for term in apart[name]),
+                )
             ]
             for name, found in layers.items()
         }

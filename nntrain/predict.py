@@ -31,7 +31,7 @@ def predict(parts: Trained, pieces: Iterable[Given], answer: Answer, complain: C
     for piece in pieces:
         sources = iter(piece.sources)
         for batch in piece.examples.in_order() if piece.examples is not None else ():
-            some = list(islice(sources, len(batch.targets)))
+            some = list(islice(sources, batch.examples))
             try:
                 with torch.inference_mode(), parts.device.precision():
                     rows = answer(batch)
@@ -111,6 +111,6 @@ def _by_example(seen: list[Any], batch: Batch) -> Tensor:
     outputs = [output[0] if isinstance(output, tuple) else output for output in seen]
     if len(outputs) == 1 and isinstance(batch.inputs, GraphNodes) and len(outputs[0]) == batch.inputs.nodes:
         return at_least_single(outputs[0].index_select(0, batch.inputs.chosen))
-    if len(outputs) != 1 or not isinstance(outputs[0], Tensor) or len(outputs[0]) != len(batch.targets):
+    if len(outputs) != 1 or not isinstance(outputs[0], Tensor) or len(outputs[0]) != batch.examples:
         raise UserError("this layer does not put out one tensor with a row for each example; take another")
     return at_least_single(outputs[0])

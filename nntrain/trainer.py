@@ -46,7 +46,9 @@ class Trainer:
         self.past = past or Past.stored(facts)
         self.step: int = facts.get("position", {"step": 0})["step"]
         self.update = parts.update()
-        self.meter = Meter({name: norms.layers for name, norms in self.update.norms.items()}, parts.device.torch)
+        layers = {name: norms.layers for name, norms in self.update.norms.items()}
+        terms = {objective.name: objective.terms for objective in parts.task.objectives}
+        self.meter = Meter(layers, parts.device.torch, terms)
         seed_python(parts.seed + parts.stage)
         if stored is not None:
             state.restore(stored, parts, self.meter, run.checkpoints.last)

@@ -48,7 +48,7 @@ def tried(
     The model's buffers are put back; the generators are seeded anew before the first step.
     """
     batch = first_batch(data, order, device)
-    seen = next(data.train.sample(len(batch.targets), 0).in_order())  # as evaluation sees them: never augmented
+    seen = next(data.train.sample(batch.examples, 0).in_order())  # as evaluation sees them: never augmented
     kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
     check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
     try:
@@ -69,7 +69,7 @@ def tried(
     except UnfitError:
         raise
     except Exception as error:
-        raise UnfitError(f"the first batch of {len(batch.targets)} examples fails: {reason(error)}") from error
+        raise UnfitError(f"the first batch of {batch.examples} examples fails: {reason(error)}") from error
     finally:
         model.train()
         for name, buffer in model.named_buffers():

@@ -16,11 +16,15 @@ from nntrain.regularizers import Regularizer
 
 
 class Measures(NamedTuple):
-    """What an update saw, on the device: loss plus penalties and the gradient's norm (), that of each layer's (n,)."""
+    """What an update saw, on the device: loss plus penalties and the gradient's norm (), that of each layer's (n,).
+
+    terms: of the loss, those that are logged apart (n,)
+    """
 
     objective: Tensor
     grad_norm: Tensor
     layer_norms: Tensor
+    terms: Tensor
 
 
 class Update:
@@ -64,4 +68,4 @@ class Update:
         optimizer.step(gradients, factor, closure)
         for regularizer in self.regularizers:
             regularizer.project()
-        return Measures(closure.value, norm, layer_norms)
+        return Measures(closure.value, norm, layer_norms, closure.terms)

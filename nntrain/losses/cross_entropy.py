@@ -16,8 +16,9 @@ class CrossEntropy:
 
     L = -sum_i sum_c t_ic log(exp(z_ic) / sum_k exp(z_ik))
 
-    Outputs z are logits (batch, classes) or (batch, time, classes); targets are class numbers (batch,) or
-    (batch, time), where t is one-hot and IGNORED counts nothing, or distributions t (batch, [time,] classes). In nats.
+    Outputs z are logits (batch, classes), (batch, time, classes) or (batch, height, width, classes); targets are class
+    numbers (batch[, ...]), where t is one-hot and IGNORED counts nothing, or distributions t (batch, [...,] classes).
+    In nats.
     Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.4.
     """
 

@@ -17,7 +17,7 @@ class Mixture(Protocol):
     """Made for the data's inputs and targets."""
 
     def __call__(self, batch: Batch) -> Batch:
-        """The mixed batch; of classes the targets become distributions (batch, classes)."""
+        """The mixed batch; of classes the targets become distributions (batch, classes), masks stay masks."""
 
 
 def beta(alpha: float, device: torch.device) -> Tensor:
@@ -28,7 +28,7 @@ def beta(alpha: float, device: torch.device) -> Tensor:
 
 def partners(batch: Batch) -> Tensor:
     """The number of the example that each is mixed with (batch,): the same examples in another order."""
-    return torch.randperm(len(batch.targets), device=batch.targets.device)
+    return torch.randperm(batch.examples, device=batch.targets.device)
 
 
 def mixed(batch: Batch, inputs: Any, others: Tensor, share: Tensor, described: Classes | Values) -> Batch:

@@ -45,7 +45,7 @@ class Features:
         if numbers is None:
             is_flag = ((values == 0) | (values == 1)).all(dim=0)
             numbers = ((values != values[:1]).any(dim=0) & ~is_flag).nonzero().flatten().tolist()
-        examples = sum(len(batch.targets) for batch in batches)
+        examples = sum(batch.examples for batch in batches)
         return cls(values[:, numbers], numbers, examples) if numbers else None
 
     @cached_property

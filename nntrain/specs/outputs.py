@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nntrain.specs.inputs import Inputs, Tokens
 from nntrain.tokenizers import Vocabulary, joined
@@ -35,6 +35,20 @@ class Reconstruction:
 
 
 @dataclass(frozen=True)
+class Box:
+    """A box in a picture (batch, 4): left, top, right and bottom edge, in shares of the picture's width and height."""
+
+    plural: ClassVar[str] = "boxes (task: localization)"
+    per_position: ClassVar[bool] = False
+
+    def __len__(self) -> int:
+        return 4
+
+    def __str__(self) -> str:
+        return "a box"
+
+
+@dataclass(frozen=True)
 class Density:
     """What a model is that knows how likely inputs are."""
 
@@ -47,9 +61,10 @@ class Density:
 
 @dataclass(frozen=True)
 class Samples:
-    """What a model gives that makes new examples like its inputs."""
+    """What a model gives that makes new examples like its inputs; `learned` is what is known of the training set."""
 
     inputs: Inputs
+    learned: Any = None
     plural: ClassVar[str] = "samples (task: gan)"
 
     def __str__(self) -> str:

@@ -54,6 +54,7 @@ class Task:
     targets: Any  # what is asked of the model: one of Outputs
     objectives: tuple[Objective, ...]
     metrics: tuple[str, ...] = ()  # the names of the usual ones; the first is what a run is judged by, else the loss
+    measures_loss = True  # whether evaluation gives one
     details: Mapping[str, Detail] = MappingProxyType({})
     # What metrics measure where that is not `targets`. Those called part/name are made for measured.part(part), and
     # look at that part of predictions and targets, which are then mappings.

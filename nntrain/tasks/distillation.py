@@ -90,10 +90,8 @@ class Distillation(Task):
     def check(self, batch: Batch) -> None:
         """UnfitError where the teacher is none for this batch."""
         answers = self.teacher(batch.inputs)
-        if answers.shape != (len(batch.targets), len(self.targets)):
-            raise UnfitError(
-                f"the teacher puts out {tuple(answers.shape)} for {len(batch.targets)} examples", "teacher"
-            )
+        if answers.shape != (batch.examples, len(self.targets)):
+            raise UnfitError(f"the teacher puts out {tuple(answers.shape)} for {batch.examples} examples", "teacher")
 
     @cached_property
     def teacher(self) -> Any:

@@ -11,7 +11,7 @@ from nntrain.errors import UnfitError
 from nntrain.loss import Counts, Loss, Term, examples_of, weighted
 from nntrain.losses import LossFunction
 from nntrain.settings import NonNegative
-from nntrain.specs import Classes, Labels, LabelSet, Tags
+from nntrain.specs import Classes, Labels, LabelSet, Mask, Tags
 
 ClassWeights = Literal["balanced"] | list[NonNegative] | None
 
@@ -81,7 +81,7 @@ class LabelLoss:
         return labels * (1 - self._smoothing) + self._smoothing / self._classes
 
 
-def class_weights(setting: ClassWeights, targets: Classes | Tags) -> Tensor | None:
+def class_weights(setting: ClassWeights, targets: Classes | Tags | Mask) -> Tensor | None:
     """The weight of each class; balanced are n / (classes n_c), n_c the training set's labels of the class.
 
     Source: King, Zeng, Logistic regression in rare events data, 2001.
@@ -101,7 +101,7 @@ def class_weights(setting: ClassWeights, targets: Classes | Tags) -> Tensor | No
     return torch.tensor(setting)
 
 
-def check_counted(targets: Classes | Tags | LabelSet, setting: str) -> None:
+def check_counted(targets: Classes | Tags | Mask | LabelSet, setting: str) -> None:
     """UnfitError where the data does not say how often each class occurs."""
     if not targets.counts:
         raise UnfitError("this data does not count its classes; give a weight for each", setting)

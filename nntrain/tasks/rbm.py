@@ -45,6 +45,7 @@ class ContrastiveDivergence(Task):
     """
 
     metrics = ("reconstruction_error",)
+    measures_loss = False
 
     def __init__(self, inputs: Vector | Image, *, steps: Count = 1) -> None:
         self.targets = Density(inputs)
