@@ -27,9 +27,9 @@ _MAY_DIFFER = {"length", "source_length", "target_length", "most", "mean", "devi
 
 __all__ = [
     "Box", "Boxes", "ClassAndBox", "Classes", "Density", "Embedding", "Graphs", "Headed", "Image", "Inputs",
-    "Instances", "LabelSet", "Labels", "Links", "Located", "Mask", "Nodes", "OneToMany", "Outputs", "Pairs", "PerExample",
-    "Reconstruction", "Samples", "Series", "Several", "Tags", "Targets", "Tokens", "Transcripts", "Values",
-    "Vector", "Video", "Written", "are_alike", "from_json", "to_json",
+    "Instances", "LabelSet", "Labels", "Links", "Located", "Mask", "Nodes", "OneToMany", "Outputs", "Pairs",
+    "PerExample", "Reconstruction", "Samples", "Series", "Several", "Tags", "Targets", "Tokens", "Transcripts",
+    "Values", "Vector", "Video", "Written", "are_alike", "from_json", "to_json",
 ]  # fmt: skip
 
 
