@@ -90,8 +90,9 @@ class _Written:
 
     def __init__(self, model: Network, source: Any) -> None:
         self._body: Any = model.body
+        begun: Any = model.body.begun
         self._head: Any = model.head
-        self._state = self._body.begun(source)
+        self._state: Any = begun(source)
 
     def __call__(self, text: Tensor) -> Tensor:
         return self._head(self._body.follow(text[:, -1:], self._state)[:, -1])

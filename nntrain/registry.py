@@ -64,8 +64,7 @@ clip = Kind("clip", "clips")
 average = Kind("average", "averages")
 augmentation = Kind("augmentation", "augmentations")
 mixture = Kind("mixture", "mixtures")
-# Parts of models: what stands inside of a cnn, transformer, recurrent network, gnn, autoencoder, gan, or after their
-# layers.
+# Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan and others, or after their layers.
 block = Kind("block", "blocks")
 normalization = Kind("normalization", "normalizations")
 form = Kind("form", "forms")

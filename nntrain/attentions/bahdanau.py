@@ -37,7 +37,7 @@ class Bahdanau(nn.Module):
 
     def forward(self, x: Tensor, states: States, memory: Memory) -> tuple[Tensor, States]:
         keys, seen = self.key(memory.features), []
-        for token in x.split(1, dim=1):
+        for token in torch.split(x, 1, dim=1):
             query = self.query(states[0][-1]).unsqueeze(1)
             scores = self.score(torch.tanh(query + keys)).transpose(1, 2)
             context = looked_at(scores, memory)

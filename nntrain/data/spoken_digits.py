@@ -31,9 +31,7 @@ GIT_ID = "1e9be612e4e95f651bc1d712afa0e6c68599b180"  # of the recordings' ids, o
 
 
 @data("spoken_digits", within=InMemory)
-def spoken_digits(
-    *, root: PathText | None = None, read: Reading = "log_mel", tested: Speaker | None = None
-) -> Source:
+def spoken_digits(*, root: PathText | None = None, read: Reading = "log_mel", tested: Speaker | None = None) -> Source:
     """3,000 recordings of ten digits by six speakers, 0.1 to 2.3 s long, at 8 kHz; 300 are the official test set.
 
     x_tk = ln(sum_f M_kf |STFT_tf|^2 + 1e-8), windows of 25 ms every 10 ms, M_k 40 triangles at equal distances on

@@ -1,6 +1,6 @@
 """Recurrent encoder and decoder with attention."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal
 
@@ -58,7 +58,8 @@ class RecurrentEncoderDecoder(nn.Module):
             raise UnfitError(
                 f"{hidden} units cannot be shared out between two directions; take an even number", "hidden"
             )
-        size, layer = embedding or hidden, partial(LAYERS[cell], batch_first=True)
+        size = embedding or hidden
+        layer: Callable[..., nn.RNNBase] = partial(LAYERS[cell], batch_first=True)
         self.features = hidden
         self.context = inputs.target_length
         self.encoder = Recurrent(
