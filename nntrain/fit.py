@@ -91,7 +91,7 @@ def _prepare(request: Request, say: Say) -> Course:
     for message in found:
         say(message)
     parts = stages.parts(0)
-    environment = describe_environment(parts.device.describe(), parts.seed)
+    environment = describe_environment(parts.device.describe(), parts.seed, parts.data.describe())
     folder = request.folder or parts.plain["name"]
     run = Run.create(request.out, folder, dump(stages.plain), environment, request.label)
     return Course(stages, Trainer(parts, run, None))

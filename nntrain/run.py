@@ -94,8 +94,8 @@ def _json(value: dict[str, Any]) -> bytes:
     return json.dumps(finite(value), indent=2).encode() + b"\n"
 
 
-def describe_environment(device: str, seed: int) -> dict[str, Any]:
-    """What a run depended on beside its config."""
+def describe_environment(device: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
+    """What a run depended on beside its config; `data` says how large its data is, and of texts which."""
     return {
         "nntrain": __version__,
         "command": sys.argv,
@@ -110,6 +110,7 @@ def describe_environment(device: str, seed: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "git": _git_commit(),
         "seed": seed,
+        "data": data,
     }
 
 
