@@ -22,7 +22,7 @@ from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
 from nntrain.schema import Component
 from nntrain.sections import read, registry_of
-from nntrain.specs import Pairs
+from nntrain.specs import OneToMany, Pairs
 from nntrain.tasks import Task
 from nntrain.trial import first_batch, traced, tried
 
@@ -126,7 +126,7 @@ def _task(
     """The task that the config names, else the one that the data suggests; and its plain form."""
     task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     if task is None:
-        suggested = data.inputs.task if isinstance(data.inputs, Pairs) else data.targets.task
+        suggested = data.inputs.task if isinstance(data.inputs, Pairs | OneToMany) else data.targets.task
         chosen = attempt.reader.component("task", {"type": suggested, **settings}, ("task",))
         task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     return task, chosen.plain if chosen else None
