@@ -1,13 +1,16 @@
 """Files of public repositories: where they lie already, else downloaded and checked."""
 
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import md5, sha1
 from http.client import HTTPException
+from io import BytesIO
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
+from zipfile import BadZipFile, ZipFile
 
 from nntrain.data.places import cache_folder, download_folder, needed_from_elsewhere, roots
 from nntrain.errors import UnfitError, UserError
@@ -44,6 +47,18 @@ def found_or_downloaded_together(
         write_checked(whole, {file: fetched(f"{url}/{file}") for file in files}, git_id, url)
 
     return found_or_made(name, folder, files, lambda: size, download, root)
+
+
+def archived(url: str, ends: Mapping[str, str]) -> dict[str, bytes]:
+    """Files of a ZIP archive, each by how its path there ends; OSError where it is not whole, or lacks one."""
+    try:
+        with ZipFile(BytesIO(fetched(url))) as archive:
+            paths = archive.namelist()
+            return {file: archive.read(next(p for p in paths if p.endswith(end))) for file, end in ends.items()}
+    except StopIteration:
+        raise OSError(f"{url} has changed: it lacks one of the published files") from None
+    except (BadZipFile, zlib.error) as error:
+        raise OSError(f"{url} is not the archive that it was: {error}") from None
 
 
 def write_checked(folder: Path, contents: Mapping[str, bytes], git_id: str, url: str) -> None:
