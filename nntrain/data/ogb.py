@@ -6,7 +6,6 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from nntrain.data.graphs import Graphs, LabelledGraphs, WholeGraphs
 from nntrain.data.nodes import LabelledGraph, OnNodes
-from nntrain.data.public_files import SECONDS, archived, found_or_made
+from nntrain.data.public_files import archived, found_or_made, size_of
 from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
 from nntrain.settings import PathText
@@ -113,13 +112,8 @@ def _files(about: About, *tables: str) -> list[str]:
 
 def _folder(name: str, about: About, files: Sequence[str], root: str | None) -> Path:
     """Where the raw files lie, downloaded where they are nowhere."""
-    size = partial(_size, about["url"])
+    size = partial(size_of, about["url"])
     return found_or_made(name, name.replace("-", "_"), files, size, partial(_download, about["url"], files), root)
-
-
-def _size(url: str) -> str:
-    with urlopen(url, timeout=SECONDS) as answer:
-        return f"{int(answer.headers['Content-Length']) / 2**20:,.0f} MB"
 
 
 def _download(url: str, files: Sequence[str], folder: Path) -> None:

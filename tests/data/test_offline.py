@@ -44,12 +44,21 @@ HERE = {  # what lies in ../shared/data: the folder of each, and its examples
         )
     },
 }
-NEEDED = {"uci": ("data.name=yacht",), "openml": ("data.id=61",)}  # settings that have no default
+NEEDED = {
+    "uci": ("data.name=yacht",),
+    "openml": ("data.id=61",),
+    "tu_dataset": ("data.name=ENZYMES",),
+}  # settings that have no default
 ELSEWHERE = {  # what is not downloaded, and why
     "imagenet": "image-net.org gives it only to those who register",
     "coco": "is not downloaded, since it takes 19 GB",
 }
-ASKED = ("openml", "ogb_nodes", "ogb_graphs")  # for their sizes, so that without a network there is none to be said
+ASKED = (
+    "openml",
+    "tu_dataset",
+    "ogb_nodes",
+    "ogb_graphs",
+)  # for their sizes, so that without a network there is none to be said
 
 
 def rooted() -> list[str]:
@@ -133,6 +142,13 @@ def test_without_a_network_it_is_said_what_and_how_much(
 def test_the_size_that_is_said_is_documented(name: str) -> None:
     settings = inspect.getdoc(Registry().load("data", name)) or ""
     assert name in (*ELSEWHERE, *ASKED) or " MB" in settings or " GB" in settings
+
+
+def test_a_size_that_is_asked_for_is_said_in_megabytes(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(bytes(3 << 19))
+    (tmp_path / "large").write_bytes(bytes(12 << 20))
+    assert public_files.size_of((tmp_path / "small").as_uri()) == "1.5 MB"
+    assert public_files.size_of((tmp_path / "large").as_uri()) == "12 MB"
 
 
 class Breaking(http.server.BaseHTTPRequestHandler):

@@ -196,7 +196,7 @@ def test_a_set_is_downloaded_whole(
             archive.write(path, Path("hiv") / path.relative_to(made))
     whole = file.getvalue()
     answers = [whole[: len(whole) // 2], whole]
-    monkeypatch.setattr(ogb, "_size", lambda url: "3 MB")
+    monkeypatch.setattr(ogb, "size_of", lambda url: "3 MB")
     monkeypatch.setattr(public_files, "fetched", lambda url: answers.pop(0))
     with pytest.raises(UserError, match="could not be downloaded"):
         ogb_graphs()
