@@ -29,6 +29,7 @@ from nntrain.metrics import Metric
 from nntrain.metrics.parts import OfPart
 from nntrain.network import network_for
 from nntrain.optimizers import Optimizer
+from nntrain.out_of_memory import is_out_of_memory
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.regularizers import Regularizer
@@ -70,9 +71,16 @@ class Parts:
 
     def update(self) -> Update:
         """The update that trains these parts."""
-        objectives, by_layer, skips = self.task.objectives, self.settings.gradient_norms, self.remedy.skips
         return Update(
-            self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip, by_layer, skips
+            self.model,
+            self.task.objectives,
+            self.optimizers,
+            self.regularizers,
+            self.device,
+            self.clip,
+            self.settings.gradient_norms,
+            self.remedy.skips,
+            self.settings.oom,
         )
 
 
@@ -387,7 +395,7 @@ def _tried(
 def _reason(error: Exception) -> str:
     """A model's own error in one line; its type where that is needed to understand it."""
     text = " ".join(str(error).split())
-    if isinstance(error, MemoryError | OverflowError) or "can't allocate memory" in text or "overflow" in text:
+    if is_out_of_memory(error) or isinstance(error, OverflowError) or "overflow" in text:
         return "it needs more memory than this machine has"
     return text if isinstance(error, RuntimeError) else f"{type(error).__name__}: {text}"
 

@@ -90,6 +90,8 @@ class TrainerSettings:
         clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
         average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
+        oom: what becomes of a batch that does not fit into memory: fail ends the run, halve takes it in halves (and
+            these again), whose gradients add up to the same
         on_nan: what becomes of the run when loss or gradient is no longer a finite number
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
@@ -111,6 +113,7 @@ class TrainerSettings:
     clip: Positive | Clip | None = None
     accumulate: Count = 1
     average: Average | None = None
+    oom: Literal["fail", "halve"] = "fail"
     on_nan: Remedy = "stop"
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None

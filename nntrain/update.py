@@ -13,6 +13,7 @@ from nntrain.gradient_norms import GradientNorms, NoGradientNorms
 from nntrain.guard import Guard
 from nntrain.loss import Objective
 from nntrain.optimizers import Optimizer
+from nntrain.out_of_memory import Oom, Pieces
 from nntrain.regularizers import Regularizer
 
 
@@ -37,6 +38,7 @@ class Update:
         clip: Clip = unclipped,
         by_layer: bool = False,
         most_left_out: int = 0,
+        oom: Oom = "fail",
     ) -> None:
         self.model = model
         self.objectives = objectives
@@ -44,6 +46,7 @@ class Update:
         self.regularizers = regularizers
         self.device = device
         self.clip = clip(model)
+        self.pieces = Pieces(oom, device)
         self.guard = Guard(model, most_left_out, device.torch)
         kind = GradientNorms if by_layer else NoGradientNorms
         self.norms = {name: kind(optimizer.all_names()) for name, optimizer in optimizers.items()}
@@ -61,7 +64,11 @@ class Update:
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         optimizer = self.optimizers[objective.name]
         self.guard.keep()
-        closure = Closure(self.model, objective, optimizer.parameters, batches, self.regularizers, self.device)
+
+        def made(pieces: Sequence[Batch]) -> Closure:
+            return Closure(self.model, objective, optimizer.parameters, pieces, self.regularizers, self.device)
+
+        closure = self.pieces(made, batches, self.guard.restore)
         norm = nn.utils.get_total_norm(closure.gradients)
         left_out = self.guard(closure.value, norm)
         layer_norms = self.norms[objective.name](optimizer.names, closure.gradients)
