@@ -7,16 +7,17 @@ from typing import Any
 
 import torch
 
-from nntrain.assemble import Parts, first_batch
 from nntrain.batch import Batch
 from nntrain.config import Document
 from nntrain.group_table import group_tables, groups_of
 from nntrain.layers import Layer, multiply_adds, outputs
 from nntrain.network import parameter_count
+from nntrain.parts import Parts
 from nntrain.plan import plan
 from nntrain.preflight.finding import Finding
 from nntrain.preflight.run import preflight
 from nntrain.tables import Table
+from nntrain.trial import first_batch
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _checked(parts: Parts, is_one_of_several: bool, config: str, overrides: Sequ
         "taken_over": parts.taken_over,
         "groups": groups_of(parts.model, parts.task.objectives, parts.optimizers),
         "task": parts.plain["task"]["type"],
-        "batch_size": len(batch.targets),
+        "batch_size": batch.examples,
         "steps": parts.clock.total,
         "steps_per_epoch": parts.clock.steps_per_epoch,
         "memory_bytes": _memory(parts, batch),
@@ -152,7 +153,7 @@ def _first_loss(parts: Parts, batch: Batch) -> float | None:
 
 def _memory(parts: Parts, batch: Batch) -> int:
     """An estimate in bytes: parameters with gradients and optimizer state, and what a batch's layers put out."""
-    put_out = outputs(parts.layers, len(batch.targets))
+    put_out = outputs(parts.layers, batch.examples)
     gradients = sum(p.numel() for optimizer in parts.optimizers.values() for p in optimizer.parameters)
     numbers = sum(p.numel() for p in parts.model.parameters()) + gradients + 2 * put_out
     states = sum(tensor.nbytes for optimizer in parts.optimizers.values() for tensor in optimizer.state().values())

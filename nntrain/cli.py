@@ -16,8 +16,8 @@ from nntrain.errors import RunError, UserError
 from nntrain.invocation import command
 
 if TYPE_CHECKING:
-    from nntrain.assemble import Parts
     from nntrain.fit import Request, Result
+    from nntrain.parts import Parts
     from nntrain.tables import Table
     from nntrain.terminal import ProgressBar
     from nntrain.trainer import Trainer
@@ -350,10 +350,10 @@ def schema(
     config: Annotated[str | None, typer.Argument(help="A config whose plug-ins are to be included.")] = None,
 ) -> None:
     """Print the JSON Schema of configs, for editors: nntrain schema > nntrain.schema.json."""
-    from nntrain.assemble import registry_of
     from nntrain.fit import document
     from nntrain.json_schema import config_schema
     from nntrain.registry import Registry
+    from nntrain.sections import registry_of
 
     with _results_apart():
         registry = registry_of(document(config, [], _say)) if config else Registry()

@@ -20,8 +20,8 @@ class Closure:
 
     objective = sum over terms of weight * sum / count + penalties, the counts being those of the whole update,
     so that uneven micro-batches give what one big batch gives. The first evaluation, when the closure is made,
-    gives `value` and `gradients`. Others draw the same noise, such as dropout, and leave the model's buffers, such
-    as running statistics, as the first one made them.
+    gives `value`, `terms` and `gradients`. Others draw the same noise, such as dropout, and leave the model's buffers,
+    such as running statistics, as the first one made them.
     """
 
     def __init__(
@@ -39,20 +39,21 @@ class Closure:
         self._regularizers = regularizers
         self._device = device
         self._counts = _total([objective.counts(batch) for batch in batches])
-        examples = sum(len(batch.targets) for batch in batches)
-        self._shares = [(batch, len(batch.targets) / examples) for batch in batches]
+        examples = sum(batch.examples for batch in batches)
+        self._shares = [(batch, batch.examples / examples) for batch in batches]
         self._noise = device.noise()
-        self.value, self.gradients = self._evaluated()
+        self.value, self.terms, self.gradients = self._evaluated()
 
     def gradient(self) -> tuple[Tensor, list[Tensor]]:
         """Objective and gradient."""
         with self._repeated():
-            return self._evaluated()
+            value, _, gradients = self._evaluated()
+            return value, gradients
 
     def objective(self) -> Tensor:
         """The objective alone, a tensor of shape ()."""
         with self._repeated(), torch.no_grad():
-            return torch.stack([self._value(batch, share) for batch, share in self._shares]).sum()
+            return torch.stack([self._values(batch, share)[0] for batch, share in self._shares]).sum()
 
     def gauss_newton(self) -> Product:
         """v -> (J^T H J + P) v, the curvature at the parameters as they are now.
@@ -70,24 +71,24 @@ class Closure:
 
         return product
 
-    def _evaluated(self) -> tuple[Tensor, list[Tensor]]:
-        """Objective and gradient (zeros where a parameter has no part in it)."""
-        value, gradients = self._gradient(*self._shares[0])
+    def _evaluated(self) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Objective, terms that are logged apart, and gradient (zeros where a parameter has no part in it)."""
+        value, terms, gradients = self._gradient(*self._shares[0])
         # Gradients are never changed in place: autograd may give two parameters one and the same tensor.
         for batch, share in self._shares[1:]:
-            more, others = self._gradient(batch, share)
-            value = value + more
+            more, its_terms, others = self._gradient(batch, share)
+            value, terms = value + more, terms + its_terms
             gradients = list(torch._foreach_add(gradients, others))
-        return value, gradients
+        return value, terms, gradients
 
-    def _value(self, batch: Batch, share: float) -> Tensor:
-        """The batch's part of the objective; of the penalties its share of the examples."""
+    def _values(self, batch: Batch, share: float) -> tuple[Tensor, Tensor]:
+        """The batch's part of the objective, of the penalties its share of the examples; and of terms."""
         with self._device.precision():
-            outputs = self._outputs(batch)
-            value = self._objective.loss(outputs, batch).over(self._counts)
+            loss = self._objective.loss(self._outputs(batch), batch)
+            value = loss.over(self._counts)
         for penalty in self._penalties():
             value = value.add(penalty, alpha=share)
-        return value
+        return value, loss.apart(self._objective.terms, self._counts)
 
     def _outputs(self, batch: Batch) -> Any:
         with ExitStack() as entered:
@@ -99,9 +100,9 @@ class Closure:
         found = [regularizer.penalty() for regularizer in self._regularizers]
         return [penalty for penalty in found if penalty is not None]
 
-    def _gradient(self, batch: Batch, share: float) -> tuple[Tensor, list[Tensor]]:
-        value = self._value(batch, share)
-        return value.detach(), _derivative([value], self._parameters)
+    def _gradient(self, batch: Batch, share: float) -> tuple[Tensor, Tensor, list[Tensor]]:
+        value, terms = self._values(batch, share)
+        return value.detach(), terms, _derivative([value], self._parameters)
 
     def _product(self, batch: Batch, share: float) -> Product:
         """One micro-batch's part of the Gauss-Newton product.

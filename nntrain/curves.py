@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from nntrain.assemble import Parts
 from nntrain.data import Split
 from nntrain.evaluate import Numbers, evaluate
 from nntrain.layers import multiply_adds
 from nntrain.metrics import Metric
+from nntrain.parts import Parts
 from nntrain.past import Past
 from nntrain.plateau import Plateau
 from nntrain.watch import Watch

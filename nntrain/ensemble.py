@@ -4,13 +4,12 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nntrain.assemble import Trained
 from nntrain.batch import Batch
 from nntrain.batch_statistics import BatchStatistics, statistics_of
 from nntrain.config import differences
@@ -19,6 +18,7 @@ from nntrain.device import at_least_single
 from nntrain.errors import UserError
 from nntrain.measure import examples_of
 from nntrain.members import Asked, Member, Say, members_of, one_of
+from nntrain.parts import Trained
 from nntrain.specs import Labels, Values
 from nntrain.tasks import Outcome, Task
 
@@ -49,7 +49,7 @@ def voted(members: Sequence[Member]) -> Trained:
     task = members[0].parts.task
     if not isinstance(task.targets, Labels):
         raise UserError(f"models vote on classes, and not on {task.targets}; take --ensemble average")
-    return replace(_ensemble(members, majority), task=_WithoutLoss(task))
+    return replace(_ensemble(members, majority), task=cast(Task, _WithoutLoss(task)))
 
 
 @torch.no_grad()

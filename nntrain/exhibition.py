@@ -1,12 +1,13 @@
 """What there is to see of a run at every evaluation, beside its curves."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
-from nntrain.assemble import Parts
+from nntrain.batch import Batch
 from nntrain.device import python_state, restore_python
+from nntrain.parts import Parts
 from nntrain.samples import Projection, Sample
 
 SAMPLE = 64  # examples of which a task shows some at every evaluation
@@ -18,25 +19,27 @@ T = TypeVar("T")
 class Exhibition:
     """Lets a task show what the model makes of a few dev examples (training examples, where there is no dev set).
 
-    They are the same at every evaluation, and so is the noise that is drawn: what changes is the model. A task may
-    have the methods samples(model, batch, inputs) -> list of pictures and text, shown at every evaluation, and
-    projection(model, batch, inputs) -> points, shown at the end; `inputs` describes the data's inputs. The model is in
-    eval mode; nothing of the training is disturbed, neither its random numbers nor its buffers.
+    They are the same at every evaluation, and so is the noise that is drawn: what changes is the model. What the
+    task's `samples` returns is shown at every evaluation, its `projection` at the end. The model is in eval mode;
+    nothing of the training is disturbed, neither its random numbers nor its buffers.
     """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._is_wanted = parts.settings.samples
-        self.part = "train" if parts.data.split("dev") is None else "dev"
+        dev = parts.data.split("dev")
+        self.part = "train" if dev is None else "dev"
+        self._split = parts.data.train if dev is None else dev
+        self._shown: Batch | None = None
 
     def samples(self) -> list[Sample]:
-        return self._made(getattr(self._parts.task, "samples", None), SAMPLE) or []
+        return self._made(self._parts.task.samples, self._few) or []
 
     def projection(self) -> Projection | None:
-        return self._made(getattr(self._parts.task, "projection", None), PROJECTED)
+        return self._made(self._parts.task.projection, self._many)
 
-    def _made(self, make: Callable[..., T] | None, examples: int) -> T | None:
-        if make is None or not self._is_wanted:
+    def _made(self, make: Callable[..., T], examples: Callable[[], Batch]) -> T | None:
+        if not self._is_wanted:
             return None
         parts, model = self._parts, self._parts.model
         noise, python = parts.device.noise(), python_state()
@@ -46,7 +49,7 @@ class Exhibition:
         model.eval()
         try:
             with torch.inference_mode(), parts.device.precision():
-                return make(model, self._batch(examples), parts.data.inputs)
+                return make(model, examples(), parts.data.inputs)
         finally:
             model.train(was_training)
             with torch.no_grad():
@@ -55,7 +58,14 @@ class Exhibition:
             parts.device.repeat(noise)
             restore_python(python)
 
-    def _batch(self, examples: int) -> Any:
-        split = self._parts.data.split(self.part)
-        assert split is not None
-        return next(iter(split.sample(examples, seed=0).in_order()))
+    def _few(self) -> Batch:
+        """Kept from the first evaluation on: where data lies in files, they are read once."""
+        if self._shown is None:
+            self._shown = self._first(SAMPLE)
+        return self._shown
+
+    def _many(self) -> Batch:
+        return self._first(PROJECTED)
+
+    def _first(self, examples: int) -> Batch:
+        return next(iter(self._split.sample(examples, seed=0).in_order()))

@@ -10,7 +10,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from nntrain.assemble import Parts, read, registry_of
 from nntrain.checkpoint import Checkpoint
 from nntrain.clock import Clock
 from nntrain.config import Document, differences, dump, find, load, override
@@ -19,11 +18,13 @@ from nntrain.errors import RunError, UnfitError, UserError
 from nntrain.interruption import Interruption
 from nntrain.invocation import command_line
 from nntrain.lock import Lock
+from nntrain.parts import Parts
 from nntrain.plan import ALL, Plan, plan
 from nntrain.preflight.finding import alarms, remarks
 from nntrain.preflight.run import preflight
 from nntrain.reader import Reader
 from nntrain.run import ENDED, Run, describe_environment
+from nntrain.sections import read, registry_of
 from nntrain.stages import stages_of
 from nntrain.state import position_of
 from nntrain.trainer import Trainer

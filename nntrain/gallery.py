@@ -1,12 +1,12 @@
 """A picture of training examples as a network gets them: augmented, mixed."""
 
-from nntrain.assemble import Parts, first_batch
-from nntrain.batch import Batch
 from nntrain.data.augmented import Augmented
 from nntrain.device import python_state, restore_python
 from nntrain.grid import grid
+from nntrain.parts import Parts
 from nntrain.samples import Picture
 from nntrain.specs import Image
+from nntrain.trial import first_batch
 
 MOST = 32  # examples
 
@@ -24,4 +24,4 @@ def augmented_examples(parts: Parts, *position: int) -> Picture | None:
     batch = first_batch(data, parts.order, parts.device)
     parts.device.repeat(noise)
     restore_python(python)
-    return Picture("examples/augmented", grid(Batch(batch.inputs[:MOST], batch.targets[:MOST]), data.targets))
+    return Picture("examples/augmented", grid(batch.first(MOST), data.targets))

@@ -2,13 +2,15 @@
 
 import io
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from nntrain.batch import Batch
-from nntrain.specs import Classes, Targets
+from nntrain.batch import Batch, each
+from nntrain.overlays import with_targets
+from nntrain.specs import ClassAndBox, Classes, Located, Mask, Targets
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -18,6 +20,7 @@ SMALLEST = 80  # pixels: smaller images are enlarged, so that they can be seen a
 LINE = 14  # pixels for a line of a label
 GAP = 4
 PAPER = (215, 215, 215)  # neither as dark nor as bright as images are
+MOST_NAMED = 4  # classes of a mask
 LEAST_SHARE = 0.005  # of a class that a mixed example is said to be of
 
 
@@ -30,11 +33,16 @@ class Drawn(NamedTuple):
 
 
 def grid(batch: Batch, targets: Targets) -> Drawn:
-    """A batch of images, each channel drawn from its smallest number in the batch, dark, to its largest."""
+    """A batch of images, each channel drawn from its smallest number in the batch, dark, to its largest.
+
+    Masks are laid over them in colours, boxes as frames; of many objects with their names.
+    """
     images = batch.inputs[:, : 3 if batch.inputs.shape[1] >= 3 else 1].float().cpu()
     low, high = (limit(images, dim=(0, 2, 3), keepdim=True) for limit in (torch.amin, torch.amax))
     shares = (images - low) / torch.where(high > low, high - low, 1.0)
-    return sheet(shares, [label(target, targets) for target in batch.targets.cpu()])
+    here = each(lambda part: part.cpu(), batch.targets)
+    labels = [label(each(itemgetter(i), here), targets) for i in range(batch.examples)]
+    return sheet(with_targets(shares, here, targets), labels)
 
 
 def sheet(
@@ -69,8 +77,18 @@ def drawn(pixels: Tensor) -> Drawn:
     return _file(Image.fromarray(_bytes(pixels.unsqueeze(0)).numpy()[0]))
 
 
-def label(target: Tensor, targets: Targets) -> list[str]:
-    """What an example is: its class, the classes that it is mixed of with their shares, or its values; in lines."""
+def label(target: Any, targets: Targets) -> list[str]:
+    """What an example is: its class, the classes that it is mixed of with their shares, or its values; in lines.
+
+    Of a mask, the classes that it shows, the largest first, but for the first, which is not coloured.
+    """
+    if isinstance(targets, ClassAndBox):
+        return [targets.names[int(target[0])]]
+    if isinstance(targets, Located):  # whose names are in the picture
+        return []
+    if isinstance(targets, Mask):
+        areas = torch.bincount(target[target > 0], minlength=len(targets))
+        return [targets.names[c] for c in areas.argsort(descending=True).tolist() if areas[c]][:MOST_NAMED]
     if not isinstance(targets, Classes):
         return [" ".join(f"{number:.3g}" for number in target.flatten().tolist())]
     if not target.is_floating_point():

@@ -1,9 +1,10 @@
 """A loss is a sum and a count that merge, so that uneven batches give the result of one big batch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
@@ -24,8 +25,17 @@ class Loss(dict[str, Term]):
 
     def over(self, counts: Counts) -> Tensor:
         """The weighted mean, a tensor of shape (); `counts` may cover more examples than this batch."""
-        parts = [term.sum * (term.weight / _not_zero(counts[name])) for name, term in self.items()]
+        parts = [self._part(name, counts) for name in self]
         return sum(parts[1:], start=parts[0])
+
+    def apart(self, names: Sequence[str], counts: Counts) -> Tensor:
+        """What each of some terms has in the weighted mean (names,), without a gradient."""
+        parts = [self._part(name, counts).detach() for name in names]
+        return torch.stack(parts) if parts else next(iter(self.values())).sum.new_empty(0)
+
+    def _part(self, name: str, counts: Counts) -> Tensor:
+        term = self[name]
+        return term.sum * (term.weight / _not_zero(counts[name]))
 
 
 def _not_zero(count: int | Tensor) -> int | Tensor:
@@ -42,7 +52,7 @@ def weighted(values: Tensor, weights: Tensor | None) -> Tensor:
 
 def examples_of(batch: Batch) -> int | Tensor:
     """How many examples a batch counts for: the sum of their weights."""
-    return len(batch.targets) if batch.weights is None else batch.weights.sum()
+    return batch.examples if batch.weights is None else batch.weights.sum()
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,8 @@ class Objective:
     """What one optimizer minimises: a part of the model, its outputs and their loss, kept apart.
 
     `name` is the part of the model that is trained (`model` is all of it), the optimizer's key in the config
-    and the prefix in TensorBoard. Counts are known from the batch before the forward pass.
+    and the prefix in TensorBoard. Counts are known from the batch before the forward pass. `terms` are the loss's
+    that are logged apart.
     """
 
     name: str
@@ -58,6 +69,7 @@ class Objective:
     loss: Callable[[Any, Batch], Loss]
     counts: Callable[[Batch], Counts]
     every: int = 1
+    terms: tuple[str, ...] = ()
 
     def part_of(self, model: nn.Module) -> nn.Module:
         return model if self.name == "model" else model.get_submodule(self.name)

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from nntrain.assemble import Parts, Trained, load_state, recall
+from nntrain.assemble import recall
 from nntrain.checkpoint import Checkpoint, find_checkpoint, learned_of, load
 from nntrain.config import Document, override
 from nntrain.data import Split
 from nntrain.errors import UnfitError, UserError
 from nntrain.evaluate import Measured, evaluate
+from nntrain.parts import Parts, Trained
 from nntrain.stages import stages_of
-from nntrain.state import position_of
+from nntrain.state import load_state, position_of
 
 
 def trained(
@@ -69,4 +70,5 @@ def examples_of(parts: Parts | Trained, split: str) -> Split:
 
 def measure(parts: Parts | Trained, split: str) -> Measured:
     """Measures a trained model on `train`, `dev` or `test`."""
-    return evaluate(parts.model, parts.task, examples_of(parts, split), parts.metrics, parts.device, parts.task.details)
+    examples, task = examples_of(parts, split), parts.task
+    return evaluate(parts.model, task, examples, parts.metrics, parts.device, task.details, is_thorough=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from nntrain.assemble import Trained
 from nntrain.config import differences
 from nntrain.data import Learned
 from nntrain.errors import UserError
 from nntrain.measure import trained
+from nntrain.parts import Trained
 from nntrain.run import ENDED, Run
 
 Say = Callable[[str], None]

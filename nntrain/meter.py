@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -35,7 +36,7 @@ class DivergedError(RunError):
 class _Seen:
     """What the updates of one objective measured since the last reading: on the device, and as rows of numbers.
 
-    A row is the number of the step, the objective, the gradient's norm, and that of each layer.
+    A row is the number of the step, the objective, the gradient's norm, that of each layer, and the terms of the loss.
     """
 
     waiting: list[tuple[int, Measures]] = field(default_factory=list)
@@ -43,13 +44,19 @@ class _Seen:
 
 
 class Meter:
-    """Mean objective and gradient norm since the last reading, for each objective; that of each layer, if measured.
+    """Mean objective and gradient norm since the last reading, for each objective.
 
+    With those of each layer, where they are measured, and the terms of the loss that are logged apart.
     Updates that were left out count in no mean; `left_out` is how many they are since the start of the stage.
     """
 
-    def __init__(self, layers: Mapping[str, Sequence[str]], most_left_out: int = 0) -> None:
-        """`layers` names those whose gradients are measured, by the name of the objective."""
+    def __init__(
+        self,
+        layers: Mapping[str, Sequence[str]],
+        terms: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        most_left_out: int = 0,
+    ) -> None:
+        """`layers` names those whose gradients are measured, `terms` those of the loss, by the objective's name."""
         self.left_out = 0
         self._found: list[Failure] = []
         self._most = most_left_out
@@ -57,7 +64,12 @@ class Meter:
         prefixes = {name: "" if list(layers) == ["model"] else f"{name}/" for name in layers}
         self._tags = {
             name: [
-                prefixes[name] + tag for tag in ("objective", "grad_norm", *(f"grad_norm/{layer}" for layer in found))
+                prefixes[name] + tag
+                for tag in (
+                    *("objective", "grad_norm"),
+                    *(f"grad_norm/{layer}" for layer in found),
+                    *(f"objective/{term}" for term in terms.get(name, ())),
+                )
             ]
             for name, found in layers.items()
         }
@@ -121,8 +133,8 @@ def _rows(waiting: Sequence[tuple[int, Measures]]) -> list[list[float]]:
     if not waiting:
         return []
     steps, measured = zip(*waiting, strict=True)
-    objectives, norms, layers = (torch.stack(column) for column in zip(*measured, strict=True))
-    columns = torch.cat([objectives[:, None], norms[:, None], layers], dim=1)
+    fields = (torch.stack(field) for field in zip(*measured, strict=True))
+    columns = torch.cat([field.view(len(steps), -1) if field.numel() else field for field in fields], dim=1)
     return [[step, *row] for step, row in zip(steps, columns.double().tolist(), strict=True)]
 
 

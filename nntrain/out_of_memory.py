@@ -3,15 +3,14 @@
 import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
-from torch import Tensor
 
-from nntrain.batch import Batch, GraphNodes, each
-from nntrain.closure import Closure
+from nntrain.batch import Batch, GraphNodes, each, tensors_in
 from nntrain.device import Device
 
+Found = TypeVar("Found")
 Oom = Literal["fail", "halve"]
 
 
@@ -33,15 +32,15 @@ class Pieces:
         self._device = device
 
     def __call__(
-        self, make: Callable[[Sequence[Batch]], Closure], batches: Sequence[Batch], restore: Callable[[], None]
-    ) -> Closure:
-        """The closure over the pieces; `restore` undoes what a pass that failed has changed."""
+        self, look: Callable[[Sequence[Batch]], Found], batches: Sequence[Batch], restore: Callable[[], None]
+    ) -> Found:
+        """What is found with the pieces; `restore` undoes what a pass that failed has changed."""
         if not self._may_halve:
-            return make(batches)
+            return look(batches)
         noise = self._device.noise()
         while True:
             try:
-                return make([piece for batch in batches for piece in cut(batch, self.count)])
+                return look([piece for batch in batches for piece in cut(batch, self.count)])
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or not any(can_be_cut(batch, self.count) for batch in batches):
                     raise
@@ -58,12 +57,12 @@ class Pieces:
 
 def can_be_cut(batch: Batch, count: int) -> bool:
     """Whether a batch that was cut into so many pieces can be cut into more."""
-    return count < len(batch.targets) and len(cut(batch, 2)) > 1
+    return count < batch.examples and len(cut(batch, 2)) > 1
 
 
 def cut(batch: Batch, count: int) -> list[Batch]:
     """At most so many pieces of about the same size; the batch itself where its examples are not rows of tensors."""
-    size = len(batch.targets)
+    size = batch.examples
     if count == 1 or not _are_rows(batch, size):
         return [batch]
     bounds = [size * i // count for i in range(count + 1)]
@@ -74,12 +73,4 @@ def cut(batch: Batch, count: int) -> list[Batch]:
 def _are_rows(batch: Batch, size: int) -> bool:
     if isinstance(batch.inputs, GraphNodes):  # every piece would need the whole graph
         return False
-    found: list[bool] = []
-
-    def look(tensor: Tensor) -> Tensor:
-        found.append(tensor.dim() > 0 and len(tensor) == size)
-        return tensor
-
-    for field in batch:
-        each(look, field)
-    return all(found)
+    return all(tensor.dim() > 0 and len(tensor) == size for tensor in tensors_in(batch))

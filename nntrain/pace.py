@@ -2,8 +2,8 @@
 
 import time
 
-from nntrain.assemble import Parts
 from nntrain.clock import Duration, Pause, seconds_of
+from nntrain.parts import Parts
 
 SAVE_SECONDS = 10.0
 SAVE_SHARE = 0.02  # of the time, at most, that saving may take by itself

@@ -7,11 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
-from nntrain.assemble import Parts, assemble, read, registry_of
+from nntrain.assemble import assemble
 from nntrain.data.places import WithheldError, downloads
 from nntrain.document import ConfigError, Document, Mark, Mistake
+from nntrain.parts import Parts
 from nntrain.reader import Reader
 from nntrain.schema import Problem
+from nntrain.sections import read, registry_of
 from nntrain.stages import joined, misshapen, rest_of, well_shaped
 
 Weights = Mapping[str, Tensor]  # parameters and buffers of a model, by name

@@ -7,13 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nntrain.assemble import Trained
 from nntrain.batch import Batch, GraphNodes
 from nntrain.data import Dataset, Given
 from nntrain.data.text import Blocks
+from nntrain.data.texts import TextSet
 from nntrain.device import at_least_single
 from nntrain.errors import RunError, UserError
 from nntrain.measure import examples_of, refusals_of_data
+from nntrain.parts import Trained
 from nntrain.suggest import did_you_mean
 
 Row = dict[str, Any]
@@ -30,7 +31,7 @@ def predict(parts: Trained, pieces: Iterable[Given], answer: Answer, complain: C
     for piece in pieces:
         sources = iter(piece.sources)
         for batch in piece.examples.in_order() if piece.examples is not None else ():
-            some = list(islice(sources, len(batch.targets)))
+            some = list(islice(sources, batch.examples))
             try:
                 with torch.inference_mode(), parts.device.precision():
                     rows = answer(batch)
@@ -44,7 +45,7 @@ def predict(parts: Trained, pieces: Iterable[Given], answer: Answer, complain: C
 def judgement(parts: Trained) -> Answer:
     """What the task says of a batch."""
 
-    return lambda batch: parts.task.answers(parts.task.evaluate(parts.model, batch))
+    return lambda batch: parts.task.respond(parts.model, batch)
 
 
 def features(parts: Trained, layer: str) -> Answer:
@@ -80,8 +81,8 @@ def of_files(parts: Trained, paths: Sequence[str], prompts: Sequence[str], compl
 
 def _prompted(data: Dataset, prompts: Sequence[str]) -> Iterator[Given]:
     for text in prompts:
-        assert isinstance(data, Blocks)
-        yield data.prompt(text, {})
+        assert isinstance(data, Blocks | TextSet)
+        yield from data.prompt(text)
 
 
 def layer_named(model: nn.Module, layer: str) -> str:
@@ -105,6 +106,6 @@ def _by_example(seen: list[Any], batch: Batch) -> Tensor:
     outputs = [output[0] if isinstance(output, tuple) else output for output in seen]
     if len(outputs) == 1 and isinstance(batch.inputs, GraphNodes) and len(outputs[0]) == batch.inputs.nodes:
         return at_least_single(outputs[0].index_select(0, batch.inputs.chosen))
-    if len(outputs) != 1 or not isinstance(outputs[0], Tensor) or len(outputs[0]) != len(batch.targets):
+    if len(outputs) != 1 or not isinstance(outputs[0], Tensor) or len(outputs[0]) != batch.examples:
         raise UserError("this layer does not put out one tensor with a row for each example; take another")
     return at_least_single(outputs[0])

@@ -145,6 +145,11 @@ class Component:
         """Whether the program passes this parameter."""
         return parameter in _positional(self.factory)
 
+    def suits(self, argument: Any) -> bool:
+        """Whether it takes this as its first argument."""
+        taken = next(iter(_positional(self.factory).values()), ())
+        return not taken or isinstance(argument, taken)
+
     def _check(self, given: tuple[Any, ...]) -> None:
         """Refuses inputs and targets of another kind than the signature names."""
         for argument, taken in zip(given, _positional(self.factory).values(), strict=False):
@@ -156,7 +161,7 @@ class Component:
         """The components of this kind that do take what was given, and make what is asked, if anything."""
         names = [name for name in self.registry.names(self.kind) if self._fits(name, given, asked)]
         words = given.plural.partition(" (")[0]
-        if asked is not None and not hasattr(asked, "per_position"):
+        if asked is not None and not _gets_head(asked):
             words = f"{words} and make {asked.plural.partition(' (')[0]}"
         kinds = KINDS[self.kind].folder
         return f"{kinds} that take {words}: {', '.join(names)}" if names else f"no {self.kind} takes {words} yet"
@@ -165,7 +170,12 @@ class Component:
         first, *rest = _positional(self.registry.load(self.kind, name)).values() or [()]
         if asked is None:
             return any(given in taken for taken in (first, *rest))
-        return given in first and (asked in rest[0] if rest else hasattr(asked, "per_position"))
+        return given in first and (asked in rest[0] if rest else _gets_head(asked))
+
+
+def _gets_head(asked: type[Any]) -> bool:
+    """Whether outputs of a kind are made by a head, which is put on any body."""
+    return hasattr(asked, "per_position") and not getattr(asked, "is_made_whole", False)
 
 
 @cache

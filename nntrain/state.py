@@ -1,17 +1,19 @@
 """What a checkpoint holds of a run: the trained model, and everything that going on depends on."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from nntrain.assemble import Parts, load_state
 from nntrain.checkpoint import Checkpoint, Position
 from nntrain.device import python_state, restore_python
 from nntrain.errors import UserError
 from nntrain.guard import Guard
 from nntrain.layers import multiply_adds
 from nntrain.meter import DivergedError, Meter
+from nntrain.parts import Parts
 from nntrain.specs import to_json
 
 
@@ -77,3 +79,12 @@ def check_finite(checkpoint: Checkpoint, parts: Parts, step: int) -> None:
     for name, tensor in checkpoint.tensors.items():
         if (name in weights or name.startswith("optimizer.")) and not bool(torch.isfinite(tensor).all()):
             raise DivergedError(f"diverged: {name} is no longer finite after step {step}")
+
+
+def load_state(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Loads a checkpoint's weights; UserError where they are of another network."""
+    try:
+        model.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise UserError(f"{source}: its weights are not of this network: {first}") from None

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from nntrain import state
-from nntrain.assemble import Parts
 from nntrain.checkpoint import Checkpoint
 from nntrain.clock import Duration
 from nntrain.curves import Curves
@@ -17,6 +16,7 @@ from nntrain.interruption import Interruption
 from nntrain.meter import DivergedError, Meter
 from nntrain.network import parameter_count
 from nntrain.pace import Saving, Stopwatch
+from nntrain.parts import Parts
 from nntrain.past import Past
 from nntrain.replay import record
 from nntrain.run import Run
@@ -48,7 +48,8 @@ class Trainer:
         self.step: int = facts.get("position", {"step": 0})["step"]
         self.update = parts.update()
         layers = {name: norms.layers for name, norms in self.update.norms.items()}
-        self.meter = Meter(layers, parts.remedy.skips)
+        terms = {objective.name: objective.terms for objective in parts.task.objectives}
+        self.meter = Meter(layers, terms, parts.remedy.skips)
         self.notes = list(parts.taken_over)  # what the user is told when the stage starts
         self.returns: int = facts.get("returns", 0)  # how often the run went back, as it had diverged
         seed_python(parts.seed + parts.stage)
@@ -126,6 +127,7 @@ class Trainer:
             "examples_per_second": self.stopwatch.examples_per_second(),
             **self._result(),
             "best": self._saved_best,
+            "captured": {name: captured.described() for name, captured in self.update.captured.items()},
             **several,
             **({"left_out": self.meter.left_out} if self.meter.left_out else {}),
         }

@@ -1,11 +1,13 @@
 """One optimisation update: each objective's gradient, clipping, step, constraints."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.capture import Captured, Wanted
 from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device
@@ -18,11 +20,18 @@ from nntrain.regularizers import Regularizer
 
 
 class Measures(NamedTuple):
-    """What an update saw, on the device: loss plus penalties and the gradient's norm (), that of each layer's (n,)."""
+    """What an update saw, on the device: loss plus penalties and the gradient's norm (), that of each layer's (n,).
+
+    terms: of the loss, those that are logged apart (n,)
+    """
 
     objective: Tensor
     grad_norm: Tensor
     layer_norms: Tensor
+    terms: Tensor
+
+
+MEASURES = len(Measures._fields)
 
 
 class Update:
@@ -37,6 +46,7 @@ class Update:
         device: Device,
         clip: Clip = unclipped,
         by_layer: bool = False,
+        capture: Wanted = False,
         most_left_out: int = 0,
         oom: Oom = "fail",
     ) -> None:
@@ -46,10 +56,14 @@ class Update:
         self.regularizers = regularizers
         self.device = device
         self.clip = clip(model)
-        self.pieces = Pieces(oom, device)
         self.guard = Guard(model, most_left_out, device.torch)
+        self.pieces = Pieces(oom, device)
         kind = GradientNorms if by_layer else NoGradientNorms
         self.norms = {name: kind(optimizer.all_names()) for name, optimizer in optimizers.items()}
+        self.captured = {
+            o.name: Captured(partial(self._seen, o), model, device, capture and not optimizers[o.name].looks_again)
+            for o in objectives
+        }
 
     def __call__(self, step: int, batches: Sequence[Batch], factor: float) -> dict[str, Measures]:
         """Update number `step`, with `factor` times the learning rates."""
@@ -63,17 +77,35 @@ class Update:
 
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         optimizer = self.optimizers[objective.name]
+        closure: Closure | None = None
+
+        def look(pieces: Sequence[Batch]) -> list[Tensor]:
+            nonlocal closure
+            if not optimizer.looks_again:
+                return self.captured[objective.name](pieces, optimizer.names)
+            closure = self._closure(objective, pieces)
+            return self._measured(objective, closure)
+
         self.guard.keep()
-
-        def made(pieces: Sequence[Batch]) -> Closure:
-            return Closure(self.model, objective, optimizer.parameters, pieces, self.regularizers, self.device)
-
-        closure = self.pieces(made, batches, self.guard.restore)
-        norm = nn.utils.get_total_norm(closure.gradients)
-        left_out = self.guard(closure.value, norm)
-        layer_norms = self.norms[objective.name](optimizer.names, closure.gradients)
-        gradients = self.clip(optimizer.parameters, closure.gradients, norm)
+        found = self.pieces(look, batches, self.guard.restore)
+        measures, gradients = Measures(*found[:MEASURES]), found[MEASURES:]
+        left_out = self.guard(measures.objective, measures.grad_norm)
         optimizer.step(gradients, factor, closure, left_out)
         for regularizer in self.regularizers:
             regularizer.project()
-        return Measures(closure.value, norm, layer_norms)
+        return measures
+
+    def _seen(self, objective: Objective, batches: Sequence[Batch]) -> list[Tensor]:
+        return self._measured(objective, self._closure(objective, batches))
+
+    def _measured(self, objective: Objective, closure: Closure) -> list[Tensor]:
+        """The measures, and the gradient, clipped: tensors alone, so that it can be captured."""
+        optimizer = self.optimizers[objective.name]
+        norm = nn.utils.get_total_norm(closure.gradients)
+        layer_norms = self.norms[objective.name](optimizer.names, closure.gradients)
+        gradients = self.clip(optimizer.parameters, closure.gradients, norm)
+        return [*Measures(closure.value, norm, layer_norms, closure.terms), *gradients]
+
+    def _closure(self, objective: Objective, batches: Sequence[Batch]) -> Closure:
+        parameters = self.optimizers[objective.name].parameters
+        return Closure(self.model, objective, parameters, batches, self.regularizers, self.device)

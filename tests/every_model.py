@@ -15,12 +15,17 @@ from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.schema import Component, _positional
 from nntrain.specs import (
+    Boxes,
+    ClassAndBox,
     Classes,
     Embedding,
     Graphs,
     Image,
+    Instances,
     LabelSet,
+    Mask,
     Nodes,
+    OneToMany,
     Pairs,
     Series,
     Several,
@@ -46,6 +51,10 @@ INPUTS: dict[type, tuple[Any, Callable[[], Any]]] = {
         Pairs(WORDS, WORDS, 6, 6),
         lambda: Pair(*(Sequences(torch.randint(len(WORDS), (3, 6)), LENGTHS) for _ in range(2))),
     ),
+    OneToMany: (
+        OneToMany(Image(1, 8, 8), WORDS, 6),
+        lambda: Pair(torch.randn(3, 1, 8, 8), Sequences(torch.randint(len(WORDS), (3, 6)), LENGTHS)),
+    ),
     Nodes: (Nodes(3), lambda: GraphNodes(torch.randn(6, 3), EDGES, torch.tensor([0, 2, 5]))),
     Graphs: (Graphs(3), lambda: GraphBatch(torch.randn(6, 3), EDGES, torch.tensor([2, 1, 3]))),
 }
@@ -60,8 +69,10 @@ TARGETS: dict[type, Any] = {
     Values: Values(("y", "z"), (0.0, 0.0), (1.0, 1.0)),
     Tags: Tags(("a", "b", "c"), 6),
     Tokens: Tokens(WORDS, 6),
+    Mask: Mask(("a", "b", "c")),
 }
-ALIKE = (LabelSet, Several, Embedding)  # to a model they are as classes are: so many numbers for each example
+OBJECTS = (Boxes, Instances)  # what detectors find, which is no tensor: they have tests of their own
+ALIKE = (LabelSet, Several, ClassAndBox, Embedding)  # to a model they are as classes are: numbers for each example
 # What is tested of a type: its defaults, where nothing else is said; settings that make it small, or another network.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "alexnet": [{"small": True}, {"small": True, "spatial_dropout": 0.2}],
@@ -79,6 +90,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         ]},
     ],
     "deep_belief_net": [{"hidden": [5]}, {"hidden": [5, 3]}],
+    "fcn": [{"width": 2, "depth": 2, "skips": 1, "norm": "none", "dropout": 0.2}, {"width": 2, "depth": 1, "skips": 0}],
     "fsmn": [{"look_ahead": 0}, {"layers": 1}],
     "gan": [{"networks": "dense"}, {"networks": "dcgan"}],
     "gnn": [
@@ -104,10 +116,17 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"depth": 8, "stem": "cifar", "width": 4, "norm": "weight", "spatial_dropout": 0.2, "stochastic_depth": 0.3},
         {"depth": 8, "stem": "cifar", "width": 4, "norm": "instance"},
     ],
+    "rnn_decoder": [{"hidden": 5}, {"hidden": 5, "cell": "gru", "layers": 2, "encoder": "cnn", "dropout": 0.2}],
     "rnn": [{"hidden": 5}, {"hidden": 5, "activation": "relu", "variational": {"states": 0.3, "outputs": 0.2}}],
+    "rnn_encoder_decoder": [
+        {"hidden": 6, "cell": "lstm", "layers": 2},
+        {"hidden": 6, "cell": "gru", "attention": "bahdanau"},
+        {"hidden": 6, "cell": "rnn", "attention": {"type": "luong", "score": "dot"}, "embedding": 4},
+    ],
     "stacked_autoencoder": [{"hidden": [5, 3]}, {"hidden": [5, 3], "tied": True}],
     "tdnn": [{"look_ahead": 0}, {"hidden": 6, "spatial_dropout": 0.2}],
     "torchvision": [{"name": "mobilenet_v3_small"}],
+    "torchvision_segmentation": [{"name": "lraspp_mobilenet_v3_large"}],
     "transformer": [
         {"width": 8, "heads": 2, "layers": 2, "form": form, "positions": positions, "normalization": normalization}
         for form, positions, normalization in (
@@ -121,6 +140,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
             ({"type": "lecture"}, "none", "rms"),
         )
     ],
+    "unet": [{"width": 2, "depth": 3}, {"width": 2, "depth": 1, "norm": "none", "dropout": 0.2}],
 }  # fmt: skip
 
 
@@ -175,7 +195,7 @@ def _of(name: str, variant: int) -> Iterator[Instance]:
     taken = list(_positional(chosen.factory).values())
     for inputs in taken[0]:
         for targets in taken[1] if len(taken) > 1 else (Classes, Values):
-            if targets in ALIKE:
+            if targets in (*ALIKE, *OBJECTS):
                 continue
             described = inputs_of(name)[inputs][0]
             instance = Instance(

@@ -13,12 +13,12 @@ from typing import Any, get_args, get_origin
 
 from conftest import ROOT
 from nntrain.annotations import entry, item, metadata, options
-from nntrain.assemble import registry_of
 from nntrain.config import load
 from nntrain.document import Mark
 from nntrain.experiment import Experiment
 from nntrain.schema import Path as SettingPath
 from nntrain.schema import component_settings, settings_of
+from nntrain.sections import registry_of
 from nntrain.settings import Choice, Parsed
 from nntrain.stages import stages_of
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from nntrain.assemble import assemble, read, registry_of
+from nntrain.assemble import assemble
 from nntrain.config import load
 from nntrain.reader import Reader
+from nntrain.sections import read, registry_of
 
 IRIS = {
     "data": "{type: iris, batch_size: 16}",

@@ -12,11 +12,12 @@ from made import made
 from torch import Tensor, nn
 
 from every_model import Instance, instances
-from nntrain.assemble import Parts, assemble
+from nntrain.assemble import assemble
 from nntrain.auxiliary import AuxiliaryHeads, Layout
 from nntrain.batch import Batch, Sequences
 from nntrain.config import load
 from nntrain.errors import UnfitError
+from nntrain.parts import Parts
 from nntrain.specs import Classes, Image, LabelSet, Series, Tags, Tokens, Values, Vector, Video
 from runs import instant_disk, last, only_run, records, scalars, summary_of  # noqa: F401
 

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 
 from conftest import Called
 from nntrain import curves
-from nntrain.assemble import Parts, assemble
+from nntrain.assemble import assemble
 from nntrain.checkpoint import load
 from nntrain.config import load as load_config
+from nntrain.parts import Parts
 from runs import TINY, bits, instant_disk, last, records, same_curves, scalars  # noqa: F401
 
 Command = Callable[..., Called]

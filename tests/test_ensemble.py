@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from nntrain.assemble import Trained
 from nntrain.ensemble import majority, mean_probabilities
 from nntrain.measure import trained
+from nntrain.parts import Trained
 from runs import at_step, instant_disk, last  # noqa: F401
 
 Command = Callable[..., Any]

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from conftest import Called
-from nntrain.assemble import Parts, assemble
+from nntrain.assemble import assemble
 from nntrain.config import ConfigError, load
 from nntrain.groups import Times, parse_times
+from nntrain.parts import Parts
 from runs import instant_disk  # noqa: F401
 
 Command = Callable[..., Called]

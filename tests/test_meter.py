@@ -9,8 +9,10 @@ from nntrain.meter import MOST_WAITING, DivergedError, Meter
 from nntrain.update import Measures
 
 
-def measures(objective: float, grad_norm: float = 1.0, by_layer: tuple[float, ...] = ()) -> Measures:
-    return Measures(torch.tensor(objective), torch.tensor(grad_norm), torch.tensor(by_layer))
+def measures(
+    objective: float, grad_norm: float = 1.0, by_layer: tuple[float, ...] = (), terms: tuple[float, ...] = ()
+) -> Measures:
+    return Measures(*map(torch.tensor, (objective, grad_norm, by_layer, terms)))
 
 
 def reading(meter: Meter) -> dict[str, float]:
@@ -35,6 +37,15 @@ def test_several_objectives_have_prefixes_and_counts_of_their_own() -> None:
     numbers = reading(meter)
     assert (numbers["discriminator/objective"], numbers["generator/objective"]) == (2.0, 4.0)
     assert numbers["generator/grad_norm/2"] == 0.5 and len(numbers) == 5
+
+
+def test_terms_of_the_loss_have_means_of_their_own() -> None:
+    meter, other = (Meter({"model": []}, {"model": ["box", "mask"]}) for _ in range(2))
+    meter.add(0, {"model": measures(3.0, terms=(1.0, 2.0))})
+    meter.check()
+    other.restore(meter.state())
+    other.add(1, {"model": measures(9.0, terms=(3.0, 6.0))})
+    assert reading(other) == {"objective": 6.0, "grad_norm": 1.0, "objective/box": 2.0, "objective/mask": 4.0}
 
 
 def test_layers_have_means_of_their_own() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from nntrain.assemble import Parts, assemble
+from nntrain.assemble import assemble
 from nntrain.config import ConfigError, Document, load
+from nntrain.parts import Parts
 
 Write = Callable[..., Path]
 GAN = """

@@ -1,14 +1,17 @@
 """What the README shows is what happens."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from conftest import ROOT
+from nntrain.measure import trained
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -35,6 +38,19 @@ def test_a_typo_in_the_new_models_settings_is_pointed_at(
     refused = command("check", "my.yaml")
     assert refused.status == 2
     assert "my.yaml:4:23: model.peices: unknown setting of maxout; did you mean 'pieces'?" in refused.err
+
+
+def test_the_task_in_one_file_learns_a_quantile(command: Callable[..., Any], write: Callable[..., Path]) -> None:
+    written = block("# my_task.py")
+    assert len(written.splitlines()) < 40
+    write(written, "my_task.py")
+    write(block("# quantile.yaml"), "quantile.yaml")
+    run = command("fit", "quantile.yaml", "--json").json["run"]
+    rows = command("predict", run, "--split", "train", "--allow-plugins").out.splitlines()
+    found = torch.tensor([json.loads(row)["outputs"] for row in rows])
+    _, parts = trained(Path(run), [], True, print)
+    targets = torch.cat([batch.targets for batch in parts.data.split("train").in_order()])
+    assert (targets < found).float().mean().item() == pytest.approx(0.9, abs=0.05)
 
 
 def test_the_config_explained_is_the_one_that_is_shipped() -> None:

@@ -4,6 +4,7 @@ A whole batch is changed at a time, where it lies. What is random is drawn from 
 device, which a run seeds for each step.
 """
 
+from abc import ABC, abstractmethod
 from typing import Annotated, Any, Protocol
 
 import torch
@@ -19,10 +20,35 @@ Slope = Annotated[float, Ge(0), Le(80)]  # degrees, short of the right angle at 
 
 
 class Augmentation(Protocol):
-    """Made for the data's inputs, and for its targets where a parameter is called so."""
+    """Made for the data's inputs, and for its targets where a parameter is called so.
+
+    Of pictures with masks or boxes, which are to move with the pixels, it must be `Moving`, or say by
+    `leaves_places = True` that all pixels stay where they are.
+    """
 
     def __call__(self, inputs: Any) -> Any:
         """The inputs of a batch, changed; those that were given stay as they are."""
+
+
+class Move(Protocol):
+    """What is drawn at random of where pixels go, of each image of a batch."""
+
+    def __call__(self, planes: Tensor, *, nearest: bool = False) -> Tensor:
+        """Planes (batch, ..., height, width) moved as the images are; 0 where nothing is known of what comes in.
+
+        nearest: whether each number is to be one of those that were there, and none between two of them
+        """
+
+
+class Moving(ABC):
+    """An augmentation that moves the pixels of images, and what lies on them alike."""
+
+    @abstractmethod
+    def move(self, images: Tensor) -> Move:
+        """Where the pixels of each image go, drawn at random."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.move(images)(images)
 
 
 def drawn(inputs: Tensor, low: float, high: float, *shape: int) -> Tensor:

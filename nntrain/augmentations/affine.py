@@ -4,15 +4,15 @@ import math
 
 from torch import Tensor
 
-from nntrain.augmentations import Degrees, Range, Slope, drawn, in_order
-from nntrain.augmentations.warping import transformed
+from nntrain.augmentations import Degrees, Move, Moving, Range, Slope, drawn, in_order
+from nntrain.augmentations.warping import Warp, transformation
 from nntrain.registry import augmentation
 from nntrain.settings import Factor
 from nntrain.specs import Image, Video
 
 
 @augmentation("rotate")
-class Rotate:
+class Rotate(Moving):
     """Turns each image about its middle by a random angle.
 
     x' = R(a) x,  a ~ U(-degrees, degrees)
@@ -27,12 +27,12 @@ class Rotate:
     def __init__(self, inputs: Image | Video, *, degrees: Degrees = 15.0) -> None:
         self._largest = math.radians(degrees)
 
-    def __call__(self, images: Tensor) -> Tensor:
-        return transformed(images, turn=drawn(images, -self._largest, self._largest))
+    def move(self, images: Tensor) -> Move:
+        return Warp(transformation(images, turn=drawn(images, -self._largest, self._largest)))
 
 
 @augmentation("affine")
-class Affine:
+class Affine(Moving):
     """Turns, shears, scales and moves each image at random, all at once.
 
     x' = R(a) S(b) c x + t,  a ~ U(-rotate, rotate), b ~ U(-shear, shear), c ~ exp U(ln scale),
@@ -64,9 +64,9 @@ class Affine:
         self._smallest, self._largest = map(math.log, in_order(scale, "scale"))
         self._shift = shift
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def move(self, images: Tensor) -> Move:
         height, width = images.shape[-2:]
-        return transformed(
+        places = transformation(
             images,
             turn=drawn(images, -self._turn, self._turn),
             shear=drawn(images, -self._shear, self._shear),
@@ -74,3 +74,4 @@ class Affine:
             right=drawn(images, -self._shift, self._shift) * width,
             down=drawn(images, -self._shift, self._shift) * height,
         )
+        return Warp(places)

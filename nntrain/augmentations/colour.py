@@ -29,6 +29,8 @@ class Colour:
         hue: h at most, 0.5 for all colours; of colour images only
     """
 
+    leaves_places = True
+
     def __init__(
         self,
         inputs: Image,

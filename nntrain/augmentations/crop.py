@@ -3,17 +3,17 @@
 import torch
 from torch import Tensor
 
-from nntrain.augmentations import Range, in_order
+from nntrain.augmentations import Move, Moving, Range, in_order
 from nntrain.augmentations.elastic import standing
 from nntrain.augmentations.rectangles import Rectangles, rectangles
-from nntrain.augmentations.warping import warped
+from nntrain.augmentations.warping import Warp
 from nntrain.errors import UnfitError
 from nntrain.registry import augmentation
 from nntrain.specs import Image, Video
 
 
 @augmentation("crop")
-class Crop:
+class Crop(Moving):
     """Takes a random part of each image and stretches it to the size of the whole.
 
     x'(p) = x(m + s p),  4 s_x s_y ~ U(area),  s_x w / s_y h ~ exp U(ln ratio),  m uniform where the part fits
@@ -39,16 +39,16 @@ class Crop:
         if area[1] > 1:
             raise UnfitError(f"expected shares of the image's area, at most 1, found {area}", "area")
 
-    def __call__(self, images: Tensor) -> Tensor:
-        return cropped(images, rectangles(images, self._area, self._ratio))
+    def move(self, images: Tensor) -> Move:
+        return stretching(images, rectangles(images, self._area, self._ratio))
 
 
-def cropped(images: Tensor, parts: Rectangles) -> Tensor:
-    """Each image's part, stretched to the size of the whole; the whole image where there is no part."""
+def stretching(images: Tensor, parts: Rectangles) -> Warp:
+    """Makes of each image its part, stretched to the size of the whole; the whole image where there is no part."""
     rows, columns = images.shape[-2:]
     size = torch.stack((parts.width / columns, parts.height / rows), dim=1)
     middle = torch.stack((parts.left / columns, parts.top / rows), dim=1) * 2 + size - 1
     is_there = parts.is_there.view(-1, 1)
     size, middle = (torch.where(is_there, size, 1.0), torch.where(is_there, middle, 0.0))
     places = standing(images) * size[:, None, None] + middle[:, None, None]
-    return warped(images, places, outside="border")
+    return Warp(places, outside="border")

@@ -6,15 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nntrain.augmentations import drawn
-from nntrain.augmentations.warping import warped
+from nntrain.augmentations import Move, Moving, drawn
+from nntrain.augmentations.warping import Warp
 from nntrain.registry import augmentation
 from nntrain.settings import NonNegative, Positive
 from nntrain.specs import Image, Video
 
 
 @augmentation("elastic")
-class Elastic:
+class Elastic(Moving):
     """Bends each image as a hand's muscles bend its writing: every pixel is taken from a place near it.
 
     x'(p) = x(p + d(p)),  d = alpha G_sigma * u,  u(p) ~ U(-1, 1)^2
@@ -34,11 +34,11 @@ class Elastic:
         self._alpha = alpha
         self._along, self._across = smoothing(inputs.height, sigma), smoothing(inputs.width, sigma)
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def move(self, images: Tensor) -> Move:
         self._along, self._across = self._along.to(images), self._across.to(images)
         right, down = self.displacements(images).unbind(dim=1)
         height, width = images.shape[-2:]
-        return warped(images, standing(images) + torch.stack((right * 2 / width, down * 2 / height), dim=-1))
+        return Warp(standing(images) + torch.stack((right * 2 / width, down * 2 / height), dim=-1))
 
     def displacements(self, images: Tensor) -> Tensor:
         """d of every pixel, in pixels to the right and down (batch, 2, height, width)."""

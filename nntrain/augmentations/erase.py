@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nntrain.augmentations import Range, drawn, in_order, over
+from nntrain.augmentations import Move, Moving, Range, drawn, in_order, over
 from nntrain.augmentations.rectangles import rectangles
 from nntrain.errors import UnfitError
 from nntrain.registry import augmentation
@@ -14,13 +14,13 @@ from nntrain.specs import Image, Video
 
 
 @augmentation("erase")
-class Erase:
+class Erase(Moving):
     """Covers a random rectangle of some of the images (random erasing).
 
     x'_ij = f_ij in the rectangle, its area ~ U(area) of the image's, its width in heights ~ exp U(ln ratio)
 
     Of ten draws the first that fits is taken. The rectangle lies anywhere, in all frames of a video at the same
-    place.
+    place. Pixels of masks that are covered count no more, and boxes are around what is left.
     Source: Zhong, Zheng, Kang, Li, Yang, Random erasing data augmentation, 2017, arXiv:1708.04896 (with the ratio
     itself uniform, not its logarithm); DeVries, Taylor, Cutout, 2017, arXiv:1708.04552.
 
@@ -46,8 +46,12 @@ class Erase:
             raise UnfitError(f"expected shares of the image's area, at most 1, found {area}", "area")
         self._is_noisy = fill == "noise"
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def move(self, images: Tensor) -> Move:
         is_chosen = over(drawn(images, 0.0, 1.0) < self._share, images)
         mask = rectangles(images, self._area, self._ratio).mask(images) & is_chosen
-        fill = torch.rand_like(images) if self._is_noisy else images.new_zeros(())
-        return torch.where(mask, fill, images)
+
+        def cover(planes: Tensor, *, nearest: bool = False) -> Tensor:
+            fill = torch.rand_like(planes) if self._is_noisy and not nearest else planes.new_zeros(())
+            return torch.where(mask, fill, planes)
+
+        return cover

@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
-from nntrain.augmentations import drawn, over
+from nntrain.augmentations import Move, Moving, drawn, over
 from nntrain.registry import augmentation
 from nntrain.settings import Factor
 from nntrain.specs import Image, Video
 
 
 @augmentation("flip")
-class Flip:
+class Flip(Moving):
     """Mirrors some of the images, left for right or top for bottom.
 
     x'_ij = x_i(w-1-j) with probability `horizontal`, x'_ij = x_(h-1-i)j with probability `vertical`
@@ -26,8 +26,12 @@ class Flip:
     def __init__(self, inputs: Image | Video, *, horizontal: Factor = 0.5, vertical: Factor = 0.0) -> None:
         self._shares = {-1: horizontal, -2: vertical}
 
-    def __call__(self, images: Tensor) -> Tensor:
-        for axis, share in self._shares.items():
-            is_flipped = drawn(images, 0.0, 1.0) < share
-            images = torch.where(over(is_flipped, images), images.flip(axis), images)
-        return images
+    def move(self, images: Tensor) -> Move:
+        flipped = {axis: drawn(images, 0.0, 1.0) < share for axis, share in self._shares.items()}
+
+        def mirror(planes: Tensor, *, nearest: bool = False) -> Tensor:
+            for axis, is_flipped in flipped.items():
+                planes = torch.where(over(is_flipped, planes), planes.flip(axis), planes)
+            return planes
+
+        return mirror

@@ -24,6 +24,8 @@ class Noise:
         deviation: of the noise
     """
 
+    leaves_places = True
+
     def __init__(self, inputs: Vector | Image | Video | Series, *, deviation: NonNegative = 0.1) -> None:
         self._deviation = deviation
 

@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nntrain.augmentations import whole
+from nntrain.augmentations import Move, Moving, whole
 from nntrain.errors import UnfitError
 from nntrain.registry import augmentation
 from nntrain.settings import Whole
@@ -15,7 +15,7 @@ Border = Literal["black", "edge", "mirrored"]
 
 
 @augmentation("shift")
-class Shift:
+class Shift(Moving):
     """Moves each image by whole pixels, which is a random crop of the image with a border around it.
 
     x'_ij = x_(i-v)(j-h),  v, h ~ U{-pixels, ..., pixels}
@@ -35,9 +35,13 @@ class Shift:
         self._pixels = pixels
         self._border = border
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def move(self, images: Tensor) -> Move:
         down, right = (whole(images, 2 * self._pixels + 1, 2) - self._pixels).long().unbind(dim=1)
-        return moved(moved(images, down, -2, self._border), right, -1, self._border)
+
+        def shift(planes: Tensor, *, nearest: bool = False) -> Tensor:
+            return moved(moved(planes, down, -2, self._border), right, -1, self._border)
+
+        return shift
 
 
 def moved(images: Tensor, by: Tensor, axis: int, border: Border) -> Tensor:

@@ -6,14 +6,16 @@ from typing import Any
 
 from torch import Tensor
 
-from nntrain.augmentations import Augmentation
+from nntrain.augmentations.placed import together
 from nntrain.batch import Batch
 from nntrain.data import Split
+from nntrain.errors import UnfitError
 from nntrain.mixtures import Mixture
 from nntrain.schema import Component
 from nntrain.specs import Inputs, Targets
 
 Prepare = Callable[[Any], Any]  # of a batch's inputs
+Change = Callable[[Batch], Batch]
 
 
 def _as_they_are(inputs: Any) -> Any:
@@ -24,14 +26,15 @@ def _as_they_are(inputs: Any) -> Any:
 class Changes:
     """What is done to training batches whenever they are drawn: augmentations in their order, then a mixture."""
 
-    augmentations: Sequence[Augmentation] = ()
+    augmentations: Sequence[Change] = ()
     mixture: Mixture | None = None
 
     @classmethod
     def of(cls, augment: Sequence[Component], mix: Component | None, inputs: Inputs, targets: Targets) -> "Changes":
         """What a config lists, made for the data; UnfitError where something cannot change such inputs or targets."""
-        made = [change(inputs, targets) if change.takes("targets") else change(inputs) for change in augment]
-        return cls(made, None if mix is None else mix(inputs, targets))
+        return cls(
+            [_made(change, inputs, targets) for change in augment], None if mix is None else mix(inputs, targets)
+        )
 
     def around(self, split: Split, prepare: Prepare = _as_they_are) -> Split:
         """A training set with its batches changed, and prepared between augmentation and mixture."""
@@ -64,8 +67,17 @@ class Augmented:
         return Augmented(self._split.sample(examples, seed), Changes(), self._prepare)
 
     def _changed(self, batch: Batch) -> Batch:
-        inputs = batch.inputs
-        for augmentation in self._changes.augmentations:
-            inputs = augmentation(inputs)
-        prepared = batch._replace(inputs=self._prepare(inputs))
+        for change in self._changes.augmentations:
+            batch = change(batch)
+        prepared = batch._replace(inputs=self._prepare(batch.inputs))
         return prepared if self._changes.mixture is None else self._changes.mixture(prepared)
+
+
+def _made(chosen: Component, inputs: Inputs, targets: Targets) -> Change:
+    """An augmentation for the data, of inputs and what is to change with them; UnfitError where it cannot."""
+    augmentation = chosen(inputs, targets) if chosen.takes("targets") else chosen(inputs)
+    try:
+        return together(chosen.name, augmentation, targets)
+    except UnfitError as error:
+        error.locate(chosen.path)
+        raise

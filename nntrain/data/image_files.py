@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,12 @@ def measure(path: Path) -> Image:
         raise BrokenImageError(_reason(error)) from None
 
 
-def decode(content: bytes, size: Image) -> Tensor:
+def decode(content: bytes, size: Image, whole: bool = False) -> Tensor:
     """A picture as bytes (channels, height, width), scaled and cut to the size; BrokenImageError.
 
-    The shorter side (relative to the size) is scaled to fit, and the middle is cut out. What is transparent
-    becomes white; 16 bits become 8; a picture lying on its side, as its EXIF says, is set upright.
+    The shorter side (relative to the size) is scaled to fit, and the middle is cut out; or both sides are, and the
+    `whole` is there. What is transparent becomes white; 16 bits become 8; a picture lying on its side, as its EXIF
+    says, is set upright.
     """
     import PIL.Image
     import PIL.ImageOps
@@ -52,7 +54,8 @@ def decode(content: bytes, size: Image) -> Tensor:
             picture = _eight_bits(PIL.ImageOps.exif_transpose(opened))
             picture = picture.convert("L" if size.channels == 1 else "RGB")
             if picture.size != (size.width, size.height):
-                picture = PIL.ImageOps.fit(picture, (size.width, size.height), PIL.Image.Resampling.BILINEAR)
+                scale = picture.resize if whole else partial(PIL.ImageOps.fit, picture)
+                picture = scale((size.width, size.height), PIL.Image.Resampling.BILINEAR)
             pixels = np.array(picture)
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise BrokenImageError(_reason(error)) from None
@@ -71,12 +74,12 @@ def _eight_bits(picture: Any) -> Any:
     return picture
 
 
-def decoded(paths: Sequence[Path], size: Image) -> Iterator[Tensor | str]:
+def decoded(paths: Sequence[Path], size: Image, whole: bool = False) -> Iterator[Tensor | str]:
     """Each file's picture, or why there is none, in order."""
 
     def one(path: Path) -> Tensor | str:
         try:
-            return decode(path.read_bytes(), size)
+            return decode(path.read_bytes(), size, whole)
         except OSError as error:
             return error.strerror or str(error)
         except BrokenImageError as error:

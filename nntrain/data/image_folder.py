@@ -56,30 +56,31 @@ class ImageFolder:
 
     def listing(self, stored: Learned | None) -> Listing:
         listed = labelled_files(self._path, self._labels, SUFFIXES, "pictures")
-        measured = _measured([file for file, _, _ in listed])
-        found = [labelled for labelled, size in zip(listed, measured, strict=True) if isinstance(size, Image)]
+        sizes = measured([one.file for one in listed])
+        found = [labelled for labelled, size in zip(listed, sizes, strict=True) if isinstance(size, Image)]
         classes = classes_of(found, self._path) if stored is None else stored.targets
         assert isinstance(classes, Classes)
-        size = self._common(measured) if stored is None else stored.inputs
+        size = common_size(sizes, self._size, self._channels) if stored is None else stored.inputs
         assert isinstance(size, Image)
         numbers = torch.tensor(numbers_of(found, classes))
-        files, parts = [file for file, _, _ in found], [part for _, _, part in found]
-        broken = {str(f): size for (f, _, _), size in zip(listed, measured, strict=True) if isinstance(size, str)}
+        files, parts = [one.file for one in found], [one.part for one in found]
+        broken = {str(one.file): size for one, size in zip(listed, sizes, strict=True) if isinstance(size, str)}
         return Listing("image_folder", files, numbers, classes, parts, size, broken)
 
-    def _common(self, measured: Sequence[Image | str]) -> Image:
-        """One size for all pictures."""
-        sizes = [size for size in measured if isinstance(size, Image)]
-        channels = max(size.channels for size in sizes) if self._channels == "auto" else self._channels
-        if self._size != "auto":
-            return Image(channels, *self._size)
-        if len({(size.height, size.width) for size in sizes}) == 1:
-            return Image(channels, sizes[0].height, sizes[0].width)
-        side = min(LARGEST, round(median(min(size.height, size.width) for size in sizes)))
-        return Image(channels, side, side)
+
+def common_size(measured: Sequence[Image | str], size: list[int] | Auto, channels: int | Auto) -> Image:
+    """One size for all pictures."""
+    sizes = [one for one in measured if isinstance(one, Image)]
+    depth = max(one.channels for one in sizes) if channels == "auto" else channels
+    if size != "auto":
+        return Image(depth, *size)
+    if len({(one.height, one.width) for one in sizes}) == 1:
+        return Image(depth, sizes[0].height, sizes[0].width)
+    side = min(LARGEST, round(median(min(one.height, one.width) for one in sizes)))
+    return Image(depth, side, side)
 
 
-def _measured(files: Sequence[Path]) -> list[Image | str]:
+def measured(files: Sequence[Path]) -> list[Image | str]:
     """The size of each picture, or why it has none."""
 
     def one(path: Path) -> Image | str:

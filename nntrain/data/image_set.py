@@ -5,18 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import tee
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from nntrain.batch import Batch
+from nntrain.batch import Batch, count, each
 from nntrain.data import Given, Learned, Split, check_alike, plain_files, preparation
 from nntrain.data.augmented import Changes
 from nntrain.data.class_folders import Part
 from nntrain.data.in_memory import Examples, Source, TensorSplit
-from nntrain.data.plain_files import unknown
 from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, sampled
 from nntrain.data.undivided import Parts
@@ -24,7 +24,7 @@ from nntrain.errors import UnfitError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Augmentation, Count, Mixture, Scaling, Share, Storage
 from nntrain.settings import Sampler as SamplerSetting
-from nntrain.specs import Classes, Image
+from nntrain.specs import Classes, Image, Targets
 from nntrain.storages import Kept, Pictures
 
 SAMPLE = 4096  # training pictures that mean and deviation are taken of
@@ -34,31 +34,33 @@ NAMED = 5  # broken files that are named one by one
 
 @dataclass(frozen=True)
 class Listing:
-    """Picture files with their classes: `labels` (files,), and `parts` says which belong to an official part.
+    """Picture files with their targets (files, ...), and `parts` says which belong to an official part.
 
-    `broken` are files that are left out, since they have no header of a picture, with the reason.
+    `broken` are files that are left out, since they have no header of a picture, with the reason. `whole` pictures
+    are scaled to the size, others cut as well.
     """
 
     name: str
     files: Sequence[Path]
-    labels: Tensor
-    classes: Classes
+    targets: Any
+    described: Targets
     parts: Sequence[Part]
     size: Image
     broken: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
 
 
 class PictureFiles(Protocol):
     """Where a set's pictures lie; making it reads nothing."""
 
     def listing(self, stored: Learned | None) -> Listing:
-        """All files, with the classes and the size of a checkpoint, or those of the training set."""
+        """All files, with the targets' description and the size of a checkpoint, or those of the training set."""
 
 
 class ImageSplit:
     """Some of the pictures as examples."""
 
-    def __init__(self, kept: Kept, numbers: Tensor, targets: Tensor, ready: Callable[[Tensor], Tensor], size: int):
+    def __init__(self, kept: Kept, numbers: Tensor, targets: Any, ready: Callable[[Tensor], Tensor], size: int):
         self.kept = kept
         self.numbers = numbers
         self.targets = targets
@@ -72,7 +74,7 @@ class ImageSplit:
         ahead, now = tee(plan)  # a storage may run ahead of what is learned from
         pixels = self.kept.batches(self.numbers[numbers] for update in ahead for numbers in update)
         for update in now:
-            yield [Batch(self._ready(next(pixels)), self.targets[numbers]) for numbers in update]
+            yield [Batch(self._ready(next(pixels)), self._targets_of(numbers)) for numbers in update]
 
     def in_order(self) -> Iterator[Batch]:
         everyone = torch.arange(len(self), device=self.numbers.device)
@@ -83,11 +85,14 @@ class ImageSplit:
         if len(self) <= examples:
             return self
         some = sampled(len(self), examples, seed).to(self.numbers.device)
-        return ImageSplit(self.kept, self.numbers[some], self.targets[some], self._ready, self.batch_size)
+        return ImageSplit(self.kept, self.numbers[some], self._targets_of(some), self._ready, self.batch_size)
+
+    def _targets_of(self, numbers: Tensor) -> Any:
+        return each(itemgetter(numbers), self.targets)
 
 
 class FromPictures:
-    """A set of picture files, each with a class.
+    """A set of picture files, each with a class, or with other targets.
 
     What prepares the pixels, numbers from 0 to 1, such as the mean and deviation of each channel, is learned of (at
     most 4,096 of) the training set, and travels in the checkpoint. Pixels are augmented before they are prepared.
@@ -142,7 +147,8 @@ class FromPictures:
     @cached_property
     def sampler(self) -> Sampler:
         train = self._parts.train()
-        return self._sampler(TrainingSet(len(train), self.batch_size, train.targets))
+        labels = train.targets if isinstance(self.targets, Classes) else None
+        return self._sampler(TrainingSet(len(train), self.batch_size, labels))
 
     def split(self, name: str) -> Split | None:
         if name == "train":
@@ -151,13 +157,13 @@ class FromPictures:
         return self._split(examples, self._prepare) if len(examples) else None
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
-        for piece in plain_files.read(self.inputs, paths):
+        for piece in plain_files.read(self.inputs, self.targets, paths):
             if piece.inputs is None:
                 yield Given(None, piece.sources, piece.failures)
                 continue
             inputs = self._prepare(piece.inputs).to(self._device)
-            targets = unknown(self.targets, inputs).to(self._device)
-            yield Given(TensorSplit(inputs, targets, len(targets)), piece.sources, piece.failures)
+            targets = each(lambda part: part.to(self._device), plain_files.targets_of(piece, self.targets, inputs))
+            yield Given(TensorSplit(inputs, targets, count(targets)), piece.sources, piece.failures)
 
     def describe(self) -> dict[str, Any]:
         parts = {"train": self._parts.train(), "dev": self._parts.dev()}
@@ -169,13 +175,13 @@ class FromPictures:
     def _listing(self) -> Listing:
         listing = self._pictures.listing(self._stored)
         if self._stored is not None:
-            check_alike(listing.name, self._stored, listing.size, listing.classes)
+            check_alike(listing.name, self._stored, listing.size, listing.described)
         return listing
 
     @cached_property
     def _kept(self) -> Kept:
         listing = self._listing
-        kept: Kept = self._keep()(Pictures(listing.files, listing.size), self._device)
+        kept: Kept = self._keep()(Pictures(listing.files, listing.size, listing.whole), self._device)
         if self._stored is None:
             print(f"{len(listing.files):,} pictures are kept {kept.where}", file=sys.stderr)
         broken = {**listing.broken, **{str(listing.files[i]): why for i, why in kept.broken.items()}}
@@ -189,16 +195,16 @@ class FromPictures:
         whole = [(part, i) for i, part in enumerate(listing.parts) if i not in broken]
         examples = {name: self._numbered([i for part, i in whole if part == name]) for name in ("train", "dev", "test")}
         own = {name: partial(examples.__getitem__, name) if len(examples[name]) else None for name in ("dev", "test")}
-        source = Source(listing.name, listing.size, listing.classes, examples["train"], own["test"], dev=own["dev"])
+        source = Source(listing.name, listing.size, listing.described, examples["train"], own["test"], dev=own["dev"])
         return source.parts(self._division)
 
     def _numbered(self, numbers: list[int]) -> Examples:
         rows = torch.tensor(numbers, dtype=torch.long)
-        return Examples(rows, self._listing.labels[rows])
+        return Examples(rows, each(itemgetter(rows), self._listing.targets))
 
     def _learn(self) -> Learned:
         listing, train = self._listing, self._parts.train()
-        found = Learned(listing.size, listing.classes)
+        found = Learned(listing.size, listing.described.learned_from(train.targets))
         if self._standardize is False:  # then none is to be decoded
             return preparation.with_scaling(found, False, torch.empty(0, 1), 1.0)
         some = train.inputs[sampled(len(train), SAMPLE, 0)] if len(train) > SAMPLE else train.inputs
@@ -207,7 +213,9 @@ class FromPictures:
 
     def _split(self, examples: Examples, prepare: Preparation) -> ImageSplit:
         """Examples on the device, prepared."""
-        numbers, targets = examples.inputs.to(self._device), examples.targets.to(self._device)
+        numbers, targets = (
+            each(lambda part: part.to(self._device), part) for part in (examples.inputs, examples.targets)
+        )
         channels, height, width = self._listing.size.shape
         size = max(1, EVALUATION_BYTES // (4 * channels * height * width))
 

@@ -8,35 +8,35 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from nntrain.batch import Batch, Sequences, each, lengths_of
+from nntrain.batch import Batch, Sequences, count, each, lengths_of
 from nntrain.data import Given, Learned, Split, check_alike, plain_files, preparation
 from nntrain.data.augmented import Changes
 from nntrain.data.division import Stratified
-from nntrain.data.plain_files import Piece, unknown
+from nntrain.data.plain_files import Piece
 from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.data.undivided import Parts, Undivided
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Augmentation, Count, Mixture, Scaling
 from nntrain.settings import Sampler as SamplerSetting
-from nntrain.specs import Classes, Image, Pairs, Series, Targets, Tokens, Vector, Video
+from nntrain.specs import Classes, Image, OneToMany, Pairs, Series, Targets, Tokens, Vector, Video
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs (n, ...), a tensor of any number type, `Sequences` or a `Pair`, and targets (n, ...).
+    """Inputs (n, ...), a tensor of any number type, `Sequences` or a `Pair`, and targets (n, ...) or `Objects`.
 
     `weights` (n,) say how much each counts in losses, where they do not all count 1.
     """
 
     inputs: Any
-    targets: Tensor
+    targets: Any
     weights: Tensor | None = None
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return count(self.targets)
 
     def take(self, numbers: Tensor) -> "Examples":
         whole = (self.inputs, self.targets, self.weights)
@@ -51,7 +51,7 @@ class Source:
     """
 
     name: str
-    inputs: Vector | Image | Video | Series | Tokens | Pairs
+    inputs: Vector | Image | Video | Series | Tokens | Pairs | OneToMany
     targets: Targets
     train: Examples
     test: Callable[[], Examples] | None = None
@@ -77,7 +77,7 @@ class Source:
 class TensorSplit:
     """Examples as tensors on the device."""
 
-    def __init__(self, inputs: Any, targets: Tensor, batch_size: int, weights: Tensor | None = None) -> None:
+    def __init__(self, inputs: Any, targets: Any, batch_size: int, weights: Tensor | None = None) -> None:
         self.inputs = inputs
         self.targets = targets
         self.weights = weights
@@ -85,7 +85,7 @@ class TensorSplit:
         self._finish = _without_needless_padding if _is_padded(inputs) else _as_it_is
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return count(self.targets)
 
     def stream(self, plan: Iterable[Sequence[Tensor]]) -> Iterator[list[Batch]]:
         for update in plan:
@@ -100,14 +100,14 @@ class TensorSplit:
     def sample(self, examples: int, seed: int) -> "TensorSplit":
         if len(self) <= examples:
             return self
-        batch = self._batch(sampled(len(self), examples, seed).to(self.targets.device))
+        batch = self._batch(sampled(len(self), examples, seed).to(_first_tensor(self.targets).device))
         return TensorSplit(batch.inputs, batch.targets, self.batch_size, batch.weights)
 
     def _batch(self, numbers: Tensor) -> Batch:
         return self._taken(lambda part: part.index_select(0, numbers))
 
     def _taken(self, take: Callable[[Tensor], Tensor]) -> Batch:
-        return Batch(each(take, self.inputs), take(self.targets), None if self.weights is None else take(self.weights))
+        return Batch(each(take, self.inputs), each(take, self.targets), each(take, self.weights))
 
 
 def _first_tensor(inputs: Any) -> Tensor:
@@ -195,7 +195,7 @@ class InMemory:
         return self._ready(test, self._prepare) if len(test) else None
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
-        for piece in plain_files.read(self.learned.inputs, paths):
+        for piece in plain_files.read(self.learned.inputs, self.targets, paths):
             yield self.prepared(piece)
 
     def prepared(self, piece: Piece) -> Given:
@@ -203,8 +203,8 @@ class InMemory:
         if piece.inputs is None:
             return Given(None, piece.sources, piece.failures)
         inputs = each(lambda part: part.to(self._device), self._prepare(piece.inputs))
-        targets = unknown(self.targets, inputs).to(self._device)
-        return Given(TensorSplit(inputs, targets, len(targets)), piece.sources, piece.failures)
+        targets = each(lambda part: part.to(self._device), plain_files.targets_of(piece, self.targets, inputs))
+        return Given(TensorSplit(inputs, targets, count(targets)), piece.sources, piece.failures)
 
     def describe(self) -> dict[str, Any]:
         parts = {"train": self.train, "dev": self._dev}
@@ -246,11 +246,13 @@ class InMemory:
         examples = self._read.examples(part, self.learned)
         inputs = each(lambda part: part.to(self._device), prepare(examples.inputs, self._read.scale))
         weights = each(lambda part: part.to(self._device, torch.get_default_dtype()), examples.weights)
-        targets = examples.targets
-        if targets.is_floating_point():
-            targets = targets.to(torch.get_default_dtype())
+        targets = each(self._placed, examples.targets)
         size = 0 if self._batch_size == "all" else self._batch_size
-        return TensorSplit(inputs, targets.to(self._device), size, weights)
+        return TensorSplit(inputs, targets, size, weights)
+
+    def _placed(self, targets: Tensor) -> Tensor:
+        """On the device, real numbers in torch's default type."""
+        return targets.to(self._device, torch.get_default_dtype() if targets.is_floating_point() else None)
 
 
 def as_they_are(

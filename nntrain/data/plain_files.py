@@ -1,4 +1,4 @@
-"""Files that need no more than the kind of inputs to be read: pictures for images, tables for vectors."""
+"""Files that need no more than the kind of the data to be read: pictures for images, tables for vectors."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,33 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED, Pair, Sequences
 from nntrain.errors import UserError
-from nntrain.specs import Image, Inputs, LabelSet, Pairs, Several, Targets, Tokens, Transcripts, Values, Vector
+from nntrain.specs import (
+    Boxes,
+    ClassAndBox,
+    Image,
+    Inputs,
+    Instances,
+    LabelSet,
+    Mask,
+    OneToMany,
+    Pairs,
+    Several,
+    Targets,
+    Tokens,
+    Transcripts,
+    Values,
+    Vector,
+)
 
-# What reads files for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
+# What reads files for targets, else for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
 READERS: dict[type, str] = {
+    Boxes: "nntrain.data.whole_pictures",
+    Instances: "nntrain.data.whole_pictures",
     Image: "nntrain.data.image_files",
     Vector: "nntrain.data.vector_files",
     Tokens: "nntrain.data.symbols",
     Pairs: "nntrain.data.symbols",
+    OneToMany: "nntrain.data.one_to_many",
 }
 
 
@@ -25,26 +44,35 @@ READERS: dict[type, str] = {
 class Piece:
     """Some examples from files: inputs (n, ...) as ordinary numbers, None where there are none.
 
-    sources: where each comes from (file, row); failures: what could not be read, one sentence each
+    sources: where each comes from (file, row); failures: what could not be read, one sentence each; targets: where
+    something is known of them, else placeholders are made
     """
 
     inputs: Any
     sources: Sequence[dict[str, Any]]
     failures: Sequence[str] = ()
+    targets: Any = None
 
 
-def read(inputs: Inputs, paths: Sequence[str]) -> Iterator[Piece]:
+def read(inputs: Inputs, targets: Targets, paths: Sequence[str]) -> Iterator[Piece]:
     """The examples in files, piece by piece; UserError where no files hold such inputs."""
-    if type(inputs) not in READERS:
+    reader = READERS.get(type(targets)) or READERS.get(type(inputs))
+    if reader is None:
         raise UserError(f"there is no way to read {inputs} from files; take --split")
-    module = import_module(READERS[type(inputs)])
-    yield from module.read(inputs, paths)
+    yield from import_module(reader).read(inputs, paths)
+
+
+def targets_of(piece: Piece, targets: Targets, inputs: Any) -> Any:
+    """What is known of the targets of examples from files, or placeholders."""
+    return unknown(targets, inputs) if piece.targets is None else piece.targets
 
 
 def unknown(targets: Targets, inputs: Any) -> Tensor:
     """Placeholders for the targets of examples that have none."""
     first = inputs if isinstance(inputs, Tensor) else inputs[0]
-    if isinstance(targets, Values | Several):
+    if isinstance(targets, Mask):
+        return torch.zeros(len(first), *first.shape[2:], dtype=torch.long)
+    if isinstance(targets, Values | Several | ClassAndBox):
         return torch.zeros(len(first), targets.columns)
     if isinstance(targets, LabelSet | Transcripts):
         return torch.full((len(first), targets.columns), IGNORED)

@@ -1,5 +1,6 @@
 """A few examples of a split, as rows of text."""
 
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -7,10 +8,13 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED, Batch, GraphBatch, GraphNodes, Pair, Sequences, each
 from nntrain.specs import (
+    ClassAndBox,
     Classes,
     Inputs,
     LabelSet,
     Links,
+    Located,
+    Mask,
     Pairs,
     Several,
     Tags,
@@ -26,8 +30,9 @@ SHOWN = 8  # numbers, or tokens, of an example's inputs
 
 def rows(batch: Batch, inputs: Inputs, targets: Targets, examples: int) -> list[tuple[str, str]]:
     """What each of the first examples is, and its target, in words."""
-    count = min(examples, len(batch.targets))
-    return [(_input(batch.inputs, inputs, i), _target(batch.targets[i], targets)) for i in range(count)]
+    count = min(examples, batch.examples)
+    found = [each(itemgetter(i), batch.targets) for i in range(count)]
+    return [(_input(batch.inputs, inputs, i), _target(target, targets)) for i, target in enumerate(found)]
 
 
 def _input(given: Any, spec: Inputs, i: int) -> str:
@@ -38,6 +43,8 @@ def _input(given: Any, spec: Inputs, i: int) -> str:
     if isinstance(given, Pair) and isinstance(spec, Pairs):
         source = _said(_steps(given.source, i), spec.source, spec.unit)
         return f"{source} -> {_said(_steps(given.target, i), spec.target, spec.unit)}"
+    if isinstance(given, Pair):
+        return _numbers(given.source[i])
     one = _steps(given, i) if isinstance(given, Sequences) else given[i]
     return _said(one, spec.vocabulary, spec.unit) if isinstance(spec, Tokens) else _numbers(one)
 
@@ -52,7 +59,7 @@ def _steps(given: Sequences, i: int) -> Tensor:
     return given.values[i] if given.lengths is None else given.values[i, : int(given.lengths[i])]
 
 
-def _target(target: Tensor, spec: Targets) -> str:
+def _target(target: Any, spec: Targets) -> str:
     if isinstance(spec, Classes):
         return spec.names[int(target)]
     if isinstance(spec, Values):
@@ -62,11 +69,25 @@ def _target(target: Tensor, spec: Targets) -> str:
     if isinstance(spec, Several):
         parts = spec.by_name(target.unsqueeze(0))
         return ", ".join(f"{name}: {_target(parts[name][0], spec.part(name))}" for name in spec.names)
+    if isinstance(spec, Mask):
+        pixels = torch.bincount(target[target != IGNORED], minlength=len(spec)).tolist()
+        return ", ".join(f"{name} {n / target.numel():.0%}" for name, n in zip(spec.names, pixels, strict=True) if n)
+    if isinstance(spec, ClassAndBox):
+        return _placed(spec.names[int(target[0])], target[1:])
+    if isinstance(spec, Located):
+        there = target.are_there
+        found = zip(target.labels[there].tolist(), target.boxes[there], strict=True)
+        return "; ".join(_placed(spec.names[label], box) for label, box in found) or "nothing"
     if isinstance(spec, Links):
         return "linked" if target == 1 else "not linked"
     if isinstance(spec, Tags | Tokens | Transcripts):
         return _said(target[target != IGNORED], spec.names, getattr(spec, "unit", "tag"))
     return _numbers(target)
+
+
+def _placed(name: str, box: Tensor) -> str:
+    left, top, right, bottom = box.tolist()
+    return f"{name} from {left:.4g}, {top:.4g} to {right:.4g}, {bottom:.4g}"
 
 
 def _said(numbers: Tensor, names: tuple[str, ...], unit: str) -> str:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from nntrain.batch import Batch
 from nntrain.data import Dataset
 from nntrain.errors import RunError, UserError
 from nntrain.grid import grid
@@ -20,7 +19,7 @@ def write_grid(data: Dataset, path: Path) -> None:
     if path.exists():
         raise UserError(f"--pictures {path}: the file is there already, and nothing is overwritten; give another name")
     examples = next(data.train.sample(PICTURES, 0).in_order())
-    picture = grid(Batch(examples.inputs[:PICTURES], examples.targets[:PICTURES]), data.targets)
+    picture = grid(examples.first(PICTURES), data.targets)
     try:
         path.write_bytes(picture.png)
     except OSError as error:

@@ -10,7 +10,7 @@ from torch import Tensor
 from nntrain.data import Dataset, Split
 from nntrain.look import examples
 from nntrain.look.moments import moments
-from nntrain.specs import Image, Labels, LabelSet, Targets, Values, Video
+from nntrain.specs import ClassAndBox, Image, Labels, LabelSet, Located, Targets, Values, Video
 from nntrain.tables import Table
 
 MOST_ROWS = 24  # of a table of classes or features
@@ -70,17 +70,24 @@ def _part(split: Split, targets: Targets) -> Facts:
         values = moments(batch.targets for batch in split.in_order())
         named = values.by_name() if values is not None else []
         facts["targets"] = [{"name": name, **row} for name, row in zip(targets.names, named, strict=True)]
-    if isinstance(targets, Labels | LabelSet):
+    if isinstance(targets, Labels | LabelSet | ClassAndBox | Located):
         facts["classes"] = dict(zip(targets.names, _counts(split, targets).tolist(), strict=True))
     return facts
 
 
-def _counts(split: Split, targets: Labels | LabelSet) -> Tensor:
-    """How many labels are of each class; of sets, how many examples have each."""
+def _counts(split: Split, targets: Labels | LabelSet | ClassAndBox | Located) -> Tensor:
+    """How many labels (of masks, pixels) or objects are of each class; of sets, how many examples have each."""
     if isinstance(targets, LabelSet):
         return torch.stack([(batch.targets == 1).sum(dim=0).cpu() for batch in split.in_order()]).sum(0)
-    labels = (batch.targets[batch.targets >= 0] for batch in split.in_order())
-    return torch.stack([torch.bincount(some.flatten().cpu(), minlength=len(targets)) for some in labels]).sum(0)
+    labels = (_labels(batch.targets, targets) for batch in split.in_order())
+    counts = [torch.bincount(some[some >= 0].cpu(), minlength=len(targets.names)) for some in labels]
+    return torch.stack(counts).sum(0)
+
+
+def _labels(found: Any, targets: Labels | ClassAndBox | Located) -> Tensor:
+    if isinstance(targets, Located):
+        return found.labels
+    return targets.strata(found) if isinstance(targets, ClassAndBox) else found
 
 
 def _quantiles(lengths: Tensor) -> Facts:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from nntrain.assemble import registry_of
 from nntrain.config import ConfigError, Document, override
 from nntrain.data import Dataset
 from nntrain.device import seed_python
@@ -15,6 +14,7 @@ from nntrain.fit import Say, document
 from nntrain.reader import Reader
 from nntrain.registry import Registry
 from nntrain.schema import Component, Problem, component_settings
+from nntrain.sections import registry_of
 
 AS_IT_COMES = "standardize"  # the setting that would hide the data's units
 

@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nntrain.batch import IGNORED
+from nntrain.batch import IGNORED, one_hot
 from nntrain.device import at_least_single
 from nntrain.registry import loss
 from nntrain.settings import Positive
-from nntrain.specs import LabelSet, Tags
+from nntrain.specs import LabelSet, Mask, Tags
 
 
 @loss("dice")
@@ -18,6 +18,7 @@ class Dice:
     L = sum_i 1 - mean_c (2 sum_t p_itc y_itc + s) / (sum_t p_itc + sum_t y_itc + s)
 
     Of tags, p is the softmax of the outputs (batch, time, classes), and t runs over the positions that have a label;
+    of masks, of the outputs (batch, height, width, classes), and t runs over the pixels;
     of sets of labels, p is the sigmoid of the outputs (batch, labels), t runs over the labels, and there is no c.
     It is no sum over labels: each example's labels are taken together, and those of an example may not be divided
     between batches. Examples may be, since each has an overlap of its own.
@@ -29,7 +30,7 @@ class Dice:
 
     is_of_examples = True
 
-    def __init__(self, targets: Tags | LabelSet, *, smooth: Positive = 1.0) -> None:
+    def __init__(self, targets: Tags | Mask | LabelSet, *, smooth: Positive = 1.0) -> None:
         self.smooth = smooth
         self._is_binary = isinstance(targets, LabelSet)
 
@@ -47,4 +48,4 @@ class Dice:
         counted = (targets != IGNORED).unsqueeze(-1)
         if self._is_binary:
             return torch.sigmoid(z).unsqueeze(-1), targets.unsqueeze(-1).to(z), counted
-        return F.softmax(z, dim=-1), F.one_hot(targets.clamp(min=0), z.shape[-1]).to(z), counted
+        return F.softmax(z, dim=-1), one_hot(targets, z.shape[-1], z.dtype), counted

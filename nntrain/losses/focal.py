@@ -9,7 +9,7 @@ from nntrain.device import at_least_single
 from nntrain.losses import of_labels
 from nntrain.registry import loss
 from nntrain.settings import NonNegative
-from nntrain.specs import Classes, LabelSet, Tags, Tokens
+from nntrain.specs import Labels, LabelSet
 
 
 @loss("focal")
@@ -27,7 +27,7 @@ class Focal:
         gamma: how much less the examples count that are right already
     """
 
-    def __init__(self, targets: Classes | Tags | Tokens | LabelSet, *, gamma: NonNegative = 2.0) -> None:
+    def __init__(self, targets: Labels | LabelSet, *, gamma: NonNegative = 2.0) -> None:
         self.gamma = gamma
         self._is_binary = isinstance(targets, LabelSet)
 

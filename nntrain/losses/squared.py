@@ -6,7 +6,7 @@ from torch import Tensor
 from nntrain.device import at_least_single
 from nntrain.registry import loss
 from nntrain.settings import Positive
-from nntrain.specs import Reconstruction, Values
+from nntrain.specs import Box, Reconstruction, Values
 
 
 @loss("squared")
@@ -19,7 +19,7 @@ class Squared:
     Source: Bishop, Pattern Recognition and Machine Learning, section 3.1.1.
     """
 
-    def __init__(self, targets: Values | Reconstruction) -> None:
+    def __init__(self, targets: Values | Reconstruction | Box) -> None:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class Absolute:
     Source: Bishop, Pattern Recognition and Machine Learning, section 1.5.5 (the Minkowski loss with q = 1).
     """
 
-    def __init__(self, targets: Values | Reconstruction) -> None:
+    def __init__(self, targets: Values | Reconstruction | Box) -> None:
         pass
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class Huber:
             standardised targets
     """
 
-    def __init__(self, targets: Values | Reconstruction, *, delta: Positive = 1.0) -> None:
+    def __init__(self, targets: Values | Reconstruction | Box, *, delta: Positive = 1.0) -> None:
         self.delta = delta
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:

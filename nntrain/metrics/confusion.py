@@ -5,7 +5,7 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED
 from nntrain.metrics.decisions import by_name
-from nntrain.specs import Classes, Tags
+from nntrain.specs import Classes, Mask, Tags
 from nntrain.tables import Table
 
 
@@ -16,7 +16,7 @@ class ConfusionMatrix:
     F1 = 2 right / (predicted as the class + examples of the class), the harmonic mean of both.
     """
 
-    def __init__(self, targets: Classes | Tags) -> None:
+    def __init__(self, targets: Classes | Tags | Mask) -> None:
         self.names = targets.names
 
     def measure(self, predictions: Tensor, targets: Tensor) -> Tensor:

@@ -3,11 +3,10 @@
 from typing import Annotated, Any, Protocol
 
 import torch
-import torch.nn.functional as F
 from annotated_types import Gt, Le
 from torch import Tensor
 
-from nntrain.batch import Batch
+from nntrain.batch import Batch, one_hot
 from nntrain.specs import Classes, Values
 
 Concentration = Annotated[float, Gt(0), Le(100)]
@@ -17,7 +16,7 @@ class Mixture(Protocol):
     """Made for the data's inputs and targets."""
 
     def __call__(self, batch: Batch) -> Batch:
-        """The mixed batch; of classes the targets become distributions (batch, classes)."""
+        """The mixed batch; of classes the targets become distributions (batch, classes), masks stay masks."""
 
 
 def beta(alpha: float, device: torch.device) -> Tensor:
@@ -28,7 +27,7 @@ def beta(alpha: float, device: torch.device) -> Tensor:
 
 def partners(batch: Batch) -> Tensor:
     """The number of the example that each is mixed with (batch,): the same examples in another order."""
-    return torch.randperm(len(batch.targets), device=batch.targets.device)
+    return torch.randperm(batch.examples, device=batch.targets.device)
 
 
 def mixed(batch: Batch, inputs: Any, others: Tensor, share: Tensor, described: Classes | Values) -> Batch:
@@ -42,5 +41,5 @@ def mixed(batch: Batch, inputs: Any, others: Tensor, share: Tensor, described: C
 
     targets = batch.targets
     if isinstance(described, Classes):
-        targets = F.one_hot(targets, len(described)).to(torch.get_default_dtype())
+        targets = one_hot(targets, len(described), torch.get_default_dtype())
     return Batch(inputs, between(targets), None if batch.weights is None else between(batch.weights))

@@ -8,7 +8,7 @@ from nntrain.batch import Batch
 from nntrain.errors import UnfitError
 from nntrain.registry import mixture
 from nntrain.settings import Mixture
-from nntrain.specs import Classes, Image, Series, Values, Vector, Video
+from nntrain.specs import Classes, Image, Mask, Series, Values, Vector, Video
 
 
 @mixture("either")
@@ -26,7 +26,7 @@ class Either:
     def __init__(
         self,
         inputs: Vector | Image | Video | Series,
-        targets: Classes | Values,
+        targets: Classes | Values | Mask,
         *,
         of: list[Mixture] = ["mixup", "cutmix"],  # noqa: B006
     ) -> None:

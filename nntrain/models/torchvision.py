@@ -32,8 +32,8 @@ class Torchvision(nn.Module):
         super().__init__()
         self.network = _network(name, len(outputs))
         if inputs.channels != 3:
-            _change_channels(self.network, inputs.channels)
-        _refuse_unfit_images(self.network, inputs, name)
+            change_channels(self.network, inputs.channels)
+        refuse_unfit_images(self.network, inputs, name)
         if pretrained:
             own = self.network.state_dict()
             fitting = {n: w for n, w in published_weights(name).items() if n in own and own[n].shape == w.shape}
@@ -53,7 +53,7 @@ def _network(name: str, outputs: int) -> nn.Module:
     return models.get_model(name, weights=None, num_classes=outputs, **settings)
 
 
-def _change_channels(network: nn.Module, channels: int) -> None:
+def change_channels(network: nn.Module, channels: int) -> None:
     """Puts an untrained convolution of the same form in the place of the first."""
     place, first = next((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d))
     new = nn.Conv2d(
@@ -67,7 +67,7 @@ def _change_channels(network: nn.Module, channels: int) -> None:
     network.set_submodule(place, new)
 
 
-def _refuse_unfit_images(network: nn.Module, inputs: Image, name: str) -> None:
+def refuse_unfit_images(network: nn.Module, inputs: Image, name: str) -> None:
     from torchvision.models import get_model_weights
 
     try:

@@ -68,7 +68,7 @@ class Muon:
         for i in hidden:
             self._step_matrix(parameters[i], gradients[i], state["mean"][i], lr)
         step_moments(
-            Problem([parameters[i] for i in rest], [gradients[i] for i in rest], problem.closure),
+            Problem([parameters[i] for i in rest], [gradients[i] for i in rest], problem.look_again),
             {key: [tensors[i] for i in rest] for key, tensors in state.items()},
             lr * self.rest_lr / self.lr,
             self.betas,

@@ -95,7 +95,7 @@ def one_batch(
     yield Finding(
         "one_batch",
         "remark" if is_heavy or is_falling or is_frozen else "alarm",
-        f"{steps} steps on the same {len(batch.targets)} examples brought the loss from {fit.before:.4g} to "
+        f"{steps} steps on the same {batch.examples} examples brought the loss from {fit.before:.4g} to "
         f"{fit.after:.4g}; a network that learns gets below {goal:.4g}",
         {"split": "train", "step": steps},
         (_cause(lr, better),),

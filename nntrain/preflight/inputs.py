@@ -45,7 +45,7 @@ class Features:
         if numbers is None:
             is_flag = ((values == 0) | (values == 1)).all(dim=0)
             numbers = ((values != values[:1]).any(dim=0) & ~is_flag).nonzero().flatten().tolist()
-        examples = sum(len(batch.targets) for batch in batches)
+        examples = sum(batch.examples for batch in batches)
         return cls(values[:, numbers], numbers, examples) if numbers else None
 
     @cached_property
@@ -157,10 +157,12 @@ def different(batches: Sequence[Batch]) -> float:
 
 def _told(batches: Sequence[Batch], targets: Targets) -> Tensor | None:
     """What a feature might tell (examples, ...): values, the class's number, and being of each class."""
+    if not isinstance(targets, Values | Several | Classes):
+        return None
     labels = torch.cat([batch.targets for batch in batches])
-    if isinstance(targets, Values | Several):
+    if not isinstance(targets, Classes):
         return labels.double()
-    if not isinstance(targets, Classes) or not bool(((labels >= 0) & (labels < len(targets))).all()):
+    if not bool(((labels >= 0) & (labels < len(targets))).all()):
         return None
     is_of = F.one_hot(labels, len(targets)).double()
     return torch.cat((labels[:, None].double(), is_of[:, is_of.sum(dim=0) >= FEWEST_OF_CLASS]), dim=1)

@@ -22,12 +22,12 @@ def shuffled(
     batches: Sequence[Batch], targets: Targets, prior: float | None, plain: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """The mean entropy of a batch's labels is near H(prior) - (classes - 1) / 2n, that of a random batch of n."""
-    whole = [batch for batch in batches if len(batch.targets) >= SMALLEST]
+    whole = [batch for batch in batches if batch.examples >= SMALLEST]
     if prior is None or not isinstance(targets, Classes) or not whole:
         return
     found = [entropy(_counts(batch.targets)) for batch in whole]
     mean = sum(found) / len(found)
-    size = len(whole[0].targets)
+    size = whole[0].examples
     random = prior - (len(targets) - 1) / (2 * size)
     if random >= LEAST and mean < MIXED * random:
         yield Finding(

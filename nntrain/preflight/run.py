@@ -9,17 +9,16 @@ from itertools import chain, islice
 import torch
 from torch import nn
 
-from nntrain.assemble import Parts
 from nntrain.batch import Batch
 from nntrain.device import python_state, restore_python
 from nntrain.loss import Objective
+from nntrain.parts import Parts
 from nntrain.preflight import data, first_batch, inputs, order
 from nntrain.preflight.finding import Finding
 from nntrain.preflight.first_batch import FirstPass
 from nntrain.preflight.fitting import EXAMPLES, Trial, one_batch
 from nntrain.preflight.scan import Scan, sample, scan
 from nntrain.specs import Graphs, Image, Nodes, Vector, Video
-from nntrain.tasks import Task
 
 UNUSABLE = ("finite_numbers", "labels_in_range")  # faults of the data after which no network can be tried
 
@@ -71,7 +70,7 @@ def _on_first_batches(parts: Parts, train: Scan) -> Iterator[Finding]:
     yield from order.shuffled(batches, targets, prior, parts.plain)
     other = _other_network(parts)
     yield from first_batch.frozen(model, other)
-    for objective, main in zip(parts.task.objectives, _main(parts.task).objectives, strict=True):
+    for objective, main in zip(parts.task.objectives, parts.task.main.objectives, strict=True):  # the network's own
         found = first_batch.first_pass(model, objective, batches[0], parts.device)
         yield from first_batch.gradients(found, other)
         if parts.task.untrained_loss() is not None:
@@ -80,11 +79,6 @@ def _on_first_batches(parts: Parts, train: Scan) -> Iterator[Finding]:
             yield from first_batch.input_dependence(found, model, other)
             if not parts.taken_over:
                 yield from _on_first_loss(parts, model, main, batches[0], found, prior)
-
-
-def _main(task: Task) -> Task:
-    """The task without what is learned beside it: rules on outputs and losses mean the network's own."""
-    return getattr(task, "main", task)
 
 
 def _on_first_loss(
@@ -108,7 +102,7 @@ def _on_first_loss(
 def _on_fitting(parts: Parts) -> Iterator[Finding]:
     """Nothing where several objectives work against each other, or nothing is known of the loss to expect."""
     if len(parts.task.objectives) == 1 and parts.task.untrained_loss() is not None:
-        (objective,), (optimizer,) = _main(parts.task).objectives, parts.optimizers.values()
+        (objective,), (optimizer,) = parts.task.main.objectives, parts.optimizers.values()
         batches = [next(parts.data.train.sample(examples, 0).in_order()) for examples in EXAMPLES]
         trial = Trial(parts.model, objective, optimizer, parts.device, parts.clip)
         yield from one_batch(trial, batches, parts.data.targets, parts.plain, _other_network(parts))

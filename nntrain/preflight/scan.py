@@ -55,7 +55,7 @@ def scan(name: str, split: Split, targets: Targets) -> Scan:
         if isinstance(targets, Labels | LabelSet):
             _count(found, batch.targets, targets)
         found.fingerprints += fingerprints(batch.inputs)
-        found.examples += len(batch.targets)
+        found.examples += batch.examples
     return found
 
 

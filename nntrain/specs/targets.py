@@ -93,6 +93,74 @@ class Tags(Unlearned):
 
 
 @dataclass(frozen=True)
+class Mask(Unlearned):
+    """Targets of shape (batch, height, width): the number of a class at every pixel, IGNORED where none counts.
+
+    `counts` says how many pixels of the training set (of a part of it, where it is large) each class has.
+    """
+
+    names: tuple[str, ...]
+    counts: tuple[int, ...] = ()
+    plural: ClassVar[str] = "masks (a class for every pixel)"
+    task: ClassVar[str] = "segmentation"
+    is_made_whole: ClassVar[bool] = True  # by the model itself: there is no head that makes it of a body's features
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __str__(self) -> str:
+        return f"masks of {len(self.names)} classes"
+
+    def learned_from(self, targets: Tensor) -> "Mask":
+        return replace(self, counts=_counts(targets, len(self)))
+
+
+@dataclass(frozen=True)
+class ClassAndBox:
+    """Targets of shape (batch, 5): the number of the class of the one object in a picture, and the box around it.
+
+    A box is its left, top, right and bottom edge in pixels, from the left and from the top of the picture, whose
+    height and width these are. What a model puts out are logits of the classes and four numbers of the box, side by
+    side (batch, classes + 4); `counts` says how many training examples each class has.
+    """
+
+    names: tuple[str, ...]
+    height: int
+    width: int
+    counts: tuple[int, ...] = ()
+    plural: ClassVar[str] = "classes with a box"
+    task: ClassVar[str] = "localization"
+    per_position: ClassVar[bool] = False
+
+    def __len__(self) -> int:
+        return len(self.names) + 4
+
+    @property
+    def columns(self) -> int:
+        return 5
+
+    def __str__(self) -> str:
+        return f"{len(self.names)} classes, and a box"
+
+    def part(self, name: str) -> Classes:
+        """The description of the class alone."""
+        if name != "class":
+            raise KeyError(name)
+        return Classes(self.names, self.counts)
+
+    def by_name(self, targets: Tensor) -> dict[str, Tensor]:
+        """The classes (batch,) and the boxes (batch, 4)."""
+        return {"class": targets[:, 0].long(), "box": targets[:, 1:]}
+
+    def strata(self, targets: Tensor) -> Tensor:
+        """The group of each example: its class."""
+        return targets[:, 0].long()
+
+    def learned_from(self, targets: Tensor) -> "ClassAndBox":
+        return replace(self, counts=_counts(targets[:, 0].long(), len(self.names)))
+
+
+@dataclass(frozen=True)
 class Transcripts(Unlearned):
     """Targets of shape (batch, length): the names that occur in a sequence, in their order but without their places.
 

@@ -13,10 +13,11 @@ from nntrain.specs import Image
 
 @dataclass(frozen=True)
 class Pictures:
-    """Files with pictures, and the size that all are scaled and cut to."""
+    """Files with pictures, and the size that all are scaled and cut to; or only scaled, and shown `whole`."""
 
     files: Sequence[Path]
     size: Image
+    whole: bool = False
 
     @property
     def bytes(self) -> int:

@@ -72,7 +72,7 @@ class _Files(Dataset[Tensor | str]):
     def __getitem__(self, number: int) -> Tensor | str:
         path: Path = self._pictures.files[number]
         try:
-            return decode(path.read_bytes(), self._pictures.size)
+            return decode(path.read_bytes(), self._pictures.size, self._pictures.whole)
         except (OSError, BrokenImageError) as error:
             return f"{path} (number {number}) is not a whole picture: {error}"
 

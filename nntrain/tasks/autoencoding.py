@@ -17,7 +17,7 @@ from nntrain.samples import Picture, Projection, Sample
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import NonNegative, Probability
 from nntrain.specs import Image, Inputs, Reconstruction, Vector
-from nntrain.tasks import Detail, Outcome
+from nntrain.tasks import Outcome, Task
 from nntrain.tasks.corruption import Corruption
 
 
@@ -30,7 +30,7 @@ class Coded(NamedTuple):
 
 
 @task("autoencoding")
-class Autoencoding:
+class Autoencoding(Task):
     """The inputs again, from a code: the model has the parts `encoder` and `decoder`; labels are not looked at.
 
     L = sum_i loss(decoder(c_i), x_i) + sparsity |c_i|_1,  c_i = encoder(x_i)
@@ -62,7 +62,6 @@ class Autoencoding:
         self._corruption = corruption
         self._loss: LossFunction = loss(self.targets)
         self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
-        self.details: dict[str, Detail] = {}
 
     def outputs(self, model: Any, batch: Batch) -> Coded:
         if hasattr(self._loss, "predicted") and getattr(model, "makes_activations", False):
@@ -89,10 +88,6 @@ class Autoencoding:
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The reconstruction of each example, flat."""
         return [{"reconstruction": row} for row in outcome.predictions.flatten(1).tolist()]
-
-    def untrained_loss(self) -> float | None:
-        """Nothing is known of it: inputs have any size."""
-        return None
 
     def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
         """Images above what the model makes of them, and between them the noisy ones that it is given."""

@@ -13,7 +13,7 @@ from nntrain.samples import Sample
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import Probability
 from nntrain.specs import Classes, Inputs
-from nntrain.tasks import Outcome
+from nntrain.tasks import Outcome, Task
 from nntrain.tasks.deep_supervision import supervised
 from nntrain.tasks.hardest import hardest
 from nntrain.tasks.labels import ClassWeights, LabelLoss
@@ -21,7 +21,7 @@ from nntrain.tasks.labels import class_weights as weights_of
 
 
 @task("classification", within=supervised)
-class Classification:
+class Classification(Task):
     """One class for each example: the model's outputs are logits (batch, classes).
 
     L = sum_i w_i loss(z_i, t_i) / sum_i w_i, with w_i the weight of the example times that of its class

@@ -16,11 +16,11 @@ from nntrain.settings import Augmentation as AugmentationSetting
 from nntrain.settings import Count
 from nntrain.settings import Loss as LossSetting
 from nntrain.specs import Embedding, Image, Vector
-from nntrain.tasks import Detail, Outcome
+from nntrain.tasks import Outcome, Task
 
 
 @task("contrastive")
-class Contrastive:
+class Contrastive(Task):
     """Two views of an example, changed at random, are to be near each other and far from those of other examples.
 
     L = sum_i loss(z_i, z'_i beside all others of the batch), z and z' the model's outputs (batch, size) for both views
@@ -54,7 +54,6 @@ class Contrastive:
         self._views: list[Augmentation] = [change(inputs) for change in views]
         self._loss: LossFunction = loss(self.targets)
         self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
-        self.details: dict[str, Detail] = {}
 
     def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
         """The embeddings of a view of each example, then of another of each (2 batch, size)."""
@@ -75,10 +74,6 @@ class Contrastive:
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The embedding of a view of each example."""
         return [{"embedding": row} for row in outcome.predictions.tolist()]
-
-    def untrained_loss(self) -> float | None:
-        """Nothing is known of it: views are alike from the start."""
-        return None
 
     def _view(self, inputs: Tensor) -> Tensor:
         for change in self._views:

@@ -17,13 +17,13 @@ from nntrain.samples import Sample
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import PathText, Positive, Probability
 from nntrain.specs import Classes, Inputs
-from nntrain.tasks import Outcome
+from nntrain.tasks import Outcome, Task
 from nntrain.tasks.classification import Classification
 from nntrain.teacher import Teacher
 
 
 @task("distillation")
-class Distillation:
+class Distillation(Task):
     """One class for each example, learned from the answers of a trained network, the teacher, beside the labels.
 
     L = hard loss(z, y) + (1 - hard) T^2 KL(softmax(v / T), softmax(z / T)), v the teacher's logits, z the model's
@@ -90,10 +90,8 @@ class Distillation:
     def check(self, batch: Batch) -> None:
         """UnfitError where the teacher is none for this batch."""
         answers = self.teacher(batch.inputs)
-        if answers.shape != (len(batch.targets), len(self.targets)):
-            raise UnfitError(
-                f"the teacher puts out {tuple(answers.shape)} for {len(batch.targets)} examples", "teacher"
-            )
+        if answers.shape != (batch.examples, len(self.targets)):
+            raise UnfitError(f"the teacher puts out {tuple(answers.shape)} for {batch.examples} examples", "teacher")
 
     @cached_property
     def teacher(self) -> Any:

@@ -3,15 +3,14 @@
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from nntrain.batch import IGNORED, Batch
+from nntrain.batch import IGNORED, Batch, one_hot
 from nntrain.errors import UnfitError
 from nntrain.loss import Counts, Loss, Term, examples_of, weighted
 from nntrain.losses import LossFunction
 from nntrain.settings import NonNegative
-from nntrain.specs import Classes, Labels, LabelSet, Tags
+from nntrain.specs import Classes, Labels, LabelSet, Mask, Tags
 
 ClassWeights = Literal["balanced"] | list[NonNegative] | None
 
@@ -37,6 +36,9 @@ class LabelLoss:
 
     def training(self, outputs: Tensor, batch: Batch) -> Loss:
         """The loss that is minimised."""
+        smoothed = getattr(self._loss, "smoothed", None)  # faster than distributions, where classes are many
+        if smoothed is not None and not batch.targets.is_floating_point():
+            return self._total(smoothed(outputs, batch.targets, self._smoothing), batch)
         return self._total(self._loss(outputs, self._smoothed(batch.targets)), batch)
 
     def measured(self, outputs: Tensor, batch: Batch) -> Loss:
@@ -73,12 +75,12 @@ class LabelLoss:
         if self._smoothing == 0:
             return labels
         if not labels.is_floating_point():
-            one_hot = F.one_hot(labels.clamp(min=0), self._classes).to(torch.get_default_dtype())
-            return self._smoothed(one_hot) * (labels != IGNORED).unsqueeze(-1)
+            shares = one_hot(labels, self._classes, torch.get_default_dtype())
+            return self._smoothed(shares) * (labels != IGNORED).unsqueeze(-1)
         return labels * (1 - self._smoothing) + self._smoothing / self._classes
 
 
-def class_weights(setting: ClassWeights, targets: Classes | Tags) -> Tensor | None:
+def class_weights(setting: ClassWeights, targets: Classes | Tags | Mask) -> Tensor | None:
     """The weight of each class; balanced are n / (classes n_c), n_c the training set's labels of the class.
 
     Source: King, Zeng, Logistic regression in rare events data, 2001.
@@ -98,7 +100,7 @@ def class_weights(setting: ClassWeights, targets: Classes | Tags) -> Tensor | No
     return torch.tensor(setting)
 
 
-def check_counted(targets: Classes | Tags | LabelSet, setting: str) -> None:
+def check_counted(targets: Classes | Tags | Mask | LabelSet, setting: str) -> None:
     """UnfitError where the data does not say how often each class occurs."""
     if not targets.counts:
         raise UnfitError("this data does not count its classes; give a weight for each", setting)

@@ -14,7 +14,7 @@ from nntrain.samples import Sample, Text
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import Probability
 from nntrain.specs import Inputs, Tokens
-from nntrain.tasks import Detail, Outcome
+from nntrain.tasks import Outcome, Task
 from nntrain.tasks.deep_supervision import supervised
 from nntrain.tasks.labels import LabelLoss
 
@@ -24,7 +24,7 @@ CONTINUED = 2  # examples
 
 
 @task("language_model", within=supervised)
-class LanguageModel:
+class LanguageModel(Task):
     """The next token at every position, from those before it: outputs are logits (batch, time, vocabulary).
 
     The targets are the inputs moved by one, or the target of a pair moved by one. The model must not look ahead: a
@@ -46,7 +46,6 @@ class LanguageModel:
         per_character = ("bits_per_char",) if targets.unit in ("character", "byte") else ()
         self.metrics = ("perplexity", *per_character, "error_rate")
         self.objectives = (Objective("model", self.outputs, self._loss.training, self._loss.counts),)
-        self.details: dict[str, Detail] = {}
 
     def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
         return model(batch.inputs)

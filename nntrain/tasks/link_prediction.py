@@ -12,11 +12,11 @@ from nntrain.registry import task
 from nntrain.settings import Count
 from nntrain.settings import Loss as LossSetting
 from nntrain.specs import Embedding, Links
-from nntrain.tasks import Detail, Outcome
+from nntrain.tasks import Outcome, Task
 
 
 @task("link_prediction")
-class LinkPrediction:
+class LinkPrediction(Task):
     """Whether two nodes are linked, by the vectors that the model gives them.
 
     p(i linked with j) = 1 / (1 + exp(-z_i z_j)), z the model's outputs (nodes, size)
@@ -38,7 +38,6 @@ class LinkPrediction:
         self.measured = targets
         self._loss: LossFunction = loss(targets)
         self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
-        self.details: dict[str, Detail] = {}
 
     def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
         """The logit of every pair: the first of each are the first half of the batch's nodes."""
@@ -59,7 +58,3 @@ class LinkPrediction:
         """How likely the nodes of each link are linked, and those of a pair without a link."""
         linked, others = outcome.predictions.sigmoid().chunk(2)
         return [{"link": p, "no_link": q} for p, q in zip(linked.tolist(), others.tolist(), strict=True)]
-
-    def untrained_loss(self) -> float | None:
-        """Nothing is known of it: vectors have any length."""
-        return None

@@ -38,7 +38,7 @@ class HeadSettings:
 
 
 @task("multi_task")
-class MultiTask:
+class MultiTask(Task):
     """Several targets of each example, each learned by a task of its own, by one body with a head for each.
 
     L = sum over heads of weight * L_head
@@ -100,11 +100,7 @@ class MultiTask:
     def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
         """What the heads' tasks show, under their names."""
         parts, batches = self.targets.outputs(at_least_single(self.outputs(model, batch))), self._batches(batch)
-        shown = {
-            name: make(Given(parts[name]), batches[name], inputs)
-            for name, its in self._tasks.items()
-            if (make := getattr(its, "samples", None)) is not None
-        }
+        shown = {name: its.samples(Given(parts[name]), batches[name], inputs) for name, its in self._tasks.items()}
         return [replace(sample, name=f"{name}/{sample.name}") for name, found in shown.items() for sample in found]
 
     def untrained_loss(self) -> float | None:
@@ -149,7 +145,7 @@ def _task(name: str, chosen: Any, targets: Several) -> Task:
     if not chosen.takes("targets"):
         raise UnfitError(f"{chosen.name} learns no target; take another task", f"heads.{name}.task")
     made: Task = chosen(targets.part(name))
-    if hasattr(made, "prepare"):
+    if made.main is not made:
         raise UnfitError(
             "only a task of one target has auxiliary heads; leave them out", f"heads.{name}.task.auxiliary"
         )

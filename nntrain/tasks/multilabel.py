@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.batch import IGNORED, Batch
-from nntrain.device import at_least_single
 from nntrain.errors import UnfitError
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.losses import LossFunction
@@ -14,13 +13,13 @@ from nntrain.metrics.label_sets import PerLabel
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
 from nntrain.specs import LabelSet
-from nntrain.tasks import Outcome
+from nntrain.tasks import Outcome, Task
 from nntrain.tasks.deep_supervision import supervised
 from nntrain.tasks.labels import ClassWeights, check_counted
 
 
 @task("multilabel", within=supervised)
-class Multilabel:
+class Multilabel(Task):
     """Any number of labels for each example: the model's outputs are logits (batch, labels), one for each label.
 
     L = sum_ij w_ij loss(z_ij, t_ij) / sum_ij w_ij, t_ij 1 where example i has label j, else 0
@@ -60,10 +59,6 @@ class Multilabel:
         if self._is_of_examples:
             return {"loss": examples_of(batch)}
         return {"loss": weighted(batch.targets != IGNORED, self._weights(batch))}
-
-    def evaluate(self, model: nn.Module, batch: Batch) -> Outcome:
-        outputs = at_least_single(self.outputs(model, batch))
-        return Outcome(outputs, batch.targets, self.loss(outputs, batch), self.counts(batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The labels of each example, and the probability of every label."""

@@ -12,7 +12,7 @@ from nntrain.registry import task
 from nntrain.samples import Picture, Sample
 from nntrain.settings import Count
 from nntrain.specs import Density, Image, Inputs, Vector
-from nntrain.tasks import Detail, Outcome
+from nntrain.tasks import Outcome, Task
 
 SHOWN = 64
 GIBBS_STEPS = 100
@@ -26,7 +26,7 @@ class Energies(NamedTuple):
 
 
 @task("rbm")
-class ContrastiveDivergence:
+class ContrastiveDivergence(Task):
     """The distribution of the inputs, for a model with a free energy F; labels are not looked at.
 
     Of a stack of such models the top one learns the distribution of what those below make of the inputs.
@@ -45,12 +45,12 @@ class ContrastiveDivergence:
     """
 
     metrics = ("reconstruction_error",)
+    measures_loss = False
 
     def __init__(self, inputs: Vector | Image, *, steps: Count = 1) -> None:
         self.targets = Density(inputs)
         self.steps = steps
         self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
-        self.details: dict[str, Detail] = {}
 
     def outputs(self, model: Any, batch: Batch) -> Energies:
         data = model.below(batch.inputs)
@@ -78,7 +78,3 @@ class ContrastiveDivergence:
         fields = model.receptive_fields()[:SHOWN]
         shown = {"weights": images_of(fields, inputs), "samples": images_of(made, inputs)}
         return [Picture(name, sheet(visible(images)[0])) for name, images in shown.items() if images is not None]
-
-    def untrained_loss(self) -> float | None:
-        """Nothing is known of it."""
-        return None

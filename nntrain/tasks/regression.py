@@ -13,12 +13,12 @@ from nntrain.losses import LossFunction
 from nntrain.registry import task
 from nntrain.settings import Loss as LossSetting
 from nntrain.specs import Values
-from nntrain.tasks import Detail, Outcome
+from nntrain.tasks import Outcome, Task
 from nntrain.tasks.deep_supervision import supervised
 
 
 @task("regression", within=supervised)
-class Regression:
+class Regression(Task):
     """Real numbers for each example: the model's outputs are of shape (batch, values).
 
     The model learns the standardised targets (t - mean) / deviation, mean and deviation being the training
@@ -42,7 +42,6 @@ class Regression:
         self._mean = torch.tensor(targets.mean if standardize else [0.0] * len(targets))
         self._deviation = torch.tensor(targets.deviation if standardize else [1.0] * len(targets))
         self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
-        self.details: dict[str, Detail] = {}
 
     def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
         return model(batch.inputs)

@@ -13,7 +13,7 @@ from nntrain.samples import Sample, Text, table
 from nntrain.settings import Loss as LossSetting
 from nntrain.settings import Probability
 from nntrain.specs import Inputs, Tags, Tokens
-from nntrain.tasks import Outcome
+from nntrain.tasks import Outcome, Task
 from nntrain.tasks.deep_supervision import supervised
 from nntrain.tasks.labels import ClassWeights, LabelLoss
 from nntrain.tasks.labels import class_weights as weights_of
@@ -22,7 +22,7 @@ SHOWN = 8
 
 
 @task("tagging", within=supervised)
-class Tagging:
+class Tagging(Task):
     """One class for every position of a sequence (many to many): outputs are logits (batch, time, classes).
 
     L = sum_i w_i loss(z_i, t_i) / sum_i w_i over all positions i that have a label, padding and others IGNORED,

@@ -14,13 +14,13 @@ from nntrain.registry import task
 from nntrain.samples import Sample, Text, table
 from nntrain.settings import Loss as LossSetting
 from nntrain.specs import Inputs, Tags, Transcripts
-from nntrain.tasks import Detail, Outcome
+from nntrain.tasks import Outcome, Task
 
 SHOWN = 16
 
 
 @task("transcription")
-class Transcription:
+class Transcription(Task):
     """The symbols in a sequence, in their order, learned without being told where each of them is.
 
     The model's outputs are logits (batch, time, symbols + 1): at every step a symbol, or blank for none. What is
@@ -39,7 +39,6 @@ class Transcription:
         self.measured = targets
         self._loss: LossFunction = loss(targets)
         self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
-        self.details: dict[str, Detail] = {}
 
     def outputs(self, model: nn.Module, batch: Batch) -> Sequences:
         return Sequences(model(batch.inputs), batch.inputs.lengths)
@@ -64,10 +63,6 @@ class Transcription:
         read_there = zip(read(self.outputs(model, batch))[:SHOWN], batch.targets[:SHOWN], strict=True)
         rows = [[said(row[row != IGNORED], self.measured.names, "symbol") for row in both] for both in read_there]
         return [Text("transcripts", table(("read", "there"), rows))]
-
-    def untrained_loss(self) -> float | None:
-        """Nothing is known of it: it depends on the sequences' lengths."""
-        return None
 
 
 def read(outputs: Sequences) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 PLANS = Path(__file__).with_name("lesson_plans")
 TABLE = Path(__file__).with_name("lessons.md")
-NAMES = ("perceptrons", "depth", "pretraining", "convolution", "recurrent", "attention", "graphs")
+NAMES = ("perceptrons", "depth", "pretraining", "convolution", "recurrent", "attention", "graphs", "teaching")
 HEAD = "| | claim | measured |\n| --- | --- | --- |"
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as torchvision
 
-from nntrain.augmentations.crop import cropped
+from nntrain.augmentations.crop import stretching
 from nntrain.augmentations.elastic import Elastic
 from nntrain.augmentations.rectangles import Rectangles, rectangles
 from nntrain.augmentations.shift import moved
@@ -112,12 +112,12 @@ def test_a_right_angle_clockwise_is_a_rotation_of_the_array() -> None:
 
 def test_angles_and_shifts_are_uniform_up_to_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Tensor] = {}
-    monkeypatch.setattr("nntrain.augmentations.affine.transformed", lambda images, **given: seen.update(given))
+    monkeypatch.setattr("nntrain.augmentations.affine.transformation", lambda images, **given: seen.update(given))
     images = torch.zeros(20_000, 1, 10, 20)
     affine = made(
         "augmentation", {"type": "affine", "rotate": 90, "shear": 45, "scale": [0.5, 2], "shift": 0.2}, Image(1, 10, 20)
     )
-    affine(images)
+    affine.move(images)
     limits = {"turn": math.pi / 2, "shear": math.pi / 4, "right": 4.0, "down": 2.0}
     for name, limit in limits.items():
         assert seen[name].abs().max() <= limit
@@ -180,7 +180,7 @@ def test_a_crop_is_the_part_stretched() -> None:
     images = pictures(2, 3, 16, 16)
     part = Rectangles(*(torch.tensor(pair) for pair in ([4.0, 0.0], [2.0, 8.0], [8.0, 4.0], [8.0, 8.0])),
                       torch.tensor([True, True]))  # fmt: skip
-    seen = cropped(images, part)
+    seen = stretching(images, part)(images)
     first = torch.nn.functional.interpolate(images[:1, :, 4:12, 2:10], (16, 16), mode="bilinear")
     second = torch.nn.functional.interpolate(images[1:, :, :4, 8:], (16, 16), mode="bilinear")
     # At the rim of a part it is interpolated with the image around it, where the part alone ends.
@@ -191,7 +191,7 @@ def test_a_crop_is_the_part_stretched() -> None:
 def test_where_no_part_fits_the_whole_image_is_left() -> None:
     images = pictures(2, 3, 16, 16)
     nothing = Rectangles(*torch.zeros(4, 2), torch.tensor([False, False]))
-    torch.testing.assert_close(cropped(images, nothing), images, atol=1e-5, rtol=0)
+    torch.testing.assert_close(stretching(images, nothing)(images), images, atol=1e-5, rtol=0)
 
 
 def test_rectangles_have_areas_and_ratios_as_asked_and_lie_anywhere() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
-from nntrain.assemble import Parts, assemble
+from nntrain.assemble import assemble
 from nntrain.averages import Averaged, Share
 from nntrain.averages.ema import ema
 from nntrain.averages.swa import swa
@@ -21,6 +21,7 @@ from nntrain.checkpoint import load
 from nntrain.clock import Clock, Duration
 from nntrain.config import load as load_config
 from nntrain.device import Device
+from nntrain.parts import Parts
 from runs import at_step, best, bits, instant_disk, last, records, same_run, scalars, summary_of  # noqa: F401
 
 Command = Callable[..., Any]

@@ -10,12 +10,14 @@ from made import REGISTRY
 from torch import Tensor
 
 from conftest import Called
-from nntrain.assemble import Parts, assemble, first_batch
+from nntrain.assemble import assemble
 from nntrain.batch import Batch, Sequences
 from nntrain.config import load
 from nntrain.data.augmented import Augmented
 from nntrain.document import Document
+from nntrain.parts import Parts
 from nntrain.reader import Reader
+from nntrain.trial import first_batch
 
 CPU = torch.device("cpu")
 Write = Callable[..., Path]

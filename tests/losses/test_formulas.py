@@ -11,7 +11,19 @@ from made import made
 from torch import Tensor
 
 from nntrain.batch import IGNORED, Sequences
-from nntrain.specs import Classes, Embedding, LabelSet, Links, Reconstruction, Tags, Transcripts, Values, Vector
+from nntrain.specs import (
+    Box,
+    Classes,
+    Embedding,
+    LabelSet,
+    Links,
+    Mask,
+    Reconstruction,
+    Tags,
+    Transcripts,
+    Values,
+    Vector,
+)
 
 CLASSES = Classes(("a", "b", "c"))
 LABELS = LabelSet(("x", "y"))
@@ -205,8 +217,33 @@ def test_contrastive_is_the_formula_of_its_paper() -> None:
     assert found.tolist() == pytest.approx([(one(i, i + 3) + one(i + 3, i)) / 2 for i in range(3)], rel=1e-5)
 
 
+# --- Masks and boxes.
+
+
+def test_dice_of_masks_is_that_of_their_pixels_in_a_row() -> None:
+    outputs, labels = random(3, 4, 5, 2), torch.randint(2, (3, 4, 5), generator=torch.Generator().manual_seed(0))
+    labels[0, 1, 2] = IGNORED
+    in_rows = loss("dice", Tags(("a", "b"), 20))(outputs.flatten(1, 2), labels.flatten(1))
+    torch.testing.assert_close(loss("dice", Mask(("a", "b")))(outputs, labels), in_rows)
+
+
+def test_cross_entropy_of_masks_is_that_of_torch() -> None:
+    outputs, labels = random(3, 4, 5, 2), torch.randint(2, (3, 4, 5), generator=torch.Generator().manual_seed(0))
+    labels[0, 1, 2] = IGNORED
+    expected = F.cross_entropy(outputs.movedim(-1, 1), labels, ignore_index=IGNORED, reduction="none")
+    torch.testing.assert_close(loss("cross_entropy", Mask(("a", "b")))(outputs, labels), expected)
+
+
+def test_generalized_iou_by_hand() -> None:
+    """The same box; half of it; one beside it, with a gap as wide as both."""
+    one = torch.tensor([[0.0, 0, 2, 2]]).expand(3, 4)
+    other = torch.tensor([[0.0, 0, 2, 2], [0, 0, 1, 2], [4, 0, 6, 2]])
+    assert loss("giou", Box())(one, other).tolist() == pytest.approx([0, 1 / 2, 1 + 4 / 12], abs=1e-6)
+
+
 # --- All.
 
+SPREAD = torch.tensor([0.0, 0, 1, 1])  # makes a box of any numbers
 CASES: list[tuple[str, Any, Tensor, Tensor]] = [
     ("squared", Values(("y", "z")), random(4, 2), random(4, 2)),
     ("absolute", Values(("y", "z")), random(4, 2), random(4, 2).roll(1)),
@@ -217,6 +254,13 @@ CASES: list[tuple[str, Any, Tensor, Tensor]] = [
     ("focal", LABELS, random(4, 2), torch.tensor([[0, 1], [1, 1], [0, 0], [1, 0]])),
     ("binary_cross_entropy", LABELS, random(4, 2), torch.tensor([[0, 1], [1, 1], [0, 0], [1, 0]])),
     ("dice", Tags(("a", "b", "c"), 4), random(2, 4, 3), torch.tensor([[2, 0, 0, 1], [1, 1, IGNORED, IGNORED]])),
+    ("dice", Mask(("a", "b")), random(2, 2, 3, 2), torch.tensor([[[0, 1, 1], [1, 0, IGNORED]]] * 2)),
+    (
+        "giou",
+        Box(),
+        random(4, 4).abs() + torch.tensor([0.0, 0, 1, 1]),
+        random(4, 4).abs() + torch.tensor([0.0, 0, 2, 2]),
+    ),
     ("contrastive", Embedding(3), random(6, 3), torch.zeros(3)),
 ]
 

@@ -11,7 +11,7 @@ from every_model import INPUTS, Instance, as_double, component, instances
 from nntrain.layers import trace
 from nntrain.registry import Registry
 from nntrain.schema import _positional
-from nntrain.specs import Series, Targets, Tokens
+from nntrain.specs import Mask, Series, Targets, Tokens
 
 INSTANCES = instances()
 LABELLED = [i for i in INSTANCES if isinstance(i.targets, Targets)]
@@ -32,7 +32,7 @@ def test_outputs_are_of_the_targets_shape(instance: Instance) -> None:
     outputs = instance.make()(instance.batch())
     assert outputs.shape[0] == 3
     assert outputs.shape[-1] == len(instance.targets)
-    assert outputs.dim() == (3 if instance.targets.per_position else 2)
+    assert outputs.dim() == (4 if isinstance(instance.targets, Mask) else 3 if instance.targets.per_position else 2)
     assert outputs.isfinite().all()
 
 

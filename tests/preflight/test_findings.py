@@ -10,10 +10,11 @@ import pytest
 import torch
 
 import nntrain.preflight
-from nntrain.assemble import Parts, assemble
+from nntrain.assemble import assemble
 from nntrain.config import load
 from nntrain.device import python_state
 from nntrain.invocation import command_line
+from nntrain.parts import Parts
 from nntrain.preflight.finding import Finding, Rule, applicable
 from nntrain.preflight.run import preflight
 from runs import bits, last, only_run, records, same_curves

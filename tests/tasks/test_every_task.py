@@ -11,10 +11,11 @@ import pytest
 import torch
 from every_task import SUMS, TASKS, text_of, train_teacher
 
-from nntrain.assemble import Parts, assemble
+from nntrain.assemble import assemble
 from nntrain.batch import Batch, each
 from nntrain.closure import Closure
 from nntrain.config import load
+from nntrain.parts import Parts
 from nntrain.registry import Registry
 from runs import at_step, instant_disk, last, pictures, same_run  # noqa: F401
 
@@ -122,6 +123,7 @@ SHOWN = {
     "language_model": {"continuation"},
     "multi_task": {"parity/hardest"},
     "rbm": {"weights", "samples"},
+    "sequence_generation": {"said"},
     "tagging": {"tags"},
     "transcription": {"transcripts"},
 }

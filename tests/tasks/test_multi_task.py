@@ -9,8 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nntrain.assemble import Parts, assemble
+from nntrain.assemble import assemble
 from nntrain.config import ConfigError, load
+from nntrain.parts import Parts
 from nntrain.specs import Classes, LabelSet, Several, Values, from_json, to_json
 from runs import instant_disk  # noqa: F401
 

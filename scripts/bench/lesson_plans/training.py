@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nntrain.assemble import Parts, assemble
+from nntrain.assemble import assemble
 from nntrain.document import Document
 from nntrain.evaluate import Numbers, evaluate
+from nntrain.parts import Parts
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 Row = tuple[str, str, bool]  # a claim, what was measured, and whether the claim holds

@@ -1,0 +1,76 @@
+"""What is tried of a network before its first step, so that what fails is a mistake of the config."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from nntrain.attempts import reason
+from nntrain.batch import Batch
+from nntrain.data import Dataset
+from nntrain.data.order import Order
+from nntrain.device import Device
+from nntrain.errors import UnfitError
+from nntrain.layers import Layer, multiply_adds, trace_example
+from nntrain.metrics import Metric
+from nntrain.regularizers import Regularizer
+from nntrain.tasks import Task
+
+
+def first_batch(data: Dataset, order: Order, device: Device) -> Batch:
+    """The batch that the first step of a run sees (the first of several, where it accumulates)."""
+    return next(data.train.stream(order.updates(0, device.torch)))[0]
+
+
+def traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
+    """The layers for one example; a model that fails on it is refused. Sets the threads that it is worth."""
+    first = torch.zeros(1, dtype=torch.long, device=device.torch)
+    example, twice = next(data.train.stream([[first, first.repeat(2)]]))
+    try:
+        layers = trace_example(model, example.inputs, twice.inputs)
+    except Exception as error:
+        raise UnfitError(f"the model fails on {data.inputs}: {reason(error)}") from error
+    device.use_threads(multiply_adds(layers, data.batch_size))
+    return layers
+
+
+def tried(
+    model: nn.Module,
+    data: Dataset,
+    task: Task,
+    metrics: Mapping[str, Metric],
+    regularizers: list[Regularizer],
+    order: Order,
+    device: Device,
+) -> None:
+    """One forward pass of training and one of evaluation, without a step: what fails in them is refused here.
+
+    The model's buffers are put back; the generators are seeded anew before the first step.
+    """
+    batch = first_batch(data, order, device)
+    seen = next(data.train.sample(batch.examples, 0).in_order())  # as evaluation sees them: never augmented
+    kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
+    try:
+        if check_inputs is not None:
+            check_inputs(batch.inputs)
+        with torch.no_grad(), device.precision():
+            for objective in task.objectives:
+                value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))
+                if value.shape != ():
+                    raise UnfitError(f"the loss of a batch is to be one number, not of shape {tuple(value.shape)}")
+            for regularizer in regularizers:
+                regularizer.penalty()
+            model.eval()
+            for look in (task.evaluate, *(look for look, _ in task.further(data.train, False))):
+                outcome = look(model, seen)
+                for metric in metrics.values():
+                    metric.measure(outcome.predictions, outcome.targets)
+    except UnfitError:
+        raise
+    except Exception as error:
+        raise UnfitError(f"the first batch of {batch.examples} examples fails: {reason(error)}") from error
+    finally:
+        model.train()
+        for name, buffer in model.named_buffers():
+            buffer.copy_(kept[name])
