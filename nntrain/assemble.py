@@ -42,8 +42,7 @@ def assemble(
     settings: TrainerSettings = given.get("trainer", TrainerSettings())
     seed: int = given.get("seed", 0)
 
-    device = attempt(("trainer",), Device, settings.device, settings.precision, settings.threads) or Device("cpu")
-    device.use_precision()
+    device = _device(attempt, settings)
     device.seed(seed, 2)
     seed_python(seed)
     made = made_rules(attempt, given.get("optimizer"))
@@ -100,8 +99,7 @@ def recall(document: Document, learned: Learned, arithmetic: int) -> Trained:
     given, plain, task_settings = read(reader, document)
     settings: TrainerSettings = given.get("trainer", TrainerSettings())
     seed: int = given.get("seed", 0)
-    device = attempt(("trainer",), Device, settings.device, settings.precision, settings.threads) or Device("cpu")
-    device.use_precision()
+    device = _device(attempt, settings)
     device.use_threads(arithmetic)
     data: Dataset | None = attempt.make(given.get("data"), device.torch, learned)
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
@@ -116,6 +114,15 @@ def recall(document: Document, learned: Learned, arithmetic: int) -> Trained:
     device.seed(seed, 2)  # as when it was trained: data is read from here on, and some of it is drawn at random
     seed_python(seed)
     return Trained(plain, device, data, model, task, metrics)
+
+
+def _device(attempt: Attempts, settings: TrainerSettings) -> Device:
+    """The device, made ready; the CPU where the config has none that is there."""
+    wanted = settings.device, settings.precision, settings.threads, settings.deterministic
+    device = attempt(("trainer",), Device, *wanted) or Device("cpu")
+    device.use_precision()
+    device.use_determinism()
+    return device
 
 
 def _task(

@@ -89,6 +89,8 @@ class TrainerSettings:
             several would slow it down
         capture: whether the step is written down once as a flat list of operations that runs without autograd, with
             the same bits; auto does so in longer runs, where it is proven to give the same and is faster
+        deterministic: whether only such arithmetic is used as gives the same bits in every run, and what has none is
+            refused; what is not so without it, on a GPU, stands in environment.json
         clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
         average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
@@ -113,6 +115,7 @@ class TrainerSettings:
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
     capture: bool | Auto = "auto"
+    deterministic: bool = False
     clip: Positive | Clip | None = None
     accumulate: Count = 1
     average: Average | None = None

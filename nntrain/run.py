@@ -17,6 +17,7 @@ import torch
 
 from nntrain import __version__
 from nntrain.checkpoint import Checkpoints, write_durably
+from nntrain.device import Device
 from nntrain.errors import UserError
 from nntrain.writers import finite
 
@@ -140,7 +141,7 @@ def _json(value: dict[str, Any]) -> bytes:
     return json.dumps(finite(value), indent=2).encode() + b"\n"
 
 
-def describe_environment(device: str, seed: int) -> dict[str, Any]:
+def describe_environment(device: Device, seed: int) -> dict[str, Any]:
     """What a run depended on beside its config."""
     return {
         "nntrain": __version__,
@@ -152,7 +153,8 @@ def describe_environment(device: str, seed: int) -> dict[str, Any]:
             "torch": torch.__version__,  # with the build, such as +cu132
             **{name: _version(name) for name in ("torchvision", "numpy", "scikit-learn")},
         },
-        "device": device,
+        "device": device.describe(),
+        "not_deterministic": device.not_deterministic(),
         "cores": os.cpu_count(),
         "git": _git_commit(),
         "seed": seed,
