@@ -24,6 +24,7 @@ from nntrain.settings import (
     Optimizer,
     Positive,
     Regularizer,
+    Remedy,
     Scheduler,
     Share,
     Stage,
@@ -86,9 +87,12 @@ class TrainerSettings:
             in float64
         threads: how many CPU threads torch uses; auto is torch's choice, but one for a network so small that
             several would slow it down
+        capture: whether the step is written down once as a flat list of operations that runs without autograd, with
+            the same bits; auto does so in longer runs, where it is proven to give the same and is faster
         clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
         average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
+        on_nan: what becomes of the run when loss or gradient is no longer a finite number
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
         preflight: whether data and first batch are looked at for faults before the first step
@@ -106,9 +110,11 @@ class TrainerSettings:
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
+    capture: bool | Auto = "auto"
     clip: Positive | Clip | None = None
     accumulate: Count = 1
     average: Average | None = None
+    on_nan: Remedy = "stop"
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None
     preflight: bool = True

@@ -1,15 +1,18 @@
 """One optimisation update: each objective's gradient, clipping, step, constraints."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.capture import Captured, Wanted
 from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device
 from nntrain.gradient_norms import GradientNorms, NoGradientNorms
+from nntrain.guard import Guard
 from nntrain.loss import Objective
 from nntrain.optimizers import Optimizer
 from nntrain.regularizers import Regularizer
@@ -27,6 +30,9 @@ class Measures(NamedTuple):
     terms: Tensor
 
 
+MEASURES = len(Measures._fields)
+
+
 class Update:
     """Knows no task: for each objective it takes the gradient over the micro-batches, clips it and steps."""
 
@@ -39,6 +45,8 @@ class Update:
         device: Device,
         clip: Clip = unclipped,
         by_layer: bool = False,
+        capture: Wanted = False,
+        most_left_out: int = 0,
     ) -> None:
         self.model = model
         self.objectives = objectives
@@ -46,8 +54,13 @@ class Update:
         self.regularizers = regularizers
         self.device = device
         self.clip = clip(model)
+        self.guard = Guard(model, most_left_out, device.torch)
         kind = GradientNorms if by_layer else NoGradientNorms
         self.norms = {name: kind(optimizer.all_names()) for name, optimizer in optimizers.items()}
+        self.captured = {
+            o.name: Captured(partial(self._seen, o), model, device, capture and not optimizers[o.name].looks_again)
+            for o in objectives
+        }
 
     def __call__(self, step: int, batches: Sequence[Batch], factor: float) -> dict[str, Measures]:
         """Update number `step`, with `factor` times the learning rates."""
@@ -61,11 +74,30 @@ class Update:
 
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         optimizer = self.optimizers[objective.name]
-        closure = Closure(self.model, objective, optimizer.parameters, batches, self.regularizers, self.device)
+        self.guard.keep()
+        closure = self._closure(objective, batches) if optimizer.looks_again else None
+        if closure is not None:
+            found = self._measured(objective, closure)
+        else:
+            found = self.captured[objective.name](batches, optimizer.names)
+        measures, gradients = Measures(*found[:MEASURES]), found[MEASURES:]
+        left_out = self.guard(measures.objective, measures.grad_norm)
+        optimizer.step(gradients, factor, closure, left_out)
+        for regularizer in self.regularizers:
+            regularizer.project()
+        return measures
+
+    def _seen(self, objective: Objective, batches: Sequence[Batch]) -> list[Tensor]:
+        return self._measured(objective, self._closure(objective, batches))
+
+    def _measured(self, objective: Objective, closure: Closure) -> list[Tensor]:
+        """The measures, and the gradient, clipped: tensors alone, so that it can be captured."""
+        optimizer = self.optimizers[objective.name]
         norm = nn.utils.get_total_norm(closure.gradients)
         layer_norms = self.norms[objective.name](optimizer.names, closure.gradients)
         gradients = self.clip(optimizer.parameters, closure.gradients, norm)
-        optimizer.step(gradients, factor, closure)
-        for regularizer in self.regularizers:
-            regularizer.project()
-        return Measures(closure.value, norm, layer_norms, closure.terms)
+        return [*Measures(closure.value, norm, layer_norms, closure.terms), *gradients]
+
+    def _closure(self, objective: Objective, batches: Sequence[Batch]) -> Closure:
+        parameters = self.optimizers[objective.name].parameters
+        return Closure(self.model, objective, parameters, batches, self.regularizers, self.device)
