@@ -123,15 +123,17 @@ def _task(
     """The task that the config names, else the one that the targets suggest; and its plain form."""
     task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     if task is None:
-        chosen = attempt.reader.component("task", {"type": data.targets.task, **settings}, ("task",))
+        suggested = getattr(data.inputs, "task", data.targets.task)
+        chosen = attempt.reader.component("task", {"type": suggested, **settings}, ("task",))
         task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     return task, chosen.plain if chosen else None
 
 
 def _looked_at(task: Component, data: Dataset) -> list[Any]:
-    """What a task is made for: the data's targets, or its inputs; and all that is known of the training set."""
+    """What a task is made for: the data's targets, or its inputs; all that is known of the training set; its texts."""
     subject = data.inputs if task.takes("inputs") else data.targets
-    return [subject, data.learned] if task.takes("learned") else [subject]
+    known = {"learned": data.learned, "vocabulary": getattr(data, "target_vocabulary", None)}
+    return [subject, *(what for name, what in known.items() if task.takes(name))]
 
 
 def _is_wrong(reader: Reader, section: str) -> bool:

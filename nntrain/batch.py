@@ -29,9 +29,9 @@ class Sequences(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Sequences and what they are turned into: the target up to each token that is to be predicted."""
+    """Sequences, vectors or images and what they are turned into: the target up to each token to be predicted."""
 
-    source: Sequences
+    source: Any
     target: Sequences
 
 
@@ -138,7 +138,7 @@ def count(values: Any) -> int:
 def lengths_of(inputs: Any) -> Tensor | None:
     """How long each sequence is (batch,), of pairs the source; None where nothing is padded."""
     if isinstance(inputs, Pair):
-        return inputs.source.lengths
+        return lengths_of(inputs.source)
     return inputs.lengths if isinstance(inputs, Sequences) else None
 
 

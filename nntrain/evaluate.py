@@ -1,19 +1,20 @@
 """One pass over a split: states of the metrics, merged over its batches."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nntrain.batch import Batch
 from nntrain.data import Split
 from nntrain.device import Device
 from nntrain.loss import Counts, Loss
 from nntrain.metrics import Metric
 from nntrain.tables import Table
-from nntrain.tasks import Detail, Task
+from nntrain.tasks import Detail, Look, Task
 
 Numbers = dict[str, float]
 
@@ -34,16 +35,20 @@ def evaluate(
     metrics: Mapping[str, Metric],
     device: Device,
     details: Mapping[str, Detail] | None = None,
+    is_thorough: bool = False,
 ) -> Measured:
-    """Measures a model on a split, in eval mode; the model's mode is left as it was found."""
+    """Measures a model on a split, in eval mode; the model's mode is left as it was found.
+
+    What takes long is measured of some examples only, unless it is to be thorough.
+    """
     measures: dict[str, Metric | Detail] = {**metrics, **(details or {})}
     states: dict[str, Any] = {}
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        for batch in split.in_order():
+        for look, batch in _looks(task, split, is_thorough):
             with device.precision():
-                outcome = task.evaluate(model, batch)
+                outcome = look(model, batch)
             for name, measure in measures.items():
                 _merge(states, name, measure.measure(outcome.predictions, outcome.targets))
             if outcome.loss is not None:
@@ -62,8 +67,16 @@ def evaluate(
     return Measured(len(split), numbers, tables)
 
 
+def _looks(task: Task, split: Split, is_thorough: bool) -> Iterator[tuple[Look, Batch]]:
+    """Batches, each with how it is looked at."""
+    for look, examples in ((task.evaluate, split), *task.further(split, is_thorough)):
+        for batch in examples.in_order():
+            yield look, batch
+
+
 def _merge(states: dict[str, Any], name: str, state: Any) -> None:
-    states[name] = states[name] + state if name in states else state
+    if state is not None:
+        states[name] = states[name] + state if name in states else state
 
 
 def _loss_state(loss: Loss, counts: Counts) -> Tensor:

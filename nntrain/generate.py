@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -46,16 +47,20 @@ def generate(
     sampling: Sampling = Sampling(),
     generator: Generator | None = None,
     context: int = 128,
+    source: Any = None,
 ) -> Tensor:
     """A prompt (batch, time), at least one token long, and `length` tokens more, by a language model in eval mode.
 
     A decoder keeps keys and values of what it has seen, so that each step computes one position; where the text grows
-    longer than the sequences of the training, it goes on from the last half of what it can see. Any other model reads
-    the last `context` tokens anew at each step.
+    longer than the sequences of the training, it goes on from the last half of what it can see. One that writes of a
+    source (batch, ...) keeps its state; the prompt is then the mark of the beginning. Any other model reads the last
+    `context` tokens anew at each step.
     """
-    see: Callable[[Tensor], Tensor] = (
-        _Cached(model) if isinstance(model.body, Decoder) else partial(_anew, model, context)
-    )
+    see: Callable[[Tensor], Tensor]
+    if source is not None:
+        see = _Written(model, source)
+    else:
+        see = _Cached(model) if isinstance(model.body, Decoder) else partial(_anew, model, context)
     text = prompt
     for _ in range(length):
         text = torch.cat((text, sampling.draw(see(text), generator).unsqueeze(1)), dim=1)
@@ -78,6 +83,19 @@ class _Cached:
             fresh, self._caches = text[:, -max(1, context // 2) :], self._body.new_caches()
         self._seen = text.shape[1]
         return self._head(self._body(Sequences(fresh), self._caches)[:, -1])
+
+
+class _Written:
+    """The logits (batch, vocabulary) of the token after what is written of sources, by a model that is told of them."""
+
+    def __init__(self, model: Network, source: Any) -> None:
+        self._body: Any = model.body
+        begun: Any = model.body.begun
+        self._head: Any = model.head
+        self._state: Any = begun(source)
+
+    def __call__(self, text: Tensor) -> Tensor:
+        return self._head(self._body.follow(text[:, -1:], self._state)[:, -1])
 
 
 def _anew(model: Network, context: int, text: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from nntrain.attempts import Attempts
 from nntrain.data import Dataset
 from nntrain.experiment import TrainerSettings
 from nntrain.metrics import Metric
-from nntrain.metrics.parts import OfPart
+from nntrain.metrics.parts import OfPart, Views
 from nntrain.reader import Reader
 from nntrain.schema import Component, Path, Problem
 from nntrain.suggest import did_you_mean
@@ -25,6 +25,8 @@ def _metric(attempt: Attempts, task: Task, name: str, component: Component | Non
     """A metric of all that the task predicts, or of a part of it where its name is part/metric."""
     measured = task.targets if task.measured is None else task.measured
     part = name.rpartition("/")[0]
+    if isinstance(measured, Views) and component is not None:
+        part = measured.part_for(component)
     if not part:
         return attempt.make(component, measured)
     metric = attempt.make(component, measured.part(part))

@@ -70,4 +70,5 @@ def examples_of(parts: Parts | Trained, split: str) -> Split:
 
 def measure(parts: Parts | Trained, split: str) -> Measured:
     """Measures a trained model on `train`, `dev` or `test`."""
-    return evaluate(parts.model, parts.task, examples_of(parts, split), parts.metrics, parts.device, parts.task.details)
+    examples, task = examples_of(parts, split), parts.task
+    return evaluate(parts.model, task, examples, parts.metrics, parts.device, task.details, is_thorough=True)

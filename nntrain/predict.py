@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nntrain.batch import Batch, GraphNodes
 from nntrain.data import Dataset, Given
 from nntrain.data.text import Blocks
+from nntrain.data.texts import TextSet
 from nntrain.device import at_least_single
 from nntrain.errors import RunError, UserError
 from nntrain.measure import examples_of, refusals_of_data
@@ -44,7 +45,7 @@ def predict(parts: Trained, pieces: Iterable[Given], answer: Answer, complain: C
 def judgement(parts: Trained) -> Answer:
     """What the task says of a batch."""
 
-    return lambda batch: parts.task.answers(parts.task.evaluate(parts.model, batch))
+    return lambda batch: parts.task.respond(parts.model, batch)
 
 
 def features(parts: Trained, layer: str) -> Answer:
@@ -80,8 +81,8 @@ def of_files(parts: Trained, paths: Sequence[str], prompts: Sequence[str], compl
 
 def _prompted(data: Dataset, prompts: Sequence[str]) -> Iterator[Given]:
     for text in prompts:
-        assert isinstance(data, Blocks)
-        yield data.prompt(text, {})
+        assert isinstance(data, Blocks | TextSet)
+        yield from data.prompt(text)
 
 
 def layer_named(model: nn.Module, layer: str) -> str:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from nntrain import predict
 from nntrain.data import Given
+from nntrain.data.text import Blocks
+from nntrain.data.texts import TextSet
 from nntrain.errors import UserError
 from nntrain.generate import Sampling
 from nntrain.parts import Trained
 from nntrain.predict import Answer, Complain
-from nntrain.writing import Writing, continuation, goes_on, translates, translation
+from nntrain.writing import Writing, continuation, goes_on
 
 
 @dataclass(frozen=True)
@@ -28,16 +30,17 @@ def answer_and_given(parts: Trained, question: Question, complain: Complain) -> 
     if question.split and (question.paths or question.prompts):
         raise UserError(f"--split {question.split} takes the place of files and prompts; give one of them")
     is_text = goes_on(parts) and bool(question.paths or question.prompts) and question.features is None
-    for name in (*question.drawing, *(["prompt"] if question.prompts else [])):
-        if not is_text:
-            option = f"--{name.replace('_', '-')}"
-            raise UserError(f"{option} is for language models that go on with a --prompt or a file; leave it out")
+    for name in () if is_text else question.drawing:
+        option = f"--{name.replace('_', '-')}"
+        raise UserError(f"{option} is for language models that go on with a --prompt or a file; leave it out")
+    if question.prompts and not isinstance(parts.data, Blocks | TextSet):
+        raise UserError("--prompt is for models of texts as they are written; leave it out")
     given = _given(parts, question, complain)
     if question.features is not None:
         return given, predict.features(parts, question.features)
     if is_text:
         return given, continuation(parts, _writing(question.drawing))
-    return given, translation(parts) if translates(parts) else predict.judgement(parts)
+    return given, predict.judgement(parts)
 
 
 def _given(parts: Trained, question: Question, complain: Complain) -> Iterable[Given]:

@@ -64,11 +64,12 @@ clip = Kind("clip", "clips")
 average = Kind("average", "averages")
 augmentation = Kind("augmentation", "augmentations")
 mixture = Kind("mixture", "mixtures")
-# Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan, or after its layers.
+# Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan and others, or after their layers.
 block = Kind("block", "blocks")
 normalization = Kind("normalization", "normalizations")
 form = Kind("form", "forms")
 position = Kind("position", "positions")
+attention = Kind("attention", "attentions")
 graph_layer = Kind("graph_layer", "graph_layers")
 coder = Kind("coder", "coders")
 adversary = Kind("adversary", "adversaries")

@@ -145,6 +145,11 @@ class Component:
         """Whether the program passes this parameter."""
         return parameter in _positional(self.factory)
 
+    def suits(self, argument: Any) -> bool:
+        """Whether it takes this as its first argument."""
+        taken = next(iter(_positional(self.factory).values()), ())
+        return not taken or isinstance(argument, taken)
+
     def _check(self, given: tuple[Any, ...]) -> None:
         """Refuses inputs and targets of another kind than the signature names."""
         for argument, taken in zip(given, _positional(self.factory).values(), strict=False):

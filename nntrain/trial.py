@@ -61,9 +61,11 @@ def tried(
                     raise UnfitError(f"the loss of a batch is to be one number, not of shape {tuple(value.shape)}")
             for regularizer in regularizers:
                 regularizer.penalty()
-            outcome = task.evaluate(model.eval(), seen)
-            for metric in metrics.values():
-                metric.measure(outcome.predictions, outcome.targets)
+            model.eval()
+            for look in (task.evaluate, *(look for look, _ in task.further(data.train, False))):
+                outcome = look(model, seen)
+                for metric in metrics.values():
+                    metric.measure(outcome.predictions, outcome.targets)
     except UnfitError:
         raise
     except Exception as error:

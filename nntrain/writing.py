@@ -1,10 +1,9 @@
-"""What a trained model writes: how a text goes on, a text in another language."""
+"""What a trained language model writes: how a text goes on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
 from nntrain.batch import Batch
 from nntrain.data import Dataset
@@ -14,9 +13,8 @@ from nntrain.generate import Sampling, generate
 from nntrain.network import Network
 from nntrain.parts import Trained
 from nntrain.predict import Answer, Row
-from nntrain.specs import Pairs, Tokens
+from nntrain.specs import Tokens
 from nntrain.tokenizers import joined
-from nntrain.translate import translate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +31,6 @@ def goes_on(parts: Trained) -> bool:
     return isinstance(parts.data, Blocks) and isinstance(parts.task.targets, Tokens)
 
 
-def translates(parts: Trained) -> bool:
-    """Whether the model turns a text into another."""
-    return isinstance(parts.data.inputs, Pairs)
-
-
 def continuation(parts: Trained, writing: Writing) -> Answer:
     """How each prompt of a batch goes on."""
     inputs, model = parts.data.inputs, _network(parts)
@@ -48,19 +41,6 @@ def continuation(parts: Trained, writing: Writing) -> Answer:
         generator = torch.Generator(prompt.device).manual_seed(writing.seed)
         whole = generate(model, prompt, writing.length, writing.sampling, generator, inputs.length)
         return [{"continuation": said(parts.data, row)} for row in whole[:, prompt.shape[1] :].tolist()]
-
-    return answer
-
-
-def translation(parts: Trained) -> Answer:
-    """The translation of each source of a batch."""
-    model = _network(parts)
-
-    def answer(batch: Batch) -> list[Row]:
-        values, lengths = translate(model, batch.inputs.source)
-        assert isinstance(lengths, Tensor)
-        rows = zip(values.tolist(), lengths.tolist(), strict=True)
-        return [{"translation": said(parts.data, _without_end(row[:length]))} for row, length in rows]
 
     return answer
 
@@ -78,7 +58,3 @@ def _network(parts: Trained) -> Network:
     if not isinstance(parts.model, Network):
         raise UserError("models together do not write, token by token; take one of them, or --average weights")
     return parts.model
-
-
-def _without_end(numbers: list[int]) -> list[int]:
-    return numbers[:-1] if numbers and numbers[-1] == Pairs.end else numbers

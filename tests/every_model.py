@@ -25,6 +25,7 @@ from nntrain.specs import (
     LabelSet,
     Mask,
     Nodes,
+    OneToMany,
     Pairs,
     Series,
     Several,
@@ -49,6 +50,10 @@ INPUTS: dict[type, tuple[Any, Callable[[], Any]]] = {
     Pairs: (
         Pairs(WORDS, WORDS, 6, 6),
         lambda: Pair(*(Sequences(torch.randint(len(WORDS), (3, 6)), LENGTHS) for _ in range(2))),
+    ),
+    OneToMany: (
+        OneToMany(Image(1, 8, 8), WORDS, 6),
+        lambda: Pair(torch.randn(3, 1, 8, 8), Sequences(torch.randint(len(WORDS), (3, 6)), LENGTHS)),
     ),
     Nodes: (Nodes(3), lambda: GraphNodes(torch.randn(6, 3), EDGES, torch.tensor([0, 2, 5]))),
     Graphs: (Graphs(3), lambda: GraphBatch(torch.randn(6, 3), EDGES, torch.tensor([2, 1, 3]))),
@@ -111,7 +116,13 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"depth": 8, "stem": "cifar", "width": 4, "norm": "weight", "spatial_dropout": 0.2, "stochastic_depth": 0.3},
         {"depth": 8, "stem": "cifar", "width": 4, "norm": "instance"},
     ],
+    "rnn_decoder": [{"hidden": 5}, {"hidden": 5, "cell": "gru", "layers": 2, "encoder": "cnn", "dropout": 0.2}],
     "rnn": [{"hidden": 5}, {"hidden": 5, "activation": "relu", "variational": {"states": 0.3, "outputs": 0.2}}],
+    "rnn_encoder_decoder": [
+        {"hidden": 6, "cell": "lstm", "layers": 2},
+        {"hidden": 6, "cell": "gru", "attention": "bahdanau"},
+        {"hidden": 6, "cell": "rnn", "attention": {"type": "luong", "score": "dot"}, "embedding": 4},
+    ],
     "stacked_autoencoder": [{"hidden": [5, 3]}, {"hidden": [5, 3], "tied": True}],
     "tdnn": [{"look_ahead": 0}, {"hidden": 6, "spatial_dropout": 0.2}],
     "torchvision": [{"name": "mobilenet_v3_small"}],

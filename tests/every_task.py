@@ -42,7 +42,7 @@ task: {{type: distillation, teacher: {TEACHER}, temperature: 3, hard: 0.2}}
     "gan": """
 data: {type: ring, examples: 200}
 model: {type: gan, noise: 2, networks: {type: dense, hidden: [8]}}
-task: gan
+task: {type: gan, noise: 0.1}
 optimizer: {discriminator: {type: adam, lr: 0.01}, generator: {type: sgd, lr: 0.05}}
 """,
     "instance_segmentation": """
@@ -91,6 +91,17 @@ task: {type: rbm, steps: 2}
 data: {type: diabetes, batch_size: 64}
 model: {type: mlp, hidden: [8]}
 task: {type: regression, loss: absolute}
+""",
+    "sequence_generation": """
+data: {type: shape_captions, examples: 60, size: 16, batch_size: 20}
+model: {type: rnn_decoder, hidden: 8, encoder: {type: cnn, blocks: [{type: convolution, channels: 2}]}}
+task: {type: sequence_generation, label_smoothing: 0.1}
+""",
+    "seq2seq": """
+data: {type: reversal_pairs, length: 3, symbols: 4, examples: 100, sampler: by_length}
+model: {type: rnn_encoder_decoder, hidden: 8, attention: bahdanau}
+task: {type: seq2seq, label_smoothing: 0.1, written: 5}
+metrics: [bleu, bits_per_char]
 """,
     "localization": """
 data: {type: single_shapes, examples: 100, size: 24, batch_size: 20}

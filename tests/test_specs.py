@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from nntrain.specs import Classes, Image, Pairs, Tags, Tokens, Values, Vector, from_json, to_json
+from nntrain.specs import Classes, Image, OneToMany, Pairs, Tags, Tokens, Values, Vector, from_json, to_json
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,8 @@ from nntrain.specs import Classes, Image, Pairs, Tags, Tokens, Values, Vector, f
         Tokens(("a", "b"), 9, "byte"),
         Tags(("a", "b"), 9),
         Pairs(("a",), ("b", "c"), 7, 8),
+        OneToMany(Image(3, 8, 9), ("a", "b"), 7, "grey", Image(1, 2, 3)),
+        OneToMany(Vector(3), ("a", "b"), 7),
     ],
 )
 def test_a_description_travels_as_json(spec: Vector | Image | Classes | Values) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from functools import partial
 
+from nntrain.data.delimited import open_text
 from nntrain.data.labelled_text import labelled_text
 from nntrain.data.lines import Place, faultless
 from nntrain.data.public_files import found_or_downloaded
-from nntrain.data.text_columns import rows
 from nntrain.data.texts import Texts, Written
 from nntrain.errors import UserError
 from nntrain.registry import data
@@ -39,7 +39,8 @@ def _read(root: str | None, file: str) -> Texts:
 
 
 def _examples(path: str) -> Iterator[tuple[str, str, Place]]:
-    for place, columns in faultless(rows(path)):
+    for row in faultless(open_text(path, ",", ".", named=False).rows):
+        place, columns = Place(path, row.number), row.fields
         if len(columns) != 3 or columns[0] not in NAMES:
             raise UserError(f"{place}: expected a class from 1 to 4, a title and a text; fetch the file again")
         yield f"{columns[1]} {columns[2]}".replace("\\", " "), NAMES[columns[0]], place

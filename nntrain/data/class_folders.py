@@ -1,18 +1,27 @@
 """The user's own files with a class each: a folder for each class, or a table of labels."""
 
-import csv
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from nntrain.data.label_table import entries
+from nntrain.data.lines import Place
 from nntrain.errors import UnfitError, UserError
 from nntrain.specs import Classes
 
 Part = Literal["train", "dev", "test"]
 _DEV = ("dev", "val", "valid", "validation")
 PARTS: dict[str, Part] = {"train": "train", **dict.fromkeys(_DEV, "dev"), "test": "test"}
-Labelled = tuple[Path, str, Part]
+
+
+class Labelled(NamedTuple):
+    """A file with its class and its part, and where these are said."""
+
+    file: Path
+    label: str
+    part: Part
+    said_by: str
 
 
 def labelled_files(path: Path, table: Path | None, suffixes: Collection[str], kind: str) -> list[Labelled]:
@@ -42,9 +51,9 @@ def _from_folders(path: Path, suffixes: Collection[str], kind: str) -> Iterator[
         if "train" not in parts.values():
             raise UnfitError(f"{path} has a folder {below[0].name} but none called train", "path")
         for folder, part in parts.items():
-            yield from ((file, label, part) for file, label in _by_class(folder, suffixes, kind))
+            yield from (Labelled(file, label, part, str(file)) for file, label in _by_class(folder, suffixes, kind))
     else:
-        yield from ((file, label, "train") for file, label in _by_class(path, suffixes, kind))
+        yield from (Labelled(file, label, "train", str(file)) for file, label in _by_class(path, suffixes, kind))
 
 
 def _by_class(path: Path, suffixes: Collection[str], kind: str) -> list[tuple[Path, str]]:
@@ -58,30 +67,21 @@ def _by_class(path: Path, suffixes: Collection[str], kind: str) -> list[tuple[Pa
 
 def _from_table(folder: Path, table: Path) -> Iterator[Labelled]:
     """The files that a CSV file names, with their labels."""
-    try:
-        text = table.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise UnfitError(f"{table}:{line}: not a text in UTF-8", "labels") from None
-    except OSError as error:
-        raise UnfitError(f"{table} cannot be read: {error.strerror}", "labels") from None
-    rows = list(csv.reader(text.splitlines()))
-    if not rows or rows[0][:2] != ["file", "label"] or len(rows) == 1:
-        raise UnfitError(f"{table}: expected a first row 'file,label' and a row for each file", "labels")
-    for line, row in enumerate(rows[1:], start=2):
-        if len(row) != len(rows[0]) or not row[0] or not row[1]:
-            raise UnfitError(f"{table}:{line}: expected {','.join(rows[0])}, found {','.join(row)!r}", "labels")
-        part = row[2] if len(row) > 2 else "train"
-        if part not in PARTS:
-            raise UnfitError(f"{table}:{line}: expected the part train, dev or test, found '{part}'", "labels")
-        if not (folder / row[0]).is_file():
-            raise UnfitError(f"{table}:{line}: there is no file {folder / row[0]}", "labels")
-        yield folder / row[0], row[1], PARTS[part]
+    for place, file, says in entries(table, folder, ("label",), ("part",)):
+        yield Labelled(file, says["label"], part_of(says, place), str(place))
+
+
+def part_of(says: Mapping[str, str], place: Place) -> Part:
+    """The part that a row is of; UnfitError for a name that is none."""
+    part = says.get("part", "train")
+    if part not in PARTS:
+        raise UnfitError(f"{place}: expected the part train, dev or test, found '{part}'", "labels")
+    return PARTS[part]
 
 
 def classes_of(found: Sequence[Labelled], path: Path) -> Classes:
     """The classes of the training part, in the order of their names; of numbers in theirs."""
-    counts = Counter(label for _, label, part in found if part == "train")
+    counts = Counter(one.label for one in found if one.part == "train")
     if len(counts) < 2:
         only = f"only the class '{next(iter(counts))}'" if counts else "nothing for training"
         raise UnfitError(f"{path} holds {only}; there is to be a folder for each of two classes or more", "path")
@@ -92,12 +92,12 @@ def classes_of(found: Sequence[Labelled], path: Path) -> Classes:
 def numbers_of(found: Sequence[Labelled], classes: Classes) -> list[int]:
     """The number of each file's class; UnfitError for a class that the training part does not have."""
     numbers = {name: i for i, name in enumerate(classes.names)}
-    for file, label, part in found:
+    for _, label, part, said_by in found:
         if label not in numbers:
             raise UnfitError(
-                f"{file}: the class '{label}' of the {part} part is not one of the training part's", "path"
+                f"{said_by}: the class '{label}' of the {part} part is not one of the training part's", "path"
             )
-    return [numbers[label] for _, label, _ in found]
+    return [numbers[one.label] for one in found]
 
 
 def named(path: Path, suffixes: Collection[str], kind: str) -> list[Path]:

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from nntrain.data import column_types
+from nntrain.data.lines import faultless
 from nntrain.data.sheet import Sheet
 from nntrain.errors import UserError
 
@@ -33,7 +34,7 @@ class Columns:
     @staticmethod
     def of(sheet: Sheet, missing: Collection[str]) -> "Columns":
         """UserError where there are no rows, or one that is not complete."""
-        rows = [sheet.complete(row) for row in sheet.rows]
+        rows = list(faultless(sheet.rows))
         if not rows:
             raise UserError(f"{sheet.path} has a row of names, but no rows of values")
         by_column = zip(*(present(row.fields, missing) for row in rows), strict=True)

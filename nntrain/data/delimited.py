@@ -1,15 +1,14 @@
-"""Tables as text: values between commas, semicolons, tabs or bars, read strictly, every mistake with its row."""
+"""Tables as text: values between commas, semicolons, tabs or bars; each mistake with its row, the others go on."""
 
 import contextlib
 import csv
-import io
 import re
 import sys
-from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Any, Literal
 
+from nntrain.data.lines import Fault, Line, Place, faultless, lines
 from nntrain.data.sheet import Row, Sheet
 from nntrain.errors import UserError
 
@@ -17,89 +16,141 @@ Separator = Literal["auto", ",", ";", "tab", "|"]
 Decimal = Literal["auto", ".", ","]
 Mark = Literal[".", ","]
 SEPARATORS = (",", ";", "\t", "|")
-SAMPLED = 100  # rows that the separator is told by
-STANDARD_INPUT = "-"
+SAMPLED = 100  # lines that separator and decimal mark are told by
 WITH_COMMA = re.compile(r"[+-]?\d+,\d+")
 THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}")
 WITH_POINT = re.compile(r"[+-]?\d+\.\d+")
 
 
-def open_text(path: str, separator: Separator = "auto", decimal: Decimal = "auto") -> Sheet:
-    """A table whose first row names its columns; rows are read as they are asked for."""
-    rows, mark = open_rows(path, separator, decimal)
-    first = next(rows, None)
+def open_text(
+    path: str,
+    separator: Separator = "auto",
+    decimal: Decimal = "auto",
+    *,
+    named: bool = True,
+    plain_tabs: bool = False,
+) -> Sheet:
+    """A table whose first row names its columns; else they are called by their numbers, from 0 on."""
+    rows, mark = open_rows(path, separator, decimal, plain_tabs=plain_tabs)
+    first = next(faultless(rows), None)
     if first is None:
-        raise UserError(f"{path} is empty; expected a row with the columns' names, and rows of values")
-    return Sheet(path, _names(path, first.fields), rows, mark)
+        names = "a row with the columns' names, and " if named else ""
+        raise UserError(f"{path} is empty; expected {names}rows of values")
+    if named:
+        return Sheet(path, _names(path, first), _complete(path, len(first.fields), rows), mark)
+    numbers = list(map(str, range(len(first.fields))))
+    return Sheet(path, numbers, _complete(path, len(numbers), chain([first], rows)), mark)
 
 
-def open_rows(path: str, separator: Separator = "auto", decimal: Decimal = "auto") -> tuple[Iterator[Row], Mark]:
-    """All rows, the first as any other, as they are asked for; and what stands before decimals."""
-    text = _text(path)
-    by = _separator(text) if separator == "auto" else separator.replace("tab", "\t")
-    quote = "'" if text.startswith("'") else '"'
-    mark = _decimal(path, _sample(text, by, quote)) if decimal == "auto" else decimal
-    return _rows(path, text, by, quote), mark
+def open_rows(
+    path: str, separator: Separator = "auto", decimal: Decimal = "auto", *, plain_tabs: bool = False
+) -> tuple[Iterator[Row | Fault], Mark]:
+    """All rows, the first as any other, read as they are asked for; and what stands before decimals.
+
+    Quotes keep separators and line breaks within a value; with `plain_tabs` not between tabs, where they are signs
+    like others.
+    """
+    read = lines(path)
+    head = list(islice(read, SAMPLED))
+    sample = [line[1] + "\n" for line in head if not isinstance(line, Fault)]
+    forms = [_form(sample, by, plain_tabs) for by in _possible(path, separator)]
+    form = max(forms, key=lambda form: _agreement(_sample(sample, form)))
+    mark = _decimal(path, _sample(sample, form)) if decimal == "auto" else decimal
+    return _rows(path, chain(head, read), form), mark
 
 
-def _text(path: str) -> str:
-    """The content, in UTF-8."""
-    try:
-        content = sys.stdin.buffer.read() if path == STANDARD_INPUT else Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        byte = error.object[error.start]
-        raise UserError(f"{path}:{line}: not a text in UTF-8 (byte {byte:#x}); save the table in UTF-8") from None
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise UserError(f"{path}:{line}: there is a zero byte: no table as text; save it in UTF-8")
-    return text
+def _possible(path: str, separator: Separator) -> Sequence[str]:
+    """What may stand between values, the most likely first where nothing else tells."""
+    if separator != "auto":
+        return (separator.replace("tab", "\t"),)
+    return sorted(SEPARATORS, key=lambda by: by != "\t") if ".tsv" in path.lower() else SEPARATORS
 
 
-def _rows(path: str, text: str, separator: str, quote: str) -> Iterator[Row]:
-    """The rows that are not blank, each with the line that it begins in; UserError where quotes are wrong."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quotechar=quote, strict=True)
-    line = 1
-    try:
-        for fields in reader:
-            if any(field.strip() for field in fields):
-                yield Row(line, [field.strip() for field in fields])
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise UserError(f"{path}:{line}: not a row of a table: {error}; are its quotes closed?") from None
+def _form(sample: Sequence[str], separator: str, plain_tabs: bool) -> dict[str, Any]:
+    """What csv is to be told; a file whose first value stands between single quotes has these."""
+    if separator == "\t" and plain_tabs:
+        return {"delimiter": separator, "quoting": csv.QUOTE_NONE}
+    is_single = bool(sample) and re.match(rf"'[^']*'\s*({re.escape(separator)}|$)", sample[0]) is not None
+    return {"delimiter": separator, "quotechar": "'" if is_single else '"', "strict": True}
 
 
-def _names(path: str, fields: list[str]) -> list[str]:
+def _rows(path: str, read: Iterator[Line | Fault], form: dict[str, Any]) -> Iterator[Row | Fault]:
+    """The rows that are not blank, each with the line that it begins in."""
+    csv.field_size_limit(sys.maxsize)  # a text may be longer than the usual limit
+    readable = _Readable(path, read)
+    reader = csv.reader(readable, **form)
+    fields: list[str] | None = []
+    while fields is not None:
+        line = reader.line_num + 1
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            yield Fault(Place(path, line), f"not a row of a table: {error}; are its quotes closed?")
+            fields = []
+        yield from readable.new_faults()
+        if fields and any(field.strip() for field in fields):
+            yield Row(line, [field.strip() for field in fields])
+
+
+class _Readable:
+    """Lines with their ends; in the place of one that cannot be read an empty one, and the reason is kept."""
+
+    def __init__(self, path: str, read: Iterator[Line | Fault]) -> None:
+        self._path = path
+        self._read = read
+        self._faults: list[Fault] = []
+
+    def __iter__(self) -> "_Readable":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._read)
+        if not isinstance(line, Fault) and "\0" in line[1]:
+            line = Fault(line[0], "there is a zero byte: no table as text; save it in UTF-8")
+        if isinstance(line, Fault):
+            self._faults.append(line)
+            return "\n"
+        return line[1] + "\n"
+
+    def new_faults(self) -> list[Fault]:
+        """Those since the last time."""
+        found, self._faults = self._faults, []
+        return found
+
+
+def _complete(path: str, columns: int, rows: Iterator[Row | Fault]) -> Iterator[Row | Fault]:
+    """The rows, but a fault for each that has more or fewer values than there are columns."""
+    for row in rows:
+        if isinstance(row, Row) and len(row.fields) != columns:
+            found = f"{len(row.fields)} value{'s' if len(row.fields) > 1 else ''}"
+            there = f"there {'are' if columns > 1 else 'is'} {columns} column{'s' if columns > 1 else ''}"
+            yield Fault(Place(path, row.number), f"{found}, but {there}")
+        else:
+            yield row
+
+
+def _names(path: str, first: Row) -> list[str]:
     """The columns' names; one without, such as pandas' row numbers, is called by its place."""
-    names = [name or f"column {i}" for i, name in enumerate(fields, start=1)]
+    names = [name or f"column {i}" for i, name in enumerate(first.fields, start=1)]
     for i, name in enumerate(names):
         if name in names[:i]:
-            first = names.index(name) + 1
-            raise UserError(f"{path}:1:{i + 1}: column {first} is called '{name}' as well; rename one of them")
+            before = names.index(name) + 1
+            place = f"{path}:{first.number}:{i + 1}"
+            raise UserError(f"{place}: column {before} is called '{name}' as well; rename one of them")
     return names
 
 
-def _separator(text: str) -> str:
-    """What stands between as many values in each of the first rows as there are names, the most if several do."""
-    return max(SEPARATORS, key=lambda separator: _agreement(_sample(text, separator)))
-
-
 def _agreement(rows: list[list[str]]) -> tuple[float, int]:
-    """The share of the rows that are as long as the first, and this length; nothing where it is 1."""
+    """How well a separator fits: the share of rows as long as the first, and this length; nothing where it is 1."""
     width = len(rows[0]) if rows else 0
     return (sum(len(row) == width for row in rows) / len(rows), width) if width > 1 else (0.0, 0)
 
 
-def _sample(text: str, separator: str, quote: str = '"') -> list[list[str]]:
+def _sample(sample: Sequence[str], form: dict[str, Any]) -> list[list[str]]:
     """The first rows, as far as they can be read."""
     rows: list[list[str]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quotechar=quote, strict=True)
     with contextlib.suppress(csv.Error):
-        rows.extend(row for row in islice(reader, SAMPLED) if row)
+        rows.extend(row for row in csv.reader(sample, **form) if row)
     return rows
 
 

@@ -56,15 +56,15 @@ class ImageFolder:
 
     def listing(self, stored: Learned | None) -> Listing:
         listed = labelled_files(self._path, self._labels, SUFFIXES, "pictures")
-        sizes = measured([file for file, _, _ in listed])
+        sizes = measured([one.file for one in listed])
         found = [labelled for labelled, size in zip(listed, sizes, strict=True) if isinstance(size, Image)]
         classes = classes_of(found, self._path) if stored is None else stored.targets
         assert isinstance(classes, Classes)
         size = common_size(sizes, self._size, self._channels) if stored is None else stored.inputs
         assert isinstance(size, Image)
         numbers = torch.tensor(numbers_of(found, classes))
-        files, parts = [file for file, _, _ in found], [part for _, _, part in found]
-        broken = {str(f): size for (f, _, _), size in zip(listed, sizes, strict=True) if isinstance(size, str)}
+        files, parts = [one.file for one in found], [one.part for one in found]
+        broken = {str(one.file): size for one, size in zip(listed, sizes, strict=True) if isinstance(size, str)}
         return Listing("image_folder", files, numbers, classes, parts, size, broken)
 
 

@@ -19,7 +19,7 @@ from nntrain.data.undivided import Parts, Undivided
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Augmentation, Count, Mixture, Scaling
 from nntrain.settings import Sampler as SamplerSetting
-from nntrain.specs import Classes, Image, Pairs, Series, Targets, Tokens, Vector, Video
+from nntrain.specs import Classes, Image, OneToMany, Pairs, Series, Targets, Tokens, Vector, Video
 
 EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
 
@@ -51,7 +51,7 @@ class Source:
     """
 
     name: str
-    inputs: Vector | Image | Video | Series | Tokens | Pairs
+    inputs: Vector | Image | Video | Series | Tokens | Pairs | OneToMany
     targets: Targets
     train: Examples
     test: Callable[[], Examples] | None = None

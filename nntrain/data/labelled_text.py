@@ -94,6 +94,9 @@ class LabelCodes:
         self.vocabulary = vocabulary
         self.names = names
 
+    def input(self, text: str) -> str:
+        return text
+
     def rows(self, inputs: Sequence[str]) -> list[Numbers]:
         return [row[: self.coding.longest] for row in self.vocabulary.numbers(inputs)]
 

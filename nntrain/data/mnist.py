@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 from nntrain.data.in_memory import Examples, InMemory, Source
-from nntrain.data.places import download_folder, roots
+from nntrain.data.places import roots
+from nntrain.data.public_files import downloaded
 from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
 from nntrain.settings import PathText
@@ -134,18 +136,13 @@ def _find(
             return raw
     if root is not None:
         raise UnfitError(f"{root} holds no {folder}/raw with the files of {name}", "root")
-    target = download_folder(name, size)
-    try:
-        import torchvision.datasets
+    return downloaded(name, "", lambda: size, partial(_fetch, folder, settings)) / folder / "raw"
 
-        getattr(torchvision.datasets, folder)(target, *settings, download=True)
-    except (OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"{name} could not be downloaded ({reason}); put the folder {folder} under {target}, "
-            f"or set data.root or NNTRAIN_DATA to the folder that holds it"
-        ) from None
-    return target / folder / "raw"
+
+def _fetch(folder: str, settings: tuple[str, ...], target: Path) -> None:
+    import torchvision.datasets
+
+    getattr(torchvision.datasets, folder)(target, *settings, download=True)
 
 
 _KINDS = {"images-idx3-ubyte": 16, "labels-idx1-ubyte": 8}  # name of a file's kind -> bytes of its header

@@ -54,7 +54,8 @@ class PairedTokens(NamedTuple):
 
     @property
     def lengths(self) -> Tensor:
-        return self.source.lengths
+        """The longer of both, so that batches of equal lengths have little padding on either side."""
+        return torch.maximum(self.source.lengths, self.target.lengths)
 
     @property
     def labels(self) -> Tensor | None:
@@ -97,6 +98,9 @@ class PairCodes:
         self.coding = coding
         self.source = source
         self.target = target
+
+    def input(self, text: str) -> str:
+        return text
 
     def rows(self, inputs: Sequence[str]) -> list[Numbers]:
         return self.source.numbers(inputs)

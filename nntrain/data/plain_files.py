@@ -18,6 +18,7 @@ from nntrain.specs import (
     Instances,
     LabelSet,
     Mask,
+    OneToMany,
     Pairs,
     Several,
     Targets,
@@ -35,6 +36,7 @@ READERS: dict[type, str] = {
     Vector: "nntrain.data.vector_files",
     Tokens: "nntrain.data.symbols",
     Pairs: "nntrain.data.symbols",
+    OneToMany: "nntrain.data.one_to_many",
 }
 
 

@@ -35,6 +35,8 @@ class Preparation:
 
     def __call__(self, inputs: Any, scale: float = 1.0) -> Any:
         """`scale` times the inputs in torch's default type, scaled by what was learned; tokens as they are."""
+        if isinstance(inputs, Pair):
+            return inputs._replace(source=self(inputs.source, scale))
         if _are_tokens(inputs):
             return inputs
         if isinstance(inputs, Sequences):

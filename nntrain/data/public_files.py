@@ -3,7 +3,9 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import md5, sha1
+from http.client import HTTPException
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 
@@ -39,13 +41,17 @@ def found_or_downloaded_together(
     """
 
     def download(whole: Path) -> None:
-        contents = {file: _fetched(f"{url}/{file}") for file in files}
-        if git_id_of("".join(map(git_id_of, contents.values())).encode()) != git_id:
-            raise OSError(f"{url} has changed: its files are not the published ones")
-        for file, content in contents.items():
-            (whole / file).write_bytes(content)
+        write_checked(whole, {file: fetched(f"{url}/{file}") for file in files}, git_id, url)
 
     return found_or_made(name, folder, files, lambda: size, download, root)
+
+
+def write_checked(folder: Path, contents: Mapping[str, bytes], git_id: str, url: str) -> None:
+    """Writes files whose ids, one after the other, are a text with this id; OSError where they are not."""
+    if git_id_of("".join(map(git_id_of, contents.values())).encode()) != git_id:
+        raise OSError(f"{url} has changed: its files are not the published ones")
+    for file, content in contents.items():
+        (folder / file).write_bytes(content)
 
 
 def found_or_made(
@@ -60,16 +66,28 @@ def found_or_made(
     found = _found(name, folder, files, root)
     if found is not None:
         return found
+    return downloaded(name, folder, size, make)
+
+
+def downloaded(name: str, folder: str, size: Callable[[], str], make: Callable[[Path], None]) -> Path:
+    """The folder below the downloads that a set's files come to when `make` has written all of them into another."""
     needed_from_elsewhere(name)
     with _said_of(name, folder):
         target = download_folder(name, size()) / folder
         target.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=target.parent) as partial:
-            whole = Path(partial) / target.name
-            whole.mkdir()
-            make(whole)
-            whole.rename(target)
+        with TemporaryDirectory(dir=target.parent, prefix=".half-") as half:
+            make(Path(half))
+            target.mkdir(exist_ok=True)
+            for entry in Path(half).iterdir():
+                _put(entry, target / entry.name)
     return target
+
+
+def _put(entry: Path, target: Path) -> None:
+    """Moves a file or folder to its place; what lies there was not whole."""
+    if target.is_dir():
+        rmtree(target)
+    entry.replace(target)
 
 
 def _found(name: str, folder: str, files: Collection[str], root: str | None) -> Path | None:
@@ -87,15 +105,17 @@ def _said_of(name: str, folder: str) -> Iterator[None]:
     """Within it, what goes wrong is said in a sentence."""
     try:
         yield
-    except OSError as error:
-        reason = str(getattr(error, "reason", error)) or type(error).__name__
+    except (OSError, HTTPException, RuntimeError) as error:  # an answer that breaks off; torchvision's errors
+        reason = str(getattr(error, "reason", error)).partition("\n")[0] or type(error).__name__
+        what = f"the folder {folder}" if folder else "its files"
         raise UserError(
-            f"{name} could not be downloaded ({reason}); put the folder {folder} under {cache_folder() / 'data'}, "
-            f"or set data.root or NNTRAIN_DATA to the folder that holds it"
+            f"{name} could not be downloaded ({reason}); put {what} under {cache_folder() / 'data'}, "
+            f"or set data.root or NNTRAIN_DATA to the folder that holds {'it' if folder else 'them'}"
         ) from None
 
 
-def _fetched(url: str) -> bytes:
+def fetched(url: str) -> bytes:
+    """What the web answers; OSError or HTTPException where it does not, or breaks off."""
     with urlopen(url, timeout=SECONDS) as answer:
         content: bytes = answer.read()
     return content
@@ -103,7 +123,7 @@ def _fetched(url: str) -> bytes:
 
 def _download(url: str, target: Path, checksum: str) -> None:
     """Writes the file whole, or not at all; OSError where its content is not what it should be."""
-    content = _fetched(url)
+    content = fetched(url)
     found = (
         f"md5:{md5(content, usedforsecurity=False).hexdigest()}" if checksum.startswith("md5:") else git_id_of(content)
     )

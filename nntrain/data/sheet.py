@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from nntrain.errors import UserError
+from nntrain.data.lines import Fault
 
 
 class Row(NamedTuple):
@@ -16,16 +16,12 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table that was opened. `decimal` is what stands before the decimals of its numbers."""
+    """A table that was opened, its rows to be read as they are asked for, each with a value for each column.
+
+    `decimal` is what stands before the decimals of its numbers.
+    """
 
     path: str
     header: list[str]
-    rows: Iterator[Row]
+    rows: Iterator[Row | Fault]
     decimal: Literal[".", ","]
-
-    def complete(self, row: Row) -> Row:
-        """The row; UserError where it has more or fewer values than there are columns."""
-        if len(row.fields) != len(self.header):
-            found = f"{len(row.fields)} value{'s' if len(row.fields) > 1 else ''}"
-            raise UserError(f"{self.path}:{row.number}: {found}, but there are {len(self.header)} columns")
-        return row

@@ -62,10 +62,23 @@ def frames(recording: Recording, how: Reading) -> Tensor:
     return log_mel(recording.samples, recording.rate) if how == "log_mel" else recording.samples.unsqueeze(1)
 
 
+def moments(count: int, rate: int, how: Reading) -> Tensor:
+    """The second that the middle of each of `count` frames stands at, or each sample."""
+    if how == "wave":
+        return torch.arange(count) / rate
+    window, step = round(WINDOW * rate), round(STEP * rate)
+    return (torch.arange(count) * step + _points(window) / 2) / rate
+
+
+def _points(window: int) -> int:
+    """Of the Fourier transform: the power of 2 that holds a window, which stands in its middle."""
+    return 1 << (window - 1).bit_length()
+
+
 def log_mel(samples: Tensor, rate: int) -> Tensor:
     """x_tk = ln(sum_f M_kf |STFT_tf|^2 + 1e-8), windows of 25 ms every 10 ms; (time, bands)."""
     window, step = round(WINDOW * rate), round(STEP * rate)
-    points = 1 << (window - 1).bit_length()
+    points = _points(window)
     if len(samples) < points:
         samples = torch.nn.functional.pad(samples, (0, points - len(samples)))
     spectrum = torch.stft(samples, points, step, window, torch.hann_window(window), center=False, return_complex=True)

@@ -1,6 +1,9 @@
 """Spoken digits: recordings as series of log-mel energies, or of samples."""
 
+import zlib
+from io import BytesIO
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from torch import Tensor
@@ -8,9 +11,9 @@ from torch import Tensor
 from nntrain.batch import Sequences
 from nntrain.data import sound
 from nntrain.data.in_memory import Examples, InMemory, Source
-from nntrain.data.places import cache_folder, needed_from_elsewhere, roots
+from nntrain.data.public_files import fetched, found_or_made, write_checked
 from nntrain.data.sound import Reading
-from nntrain.errors import UnfitError, UserError
+from nntrain.errors import UserError
 from nntrain.registry import data
 from nntrain.settings import PathText
 from nntrain.specs import Classes, Series
@@ -18,6 +21,11 @@ from nntrain.specs import Classes, Series
 RATE = 8000  # samples a second
 WINDOW = 256
 TESTED = 5  # recordings 0 to 4 of each digit by each speaker
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+FILES = tuple(sorted(f"{digit}_{speaker}_{i}.wav" for digit in range(10) for speaker in SPEAKERS for i in range(50)))
+COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
+URL = f"https://github.com/Jakobovski/free-spoken-digit-dataset/archive/{COMMIT}.zip"
+GIT_ID = "1e9be612e4e95f651bc1d712afa0e6c68599b180"  # of the recordings' ids, one after the other
 
 
 @data("spoken_digits", within=InMemory)
@@ -31,10 +39,11 @@ def spoken_digits(*, root: PathText | None = None, read: Reading = "log_mel") ->
     Davis, Mermelstein, Comparison of parametric representations for monosyllabic word recognition, 1980.
 
     Settings:
-        root: the folder that holds fsdd/recordings; left out, $NNTRAIN_DATA, else the user's cache directory
+        root: the folder that holds fsdd/recordings; left out, $NNTRAIN_DATA, else it is downloaded (16 MB)
         read: log_mel for x_t as above; wave for one sample a step, from -1 to 1
     """
-    files = _find(root)
+    folder = found_or_made("spoken_digits", "fsdd/recordings", FILES, lambda: "16 MB", _download, root)
+    files = [folder / name for name in FILES]
     tested = [int(file.stem.split("_")[2]) < TESTED for file in files]
     train, test = (
         _examples([file for file, is_tested in zip(files, tested, strict=True) if is_tested is part], read)
@@ -45,19 +54,15 @@ def spoken_digits(*, root: PathText | None = None, read: Reading = "log_mel") ->
     return Source("spoken_digits", inputs, Classes(tuple(map(str, range(10)))), train, lambda: test)
 
 
-def _find(root: str | None) -> list[Path]:
-    """The recordings, `DIGIT_SPEAKER_NUMBER.wav`."""
-    for place in roots(root):
-        files = sorted((place / "fsdd" / "recordings").glob("[0-9]_*_*.wav"))
-        if files:
-            return files
-    if root is not None:
-        raise UnfitError(f"{root} holds no fsdd/recordings with WAV files", "root")
-    needed_from_elsewhere("spoken_digits")
-    raise UserError(
-        "spoken_digits is not on this machine; get github.com/Jakobovski/free-spoken-digit-dataset, put its folder "
-        f"recordings into {cache_folder() / 'data' / 'fsdd'}, or set data.root or NNTRAIN_DATA to where fsdd is"
-    )
+def _download(folder: Path) -> None:
+    """Writes the recordings, which come as one archive and are checked together."""
+    try:
+        with ZipFile(BytesIO(fetched(URL))) as archive:
+            there = {Path(name).name: name for name in archive.namelist() if "/recordings/" in name}
+            contents = {file: archive.read(there[file]) for file in FILES}
+    except (BadZipFile, KeyError, zlib.error) as error:
+        raise OSError(f"{URL} is not the archive that it was: {error}") from None
+    write_checked(folder, contents, GIT_ID, URL)
 
 
 def _examples(files: list[Path], read: Reading) -> Examples:

@@ -9,6 +9,7 @@ import numpy as np
 from nntrain.data import encoding
 from nntrain.data.columns import READ, CellError, Kind, Numbers, present
 from nntrain.data.encoding import Column
+from nntrain.data.lines import Fault
 from nntrain.data.plain_files import Piece
 from nntrain.data.sheet import Row, Sheet
 from nntrain.data.table_files import TableFiles
@@ -26,9 +27,12 @@ class _Reading:
     sources: list[dict[str, Any]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
-    def take(self, sheet: Sheet, row: Row, missing: Sequence[str]) -> None:
+    def take(self, sheet: Sheet, row: Row | Fault, missing: Sequence[str]) -> None:
+        if isinstance(row, Fault):
+            self.failures.append(str(row))
+            return
         try:
-            fields = dict(zip(sheet.header, present(sheet.complete(row).fields, missing), strict=True))
+            fields = dict(zip(sheet.header, present(row.fields, missing), strict=True))
             self.values.append([_cell(sheet, row, fields, column) for column in self.columns])
         except UserError as error:
             self.failures.append(str(error))

@@ -111,6 +111,9 @@ class TagCodes:
         self.vocabulary = vocabulary
         self.names = names
 
+    def input(self, text: str) -> list[str]:
+        return text.split()
+
     def rows(self, inputs: Sequence[Sequence[str]]) -> list[Numbers]:
         return [self.vocabulary.numbers_of(words) for words in inputs]
 

@@ -173,12 +173,15 @@ class Blocks:
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
         for path in paths:
             try:
-                yield self.prompt(whole_text(path), {"file": path})
+                yield self._beginning(whole_text(path), {"file": path})
             except UserError as error:
                 yield Given(None, [], [str(error)])
 
-    def prompt(self, text: str, source: dict[str, Any]) -> Given:
-        """A text that is to be gone on with."""
+    def prompt(self, text: str) -> Iterator[Given]:
+        """A text that is to be gone on with, and stands in no file."""
+        yield self._beginning(text, {})
+
+    def _beginning(self, text: str, source: dict[str, Any]) -> Given:
         (numbers,) = self.target_vocabulary.numbers([text])
         if not len(numbers):
             return Given(None, [], [f"{source.get('file', 'the prompt')}: there is no text to go on with"])

@@ -1,11 +1,11 @@
 """The user's own texts with a class each, as the rows of a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from nntrain.data.delimited import Separator
+from nntrain.data.delimited import Separator, open_text
 from nntrain.data.labelled_text import labelled_text
 from nntrain.data.lines import Fault, Place, faultless, lines
-from nntrain.data.text_columns import Row, rows
+from nntrain.data.sheet import Sheet
 from nntrain.data.texts import Texts, Written, own_parts
 from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
@@ -36,7 +36,7 @@ def text_table(
         path: the file with the training set
         text: the name of the column of texts; or its number, from 0 on, where no row names the columns
         label: the name or number of the column of labels
-        separator: what stands between columns; auto for tabs in a .tsv file, and commas in others
+        separator: what stands between columns; auto looks
         dev: a file with the dev set; left out, it is taken from the training set
         test: a file with the test set; left out, it is taken from the training set
     """
@@ -47,7 +47,7 @@ def text_table(
 
 
 class _Table:
-    """A table with two columns that are read."""
+    """A table with two columns that are read; between tabs quotes are signs like others."""
 
     def __init__(self, text: Column, label: Column, separator: Separator) -> None:
         self.text = text
@@ -58,55 +58,38 @@ class _Table:
         """All rows; UserError at the first that is not right."""
         found = Texts.of(self._examples(path))
         if not len(found):
-            raise UserError(f"{path}: there are no rows below the first, which names the columns")
+            raise UserError(f"{path} has a row of names, but no rows of values")
         return found
 
     def _examples(self, path: str) -> Iterator[tuple[str, str, Place]]:
-        for place, (text, label) in faultless(self._columns(path, (("text", self.text), ("label", self.label)))):
-            if label.strip().lower() in MISSING:
+        for place, (text, label) in faultless(self._columns(path, {"text": self.text, "label": self.label})):
+            if label.lower() in MISSING:
                 raise UserError(f"{place}: the label is missing (found '{label}')")
-            yield text, label.strip(), place
+            yield text, label, place
 
     def given(self, path: str) -> Iterator[tuple[Place, str] | Fault]:
         """The texts of another file, which need not have labels; of one that is no table every line."""
         if not path.removesuffix(".gz").lower().endswith((".csv", ".tsv")):
             yield from lines(path)
             return
-        for row in self._columns(path, (("text", self.text),)):
+        for row in self._columns(path, {"text": self.text}):
             yield row if isinstance(row, Fault) else (row[0], row[1][0])
 
-    def _columns(self, path: str, wanted: tuple[tuple[str, Column], ...]) -> Iterator[Row | Fault]:
+    def _columns(self, path: str, wanted: Mapping[str, Column]) -> Iterator[tuple[Place, list[str]] | Fault]:
         """These columns of every row, by the setting that names each."""
-        numbers: list[int] = []
-        width: int | None = None
-        for row in rows(path, self.separator):
-            if isinstance(row, Fault):
-                yield row
-                continue
-            place, columns = row
-            if width is None:
-                width = len(columns)
-                numbers = [_number(columns, column, setting, place) for setting, column in wanted]
-                if isinstance(wanted[0][1], str):
-                    continue
-            if len(columns) == width:
-                yield place, [columns[number] for number in numbers]
-            else:
-                yield Fault(place, f"{_columns(len(columns))}, but the first row has {width}")
-        if width is None:
-            raise UserError(f"{path}: the file is empty; expected rows of columns")
+        named = isinstance(self.text, str)
+        sheet = open_text(path, self.separator, ".", named=named, plain_tabs=True)
+        numbers = [_number(sheet, column, setting) for setting, column in wanted.items()]
+        for row in sheet.rows:
+            found = row if isinstance(row, Fault) else (Place(path, row.number), [row.fields[n] for n in numbers])
+            yield found
 
 
-def _number(first: list[str], column: Column, setting: str, place: Place) -> int:
-    """The number of a column by its name in the first row; UnfitError where there is no such column."""
-    if isinstance(column, str) and column in first:
-        return first.index(column)
+def _number(sheet: Sheet, column: Column, setting: str) -> int:
+    """The number of a column; UnfitError where there is no such column."""
+    if str(column) in sheet.header:
+        return sheet.header.index(str(column))
     if isinstance(column, str):
-        raise UnfitError(f"{place.file} has no column '{column}'; {did_you_mean(column, first)}", setting)
-    if column >= len(first):
-        raise UnfitError(f"{place.file} has {_columns(len(first))}, so there is none with the number {column}", setting)
-    return column
-
-
-def _columns(count: int) -> str:
-    return "1 column" if count == 1 else f"{count} columns"
+        raise UnfitError(f"{sheet.path} has no column '{column}'; {did_you_mean(column, sheet.header)}", setting)
+    found = f"{len(sheet.header)} column{'s' if len(sheet.header) > 1 else ''}"
+    raise UnfitError(f"{sheet.path} has {found}, so there is none with the number {column}", setting)

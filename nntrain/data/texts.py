@@ -1,7 +1,7 @@
 """Texts as examples: read as they are written, divided, and kept as numbers of tokens."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
 from typing import Any, Protocol
@@ -92,6 +92,9 @@ class Codes(Protocol):
     @property
     def target(self) -> Vocabulary | None:
         """The vocabulary of targets that are texts."""
+
+    def input(self, text: str) -> Any:
+        """A text as inputs are: as it is, or in words."""
 
     def rows(self, inputs: Sequence[Any]) -> list[Numbers]:
         """The tokens of each input."""
@@ -195,6 +198,11 @@ class TextSet:
                     yield from self._pieces(found)
             except UserError as error:
                 yield Given(None, [], [str(error)])
+
+    def prompt(self, text: str) -> Iterator[Given]:
+        """A text that stands in no file."""
+        for given in self._pieces([(Place("the prompt", 1), self.codes.input(text))]):
+            yield replace(given, sources=[{"prompt": text} for _ in given.sources])
 
     @property
     def target_vocabulary(self) -> Vocabulary | None:

@@ -1,8 +1,7 @@
 """Image sets that torchvision knows how to find, check and download."""
 
-import shutil
-import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import torch
 from torch import Tensor
 
 from nntrain.data.in_memory import Examples, InMemory, Source
-from nntrain.data.places import download_folder, roots
-from nntrain.errors import UnfitError, UserError
+from nntrain.data.places import roots
+from nntrain.data.public_files import downloaded
+from nntrain.errors import UnfitError
 from nntrain.registry import data
 from nntrain.settings import PathText
 from nntrain.specs import Classes, Image
@@ -82,10 +82,7 @@ def stl10(*, root: PathText | None = None) -> Source:
 
 
 def found_by_torchvision(name: str, size: str, root: str | None, folder: str, made: Made) -> Path:
-    """The folder that a set lies in, downloaded where it is nowhere.
-
-    A download goes to a folder of its own first, so that half of one is never taken for the whole.
-    """
+    """The folder that a set lies in, downloaded where it is nowhere."""
     for place in roots(root):
         try:
             made(place / folder, True, False)
@@ -95,28 +92,12 @@ def found_by_torchvision(name: str, size: str, root: str | None, folder: str, ma
         return place / folder
     if root is not None:
         raise UnfitError(f"{root} holds no whole {name}", "root")
-    target = download_folder(name, size) / folder
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target, prefix=f".{name}-") as partial:
-            for is_training in (True, False):
-                made(Path(partial), is_training, True)
-            for entry in Path(partial).iterdir():
-                _put(entry, target / entry.name)
-    except (OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"{name} could not be downloaded ({reason}); put its files into {target}, "
-            f"or set data.root or NNTRAIN_DATA to the folder that holds them"
-        ) from None
-    return target
+    return downloaded(name, folder, lambda: size, partial(_fetch, made))
 
 
-def _put(entry: Path, target: Path) -> None:
-    """Moves a file or folder to its place; what lies there was not whole."""
-    if target.is_dir():
-        shutil.rmtree(target)
-    entry.replace(target)
+def _fetch(made: Made, folder: Path) -> None:
+    for is_training in (True, False):
+        made(folder, is_training, True)
 
 
 def _source(name: str, size: str, inputs: Image, root: str | None, folder: str, made: Made) -> Source:

@@ -7,6 +7,7 @@ import torch
 
 from nntrain.data.column_types import number
 from nntrain.data.delimited import open_rows
+from nntrain.data.lines import Fault
 from nntrain.data.plain_files import Piece
 from nntrain.data.sheet import Row
 from nntrain.errors import UserError
@@ -27,16 +28,19 @@ def read(inputs: Vector, paths: Sequence[str]) -> Iterator[Piece]:
             yield Piece(None, [], [str(error)])
 
 
-def _after_names(rows: Iterator[Row], decimal: str) -> Iterator[Row]:
+def _after_names(rows: Iterator[Row | Fault], decimal: str) -> Iterator[Row | Fault]:
     """All rows, but the first where nothing in it is a number."""
     for i, row in enumerate(rows):
-        if i > 0 or any(number(field, decimal) is not None for field in row.fields):
+        if i > 0 or isinstance(row, Fault) or any(number(field, decimal) is not None for field in row.fields):
             yield row
 
 
-def _piece(path: str, rows: Sequence[Row], features: int, decimal: str) -> Piece:
+def _piece(path: str, rows: Sequence[Row | Fault], features: int, decimal: str) -> Piece:
     vectors, sources, failures = [], [], []
     for row in rows:
+        if isinstance(row, Fault):
+            failures.append(str(row))
+            continue
         try:
             vectors.append(_numbers(row.fields, features, decimal))
             sources.append({"file": path, "row": row.number})

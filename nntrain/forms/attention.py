@@ -29,11 +29,15 @@ class Memory(NamedTuple):
 
 
 class Cache:
-    """The keys and values of the positions so far, (batch, heads, time, features): none are computed again."""
+    """The keys and values of the positions so far, (batch, heads, time, features): none are computed again.
+
+    `of_memory` are those of what a decoder looks at besides.
+    """
 
     def __init__(self) -> None:
         self.keys: Tensor | None = None
         self.values: Tensor | None = None
+        self.of_memory: tuple[Tensor, Tensor] | None = None
 
     @property
     def length(self) -> int:
@@ -44,6 +48,14 @@ class Cache:
         self.keys = keys if self.keys is None else torch.cat((self.keys, keys), dim=2)
         self.values = values if self.values is None else torch.cat((self.values, values), dim=2)
         return self.keys, self.values
+
+    def select(self, rows: Tensor, memory: bool) -> None:
+        """Keeps these rows of a batch, in this order; those of the memory too where it is not the same for them."""
+        if self.keys is not None and self.values is not None:
+            self.keys, self.values = self.keys[rows], self.values[rows]
+        if memory and self.of_memory is not None:
+            keys, values = self.of_memory
+            self.of_memory = keys[rows], values[rows]
 
 
 class SelfAttention(nn.Module):
@@ -82,12 +94,18 @@ class CrossAttention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, memory: Memory) -> Tensor:
+    def forward(self, x: Tensor, memory: Memory, cache: Cache | None = None) -> Tensor:
         queries = by_head(self.query(x), self.heads)
-        keys, values = (by_head(part, self.heads) for part in self.key_value(memory.features).chunk(2, dim=-1))
+        keys, values = (cache and cache.of_memory) or self._read(memory)
+        if cache is not None:
+            cache.of_memory = keys, values
         scope = Scope(over_keys(memory.mask))
         dropout = self.dropout if self.training else 0.0
         return self.out(attend(queries, keys, values, scope, scale=self.scale, dropout=dropout))
+
+    def _read(self, memory: Memory) -> tuple[Tensor, Tensor]:
+        keys, values = self.key_value(memory.features).chunk(2, dim=-1)
+        return by_head(keys, self.heads), by_head(values, self.heads)
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, scope: Scope, *, scale: bool, dropout: float) -> Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from nntrain.batch import Pair, Sequences
+from nntrain.batch import Pair, Sequences, each
 from nntrain.forms import Architecture
 from nntrain.forms.attention import Cache, Memory, Scope, over_keys
 from nntrain.forms.decoder import causal
@@ -78,6 +78,26 @@ class EncoderDecoder(nn.Module):
     def new_caches(self) -> list[Cache]:
         return [Cache() for _ in self.decoder.layers]
 
+    def begun(self, source: Sequences) -> "Progress":
+        return Progress(self.encode(source), self.new_caches())
+
+    def follow(self, tokens: Tensor, state: "Progress") -> Tensor:
+        return self.decode(Sequences(tokens), state.memory, state.caches)
+
     def head_for(self, targets: Headed) -> nn.Module:
         """W h with the target's embedding as W where it is tied, else W h + b."""
         return head(self.features, len(targets), self.target.inputs if self.tied else None)
+
+
+class Progress:
+    """What is known of sources, and of their targets so far."""
+
+    def __init__(self, memory: Memory, caches: Sequence[Cache]) -> None:
+        self.memory = memory
+        self.caches = caches
+
+    def select(self, rows: Tensor, sources: bool) -> None:
+        if sources:
+            self.memory = each(lambda part: part[rows], self.memory)
+        for cache in self.caches:
+            cache.select(rows, sources)

@@ -80,7 +80,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, scope: Scope, cache: Cache | None = None, memory: Memory | None = None) -> Tensor:
         x = self._added(x, self.attention_norm, self.attention, scope, cache)
         if memory is not None:
-            x = self._added(x, self.cross_attention_norm, self.cross_attention, memory)
+            x = self._added(x, self.cross_attention_norm, self.cross_attention, memory, cache)
         return self._added(x, self.feedforward_norm, self.feedforward)
 
     def _added(self, x: Tensor, norm: nn.Module, part: nn.Module, *more: object) -> Tensor:

@@ -43,6 +43,8 @@ def _input(given: Any, spec: Inputs, i: int) -> str:
     if isinstance(given, Pair) and isinstance(spec, Pairs):
         source = _said(_steps(given.source, i), spec.source, spec.unit)
         return f"{source} -> {_said(_steps(given.target, i), spec.target, spec.unit)}"
+    if isinstance(given, Pair):
+        return _numbers(given.source[i])
     one = _steps(given, i) if isinstance(given, Sequences) else given[i]
     return _said(one, spec.vocabulary, spec.unit) if isinstance(spec, Tokens) else _numbers(one)
 

@@ -29,8 +29,13 @@ class CrossEntropy:
         logits = at_least_single(outputs)
         if targets.is_floating_point():
             return of_labels(-F.log_softmax(logits, dim=-1), targets)
-        found = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=IGNORED, reduction="none")
-        return found.view_as(targets)
+        return self.smoothed(logits, targets, 0.0)
+
+    def smoothed(self, outputs: Tensor, labels: Tensor, share: float) -> Tensor:
+        """The loss of labels of whose weight a share is spread over all classes, without writing that down for each."""
+        logits = at_least_single(outputs).flatten(0, -2)
+        found = F.cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction="none", label_smoothing=share)
+        return found.view_as(labels)
 
 
 @loss("kl")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED
 from nntrain.registry import metric
-from nntrain.specs import Tags, Tokens
+from nntrain.specs import Tags, Tokens, Written
 
 
 @metric("exact_match")
@@ -18,17 +18,19 @@ class ExactMatch:
 
     exact_match = 1/n sum_i prod_t [argmax_c z_itc = y_it]
 
-    Predictions z (batch, time, classes), targets y (batch, time), positions IGNORED counting as right; from 0 to 1.
+    Predictions z (batch, time, classes), or labels that a model wrote by itself (batch, time); targets y (batch,
+    time), positions IGNORED counting as right; from 0 to 1.
     Source: Rajpurkar, Zhang, Lopyrev, Liang, SQuAD: 100,000+ questions for machine comprehension of text, 2016.
     """
 
     better: ClassVar[str] = "higher"
 
-    def __init__(self, targets: Tags | Tokens) -> None:
-        pass
+    def __init__(self, targets: Tags | Tokens | Written) -> None:
+        self._are_labels = isinstance(targets, Written)
 
     def measure(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        right = (predictions.argmax(dim=-1) == targets) | (targets == IGNORED)
+        labels = predictions if self._are_labels else predictions.argmax(dim=-1)
+        right = (labels == targets) | (targets == IGNORED)
         whole = right.all(dim=1).sum()
         return torch.stack((whole, torch.full_like(whole, len(targets))))
 

@@ -59,9 +59,9 @@ class Recurrent(nn.Module):
         for layer in self.layers:
             values = self.dropout(layer(dropped(values, self.variational.inputs, self.training), reversal))
         values = dropped(values, self.variational.outputs, self.training)
-        return values if self.per_position else self._ends(values, lengths)
+        return values if self.per_position else self.ends(values, lengths)
 
-    def _ends(self, values: Tensor, lengths: Tensor | None) -> Tensor:
+    def ends(self, values: Tensor, lengths: Tensor | None) -> Tensor:
         """The forward layer's state at each sequence's last step, the backward layer's at the first."""
         forwards, backwards = values[..., : self.hidden], values[:, 0, self.hidden :]
         if lengths is None:

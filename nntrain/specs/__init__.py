@@ -3,12 +3,12 @@
 A description travels in the checkpoint as JSON, so that a trained model can be used without its training data.
 """
 
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from typing import Any
 
-from nntrain.specs.inputs import Graphs, Image, Inputs, Nodes, Pairs, Series, Tokens, Vector, Video
+from nntrain.specs.inputs import Graphs, Image, Inputs, Nodes, OneToMany, Pairs, Series, Tokens, Vector, Video
 from nntrain.specs.objects import Boxes, Instances
-from nntrain.specs.outputs import Box, Density, Embedding, Reconstruction, Samples
+from nntrain.specs.outputs import Box, Density, Embedding, Reconstruction, Samples, Written
 from nntrain.specs.targets import ClassAndBox, Classes, LabelSet, Links, Mask, Several, Tags, Transcripts, Values
 
 Located = Boxes | Instances  # targets that are the objects in a picture, as many as there are
@@ -18,7 +18,7 @@ Headed = PerExample | Tags | Tokens  # what a head can be put on a body for
 Outputs = Targets | Embedding | Reconstruction | Density | Samples  # what a task asks of a model
 Labels = Classes | Tags | Mask | Tokens  # targets that are one of several names
 _KINDS = (
-    *(Vector, Image, Video, Series, Tokens, Pairs, Nodes, Graphs),
+    *(Vector, Image, Video, Series, Tokens, Pairs, OneToMany, Nodes, Graphs),
     *(Classes, LabelSet, Tags, Mask, Transcripts, Values, Links, Several, ClassAndBox, Boxes, Instances),
 )
 _TYPES: dict[str, Any] = {cls.__name__: cls for cls in _KINDS}
@@ -27,9 +27,9 @@ _MAY_DIFFER = {"length", "source_length", "target_length", "most", "mean", "devi
 
 __all__ = [
     "Box", "Boxes", "ClassAndBox", "Classes", "Density", "Embedding", "Graphs", "Headed", "Image", "Inputs",
-    "Instances", "LabelSet", "Labels", "Links", "Located", "Mask", "Nodes", "Outputs", "Pairs", "PerExample",
-    "Reconstruction", "Samples", "Series", "Several", "Tags", "Targets", "Tokens", "Transcripts", "Values", "Vector",
-    "Video", "are_alike", "from_json", "to_json",
+    "Instances", "LabelSet", "Labels", "Links", "Located", "Mask", "Nodes", "OneToMany", "Outputs", "Pairs",
+    "PerExample", "Reconstruction", "Samples", "Series", "Several", "Tags", "Targets", "Tokens", "Transcripts",
+    "Values", "Vector", "Video", "Written", "are_alike", "from_json", "to_json",
 ]  # fmt: skip
 
 
@@ -45,17 +45,22 @@ def _essence(value: Any) -> Any:
 
 
 def to_json(spec: Inputs | Targets) -> dict[str, Any]:
-    fields = {"type": type(spec).__name__, **asdict(spec)}
-    return {**fields, "parts": [to_json(part) for part in spec.parts]} if isinstance(spec, Several) else fields
+    return {"type": type(spec).__name__, **{field.name: _to_json(getattr(spec, field.name)) for field in fields(spec)}}
 
 
-def from_json(fields: dict[str, Any]) -> Any:
+def _to_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_to_json(entry) for entry in value]
+    return to_json(value) if is_dataclass(value) else value  # type: ignore[arg-type]  # of Inputs | Targets
+
+
+def from_json(plain: dict[str, Any]) -> Any:
     """The description that `to_json` wrote; KeyError or TypeError for anything else."""
-    values = {k: _from_json(v) for k, v in fields.items() if k != "type"}
-    return _TYPES[fields["type"]](**values)
+    values = {k: _from_json(v) for k, v in plain.items() if k != "type"}
+    return _TYPES[plain["type"]](**values)
 
 
 def _from_json(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    return tuple(from_json(entry) if isinstance(entry, dict) else entry for entry in value)
+    if isinstance(value, list):
+        return tuple(map(_from_json, value))
+    return from_json(value) if isinstance(value, dict) else value

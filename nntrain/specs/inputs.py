@@ -129,6 +129,7 @@ class Pairs:
     target_length: int
     unit: str = "symbol"
     plural: ClassVar[str] = "pairs of sequences"
+    task: ClassVar[str] = "seq2seq"
     begin: ClassVar[int] = 0
     end: ClassVar[int] = 1
 
@@ -139,6 +140,33 @@ class Pairs:
     def __str__(self) -> str:
         sizes = f"{len(self.source):,} and {len(self.target):,} different {self.unit}s"
         return f"pairs of up to {self.source_length} and {self.target_length} tokens of {sizes}"
+
+
+@dataclass(frozen=True)
+class OneToMany:
+    """Inputs that are a `Pair` of a vector or image and the sequence of tokens made from it, as far as it is known.
+
+    The vocabulary begins with tokens that begin and end every sequence, as in `Pairs`. `drawn` is there where a
+    sequence is an image, pixel by pixel in rows, each token but those two being a grey value, from black to white.
+    """
+
+    source: Vector | Image
+    vocabulary: tuple[str, ...]
+    target_length: int
+    unit: str = "word"
+    drawn: Image | None = None
+    plural: ClassVar[str] = "vectors or images with a sequence for each"
+    task: ClassVar[str] = "sequence_generation"
+    begin: ClassVar[int] = Pairs.begin
+    end: ClassVar[int] = Pairs.end
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.source.shape
+
+    def __str__(self) -> str:
+        tokens = f"{len(self.vocabulary):,} different {self.unit}s"
+        return f"{self.source}, each with up to {self.target_length} tokens of {tokens}"
 
 
 @dataclass(frozen=True)
@@ -171,4 +199,4 @@ class Graphs:
         return f"graphs with {self.features} features a node"
 
 
-Inputs = Vector | Image | Video | Series | Tokens | Pairs | Nodes | Graphs
+Inputs = Vector | Image | Video | Series | Tokens | Pairs | OneToMany | Nodes | Graphs

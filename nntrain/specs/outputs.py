@@ -1,9 +1,11 @@
 """What a model is asked for where that is not the targets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from nntrain.specs.inputs import Inputs
+from nntrain.specs.inputs import Inputs, Tokens
+from nntrain.tokenizers import Vocabulary, joined
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,31 @@ class Density:
 
 @dataclass(frozen=True)
 class Samples:
-    """What a model gives that makes new examples like its inputs."""
+    """What a model gives that makes new examples like its inputs; `learned` is what is known of the training set."""
 
     inputs: Inputs
+    learned: Any = None
     plural: ClassVar[str] = "samples (task: gan)"
 
     def __str__(self) -> str:
         return f"samples of {self.inputs}"
+
+
+@dataclass(frozen=True)
+class Written:
+    """Sequences of tokens that a model writes by itself, as measured against those that it was to write.
+
+    `vocabulary` is what makes texts of them; None where they come without one, such as made-up symbols.
+    """
+
+    tokens: Tokens
+    vocabulary: Vocabulary | None = None
+    plural: ClassVar[str] = "sequences that a model writes (task: seq2seq)"
+
+    def __str__(self) -> str:
+        return f"what a model writes of {len(self.tokens):,} different {self.tokens.unit}s"
+
+    def text(self, numbers: Sequence[int]) -> str:
+        if self.vocabulary is not None:
+            return self.vocabulary.text(numbers)
+        return joined((self.tokens.vocabulary[number] for number in numbers), self.tokens.unit)

@@ -3,7 +3,7 @@
 A task is a tuple of named objectives; the usual one has one, named `model`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from nntrain.batch import Batch
+from nntrain.data import Split
 from nntrain.device import at_least_single
 from nntrain.loss import Counts, Loss, Objective
 from nntrain.samples import Projection, Sample
@@ -30,6 +31,9 @@ class Outcome:
     loss: Loss | None
     counts: Counts  # of the terms of the losses
     apart: Loss = field(default_factory=Loss)
+
+
+Look = Callable[[nn.Module, Batch], Outcome]
 
 
 class Detail(Protocol):
@@ -62,6 +66,17 @@ class Task:
         (objective,) = self.objectives
         outputs = at_least_single(objective.outputs(model, batch))
         return Outcome(outputs, batch.targets, objective.loss(outputs, batch), objective.counts(batch))
+
+    def further(self, split: Split, is_thorough: bool) -> Iterable[tuple[Look, Split]]:
+        """Other ways of looking at a split that are evaluated besides, each with the examples that it takes.
+
+        They are all where it is to be thorough (`eval`), and may be some of them where that takes long.
+        """
+        return ()
+
+    def respond(self, model: nn.Module, batch: Batch) -> list[dict[str, Any]]:
+        """What to tell the user of each example that a trained model is used on."""
+        return self.answers(self.evaluate(model, batch))
 
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """What to tell the user of each example: names and numbers."""

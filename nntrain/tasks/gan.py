@@ -7,13 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nntrain.batch import Batch
+from nntrain.data import Learned
 from nntrain.device import at_least_single
 from nntrain.grid import drawn, sheet
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.pictures import images_of, scatter, visible
 from nntrain.registry import task
 from nntrain.samples import Picture, Sample
-from nntrain.settings import Count
+from nntrain.settings import Count, NonNegative
 from nntrain.specs import Image, Inputs, Samples, Vector
 from nntrain.tasks import Outcome, Task
 
@@ -27,21 +28,35 @@ class AdversarialGame(Task):
 
     discriminator: -log D(x) - log(1 - D(G(n)));  generator: -log D(G(n)), the form whose gradient does not vanish
 
-    Labels are not looked at. Each of the two objectives may have an optimizer of its own:
+    Labels are not looked at. With instance noise D sees x + noise n in place of every example x, real or made: what is
+    made then overlaps with what is real from the start, and no part of it is left out; stages with less and less
+    noise end with sharp samples. Each of the two objectives may have an optimizer of its own:
     optimizer: {discriminator: {type: adam, lr: 0.0004}, generator: {type: adam, lr: 0.0001}}.
     The loss in evaluation is the sum of both; in balance, where D = 1/2, it is 3 ln 2.
 
-    Source: Goodfellow et al., Generative adversarial networks, 2014, arXiv:1406.2661.
+    Source: Goodfellow et al., Generative adversarial networks, 2014, arXiv:1406.2661; instance noise: Sonderby et al.,
+    Amortised MAP inference for image super-resolution, 2017, arXiv:1610.04490.
 
     Settings:
+        noise: the deviation of instance noise, in the numbers of the inputs as they are prepared
         discriminator_every: the discriminator is trained at every so many steps
         generator_every: the generator is trained at every so many steps
     """
 
     metrics = ("coverage",)
 
-    def __init__(self, inputs: Vector | Image, *, discriminator_every: Count = 1, generator_every: Count = 1) -> None:
+    def __init__(
+        self,
+        inputs: Vector | Image,
+        learned: Learned | None = None,
+        *,
+        noise: NonNegative = 0.0,
+        discriminator_every: Count = 1,
+        generator_every: Count = 1,
+    ) -> None:
         self.targets = Samples(inputs)
+        self.measured = Samples(inputs, learned)
+        self._noise = noise
         self.objectives = (
             Objective("discriminator", self.judgements, self.discriminator_loss, self.counts, discriminator_every),
             Objective("generator", self.judged_samples, self.generator_loss, self.counts, generator_every),
@@ -51,10 +66,10 @@ class AdversarialGame(Task):
         """The discriminator's logits of the real examples, and of as many made ones."""
         with torch.no_grad():
             samples = model.make(len(batch.inputs))
-        return model.judge(batch.inputs), model.judge(samples)
+        return self._judged(model, batch.inputs), self._judged(model, samples)
 
     def judged_samples(self, model: Any, batch: Batch) -> Tensor:
-        return model.judge(model.make(len(batch.inputs)))
+        return self._judged(model, model.make(len(batch.inputs)))
 
     def discriminator_loss(self, outputs: tuple[Tensor, Tensor], batch: Batch) -> Loss:
         real, made = (at_least_single(logits) for logits in outputs)
@@ -68,7 +83,7 @@ class AdversarialGame(Task):
 
     def evaluate(self, model: Any, batch: Batch) -> Outcome:
         samples = model.make(len(batch.inputs))
-        real, made = model.judge(batch.inputs), model.judge(samples)
+        real, made = self._judged(model, batch.inputs), self._judged(model, samples)
         both = self.discriminator_loss((real, made), batch)["loss"].sum + self.generator_loss(made, batch)["loss"].sum
         return Outcome(at_least_single(samples), batch.inputs, Loss(loss=Term(both)), self.counts(batch))
 
@@ -85,6 +100,10 @@ class AdversarialGame(Task):
         if inputs.shape != (2,):
             return []
         return [Picture("samples", drawn(scatter((batch.inputs, (0.7, 0.7, 0.7)), (made, (0.1, 0.3, 0.8)))))]
+
+    def _judged(self, model: Any, examples: Tensor) -> Tensor:
+        """The discriminator's logits of examples, behind instance noise."""
+        return model.judge(examples + self._noise * torch.randn_like(examples) if self._noise else examples)
 
     def untrained_loss(self) -> float | None:
         """3 ln 2, the logits of an untrained discriminator being near 0."""

@@ -37,6 +37,9 @@ class LabelLoss:
 
     def training(self, outputs: Tensor, batch: Batch) -> Loss:
         """The loss that is minimised."""
+        smoothed = getattr(self._loss, "smoothed", None)  # faster than distributions, where classes are many
+        if smoothed is not None and not batch.targets.is_floating_point():
+            return self._total(smoothed(outputs, batch.targets, self._smoothing), batch)
         return self._total(self._loss(outputs, self._smoothed(batch.targets)), batch)
 
     def measured(self, outputs: Tensor, batch: Batch) -> Loss:

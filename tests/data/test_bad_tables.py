@@ -58,8 +58,8 @@ def test_what_is_good_is_taken(command: Command, tmp_path: Path) -> None:
         (TABLE + "1,a,much\n", "my.csv:62:3: y: 'much' is not a finite number"),
         (TABLE + '1,"a,2\n', "my.csv:62: not a row of a table"),
         (TABLE + '1,"a"b,2\n', "my.csv:62: not a row of a table"),
-        (TABLE.encode() + "1,\xe9,2\n".encode("latin-1"), "my.csv:62: not a text in UTF-8 (byte 0xe9)"),
-        (TABLE.encode("utf-16"), "my.csv:1: not a text in UTF-8"),
+        (TABLE.encode() + "1,\xe9,2\n".encode("latin-1"), "my.csv:62: not UTF-8 text (byte 0xe9"),
+        (TABLE.encode("utf-16"), "my.csv:1: the file is UTF-16; save it as UTF-8"),
         (TABLE + "1,\0,2\n", "my.csv:62: there is a zero byte"),
         ("x,y\n" + "1,2\n" * 40, "my.csv:"),
     ],
@@ -81,7 +81,7 @@ def test_a_bad_row_is_named_with_all_mistakes_of_the_config(refused: Callable[..
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (("data.path=gone.csv",), "gone.csv cannot be read: No such file or directory"),
+        (("data.path=gone.csv",), "there is no file "),
         (("data.path=.",), "cannot be read: Is a directory"),
         (("data.target=z",), "has no column 'z'; expected one of kind, x, y"),
         (("data.target=kindd",), "did you mean 'kind'?"),

@@ -149,10 +149,10 @@ def test_a_table_of_labels(command: Command, write: Callable[..., Path], picture
     assert set(facts["splits"]["train"]["classes"]) == {"4", "6"}
     for text, said in (
         ("file,label,part\nnone.png,4,train\n", "labels.csv:2: there is no file"),
-        ("file,label,part\ndark/0.png,,train\n", "labels.csv:2: expected file,label,part"),
+        ("file,label,part\ndark/0.png,,train\n", "labels.csv:2: there is no label"),
         ("file,label,part\ndark/0.png,4,tests\n", "labels.csv:2: expected the part train, dev or test, found 'tests'"),
-        ("dark/0.png,4\n", "labels.csv: expected a first row 'file,label'"),
-        ("", "labels.csv: expected a first row"),
+        ("dark/0.png,4\n", "labels.csv: expected a first row file,label (and part)"),
+        ("", "labels.csv is empty; expected a row"),
     ):
         write(text, "labels.csv")
         refused = command("check", config)

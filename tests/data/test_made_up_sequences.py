@@ -1,6 +1,7 @@
 """Made-up and real sequences: what they hold, and that they are divided and read as they should be."""
 
 import math
+import shutil
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,10 @@ import torch
 from nntrain.data.adding_problem import adding_problem
 from nntrain.data.in_memory import InMemory
 from nntrain.data.mnist import mnist
+from nntrain.data.public_files import git_id_of
 from nntrain.data.scikit_learn import digits
 from nntrain.data.sequential_images import sequential_digits, sequential_mnist
-from nntrain.data.spoken_digits import spoken_digits
+from nntrain.data.spoken_digits import FILES, GIT_ID, spoken_digits
 from nntrain.errors import UnfitError, UserError
 from nntrain.specs import Series, Values
 
@@ -107,6 +109,13 @@ def test_every_network_over_sequences_trains_on_them(
     assert called.json["steps"] == 2
 
 
+def listed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that holds fsdd, whose recordings are all that there are to be."""
+    names = sorted(file.name for file in (folder / "fsdd" / "recordings").iterdir())
+    monkeypatch.setattr("nntrain.data.spoken_digits.FILES", tuple(names))
+    return folder
+
+
 def recording(folder: Path, name: str, hertz: float, samples: int, rate: int = 8000) -> None:
     """A WAV file with half as loud a tone as can be."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,10 +125,12 @@ def recording(folder: Path, name: str, hertz: float, samples: int, rate: int = 8
         sound.writeframes(tone.short().numpy().tobytes())
 
 
-def test_recordings_are_divided_by_their_number_and_keep_their_length(tmp_path: Path) -> None:
+def test_recordings_are_divided_by_their_number_and_keep_their_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number, samples in enumerate((800, 600, 500, 700, 900, 400, 1000)):
         recording(tmp_path / "fsdd" / "recordings", f"{number}_anna_{number}.wav", 1000, samples)
-    source = spoken_digits(root=str(tmp_path), read="wave")
+    source = spoken_digits(root=str(listed(tmp_path, monkeypatch)), read="wave")
     assert source.inputs == Series(1, 1000)
     assert source.train.targets.tolist() == [5, 6] and source.train.inputs.lengths.tolist() == [400, 1000]
     assert source.test is not None and source.test().targets.tolist() == [0, 1, 2, 3, 4]
@@ -129,10 +140,10 @@ def test_recordings_are_divided_by_their_number_and_keep_their_length(tmp_path: 
 
 
 @pytest.mark.parametrize("hertz", [300.0, 1000.0, 3000.0])
-def test_a_tone_is_loudest_in_its_band(tmp_path: Path, hertz: float) -> None:
+def test_a_tone_is_loudest_in_its_band(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hertz: float) -> None:
     for number in (0, 9):
         recording(tmp_path / "fsdd" / "recordings", f"1_anna_{number}.wav", hertz, 256 + 10 * 80)
-    inputs = spoken_digits(root=str(tmp_path)).train.inputs
+    inputs = spoken_digits(root=str(listed(tmp_path, monkeypatch))).train.inputs
     assert inputs.values.shape == (1, 11, 40) and inputs.lengths.tolist() == [11]
     highest = 2595 * math.log10(1 + 4000 / 700)
     tops = [700 * (10 ** (highest * k / 41 / 2595) - 1) for k in range(1, 41)]
@@ -140,11 +151,11 @@ def test_a_tone_is_loudest_in_its_band(tmp_path: Path, hertz: float) -> None:
     assert set(inputs.values[0].argmax(dim=1).tolist()) <= {nearest - 1, nearest, nearest + 1}
 
 
-def test_a_frame_by_its_formula(tmp_path: Path) -> None:
+def test_a_frame_by_its_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "fsdd" / "recordings"
     for number in (0, 9):
         recording(folder, f"1_anna_{number}.wav", 700, 256)
-    samples = spoken_digits(root=str(tmp_path), read="wave").train.inputs.values[0, :, 0].double()
+    samples = spoken_digits(root=str(listed(tmp_path, monkeypatch)), read="wave").train.inputs.values[0, :, 0].double()
     n = torch.arange(200)
     windowed = samples[28:228] * (0.5 - 0.5 * torch.cos(2 * math.pi * n / 200))  # in the middle of 256 samples
     f = torch.arange(129, dtype=torch.float64)
@@ -156,28 +167,49 @@ def test_a_frame_by_its_formula(tmp_path: Path) -> None:
     for low, top, high in zip(corners, corners[1:], corners[2:], strict=False):
         weight = torch.minimum((hertz - low) / (top - low), (high - hertz) / (high - top)).clamp(min=0)
         expected.append(math.log((weight * energy).sum().item() + 1e-8))
-    actual = spoken_digits(root=str(tmp_path)).train.inputs.values[0, 0]
+    actual = spoken_digits(root=str(listed(tmp_path, monkeypatch))).train.inputs.values[0, 0]
     torch.testing.assert_close(actual, torch.tensor(expected), atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("damage", ["short", "cut", "rate"])
-def test_a_damaged_recording_is_named(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_recording_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     folder = tmp_path / "fsdd" / "recordings"
     recording(folder, "1_anna_9.wav", 500, 100 if damage == "short" else 500, 16000 if damage == "rate" else 8000)
     if damage == "cut":
         (folder / "1_anna_9.wav").write_bytes(b"RIFF")
     with pytest.raises(UserError, match=r"1_anna_9.wav: (expected a recording at 8000 Hz|not a whole recording)"):
-        spoken_digits(root=str(tmp_path))
+        spoken_digits(root=str(listed(tmp_path, monkeypatch)))
 
 
-def test_where_recordings_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv("NNTRAIN_DATA", raising=False)
-    with pytest.raises(UnfitError, match="holds no fsdd/recordings") as refused:
+def test_a_part_of_the_recordings_is_not_taken_for_all(tmp_path: Path) -> None:
+    recording(tmp_path / "fsdd" / "recordings", "1_theo_9.wav", 500, 500)
+    with pytest.raises(UnfitError, match="holds no fsdd/recordings with the files of spoken_digits") as refused:
         spoken_digits(root=str(tmp_path))
     assert refused.value.path == ("root",)
-    with pytest.raises(UserError, match=r"spoken_digits is not on this machine; get github.com/Jakobovski"):
-        spoken_digits()
+
+
+def test_recordings_come_as_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{digit}_theo_{number}.wav" for digit in (0, 1) for number in (0, 9)]
+    for name in names:
+        recording(tmp_path / "whole" / "recordings", name, 500, 500)
+    monkeypatch.setattr("nntrain.data.spoken_digits.FILES", tuple(names))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("NNTRAIN_DATA", raising=False)
+    archive = Path(shutil.make_archive(str(tmp_path / "archive"), "zip", tmp_path, "whole"))
+    answers = [archive.read_bytes()[:-100], archive.read_bytes(), archive.read_bytes()]
+    monkeypatch.setattr("nntrain.data.spoken_digits.fetched", lambda url: answers.pop(0))
+    for reason in ("is not the archive that it was: File is not a zip file", "its files are not the published ones"):
+        with pytest.raises(UserError, match=reason):
+            spoken_digits()
+    ids = "".join(git_id_of((tmp_path / "whole" / "recordings" / name).read_bytes()) for name in names)
+    monkeypatch.setattr("nntrain.data.spoken_digits.GIT_ID", git_id_of(ids.encode()))
+    assert spoken_digits().train.targets.tolist() == [0, 1]
+    assert answers == [] and spoken_digits().train.targets.tolist() == [0, 1]
+
+
+def test_the_id_of_the_recordings_is_that_of_the_files(shared_data: Path) -> None:
+    ids = "".join(git_id_of((shared_data / "fsdd" / "recordings" / name).read_bytes()) for name in FILES)
+    assert git_id_of(ids.encode()) == GIT_ID
 
 
 def test_the_official_division_of_spoken_digits(shared_data: Path) -> None:

@@ -128,16 +128,6 @@ def test_a_folder_without_the_set_is_refused(tmp_path: Path) -> None:
     assert error.value.path == ("root",)
 
 
-def test_without_a_network_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise OSError("no network")
-
-    monkeypatch.setattr(public_files, "urlopen", refuse)
-    with pytest.raises(UserError, match=r"could not be downloaded \(no network\); put the folder Planetoid/Cora/raw"):
-        cora()
-    assert not (tmp_path / "cache").exists()
-
-
 def test_a_download_with_other_content_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "page"
     page.write_bytes(b"<html>404</html>")

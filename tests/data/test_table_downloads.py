@@ -62,21 +62,6 @@ def test_it_is_said_what_and_how_much_and_a_second_run_needs_no_network(
     assert [path.name for path in cache.iterdir()] == [name]
 
 
-@pytest.mark.parametrize(
-    "data", ["california_housing", "covtype", "{type: uci, name: yacht}", "{type: openml, id: 61}"]
-)
-def test_without_a_network_it_is_said_in_a_sentence(
-    command: Command, write: Callable[..., Path], tmp_path: Path, data: str
-) -> None:
-    refused = fit(command, write, data)
-    assert refused.status == 2
-    name = {"{type: uci, name: yacht}": "uci yacht", "{type: openml, id: 61}": "openml 61"}.get(data, data)
-    assert f"data: {name} could not be downloaded (no network)" in refused.err
-    assert "Warning" not in refused.err
-    assert not (tmp_path / "runs").exists()
-    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
-
-
 @pytest.mark.parametrize("name", SETS_TO_FETCH)
 def test_a_download_that_breaks_off_leaves_nothing(
     command: Command, write: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -175,7 +160,7 @@ def test_openml_values_and_columns_of_text(
 def test_uci_is_downloaded_whole_or_not_at_all(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = SETS["yacht"][0]
     contents = {name: f"{i} {i}\n".encode() for i, name in enumerate(FILES)}
-    monkeypatch.setattr(public_files, "_fetched", lambda url: contents[url.rpartition("/")[2]])
+    monkeypatch.setattr(public_files, "fetched", lambda url: contents[url.rpartition("/")[2]])
     with pytest.raises(UserError, match="its files are not the published ones"):
         uci(name="yacht")
     assert [path for path in cache.rglob("*") if path.is_file()] == []

@@ -11,7 +11,7 @@ import torch
 from made import component
 
 from nntrain.batch import IGNORED
-from nntrain.data import ag_news, imdb, public_files, word_corpora
+from nntrain.data import ag_news, imdb, word_corpora
 from nntrain.data.ag_news import ag_news as read_ag_news
 from nntrain.data.imdb import imdb as read_imdb
 from nntrain.data.labelled_text import labelled_text
@@ -211,28 +211,6 @@ def test_a_folder_without_the_set_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UnfitError, match=f"holds no {folder} with the files of") as error:
             read(root=str(tmp_path)).train()
         assert error.value.path == ("root",)
-
-
-def test_what_must_be_downloaded_is_said_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv("NNTRAIN_DATA", raising=False)
-
-    def offline(url: str, timeout: float) -> None:
-        raise OSError("no network")
-
-    monkeypatch.setattr(public_files, "urlopen", offline)
-    for name, read, size in (
-        ("ag_news", lambda: read_ag_news().train(), "31 MB"),
-        ("imdb", lambda: read_imdb().train(), "84 MB"),
-        ("ptb", word_corpora.ptb, "6 MB"),
-        ("wikitext2", word_corpora.wikitext2, "13 MB"),
-        ("ud_ewt", lambda: ud_ewt().train(), "18 MB"),
-    ):
-        with pytest.raises(UserError, match=rf"{name} could not be downloaded \(no network\); put the folder"):
-            read()
-        assert f"downloading {name} ({size})" in capsys.readouterr().err
 
 
 def test_news_are_read_as_they_are_published(tmp_path: Path) -> None:

@@ -32,23 +32,6 @@ def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NNTRAIN_DATA", raising=False)
 
 
-@pytest.mark.parametrize("name", DOWNLOADED)
-def test_without_a_network_one_sentence_says_what_is_missing(command: Command, name: str, tmp_path: Path) -> None:
-    refused = command("data", name)
-    assert refused.status == 2
-    announced, failed = refused.err.splitlines()[0], refused.err
-    assert f"downloading {name} (" in announced
-    assert f"{name} could not be downloaded" in failed
-    assert "Traceback" not in failed
-    assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file()]
-
-
-def test_imagenet_is_only_for_those_who_register(command: Command) -> None:
-    refused = command("data", "imagenet")
-    assert refused.status == 2
-    assert "image-net.org" in refused.err
-
-
 @pytest.mark.parametrize("name", [*DOWNLOADED, "imagenet"])
 def test_a_root_without_the_set_is_pointed_at(
     command: Command, write: Callable[..., Path], name: str, tmp_path: Path

@@ -115,3 +115,22 @@ def test_coverage_does_not_depend_on_the_batches() -> None:
         merged = merged + part
     assert torch.equal(merged.real, whole.real) and torch.equal(merged.made, whole.made)
     assert metric.value(merged) == metric.value(whole)
+
+
+def test_instance_noise_is_what_the_discriminator_sees() -> None:
+    class Seen:
+        """A network that makes zeros, and whose discriminator says what it sees."""
+
+        def make(self, examples: int) -> torch.Tensor:
+            return torch.zeros(examples, 2)
+
+        def judge(self, examples: torch.Tensor) -> torch.Tensor:
+            return examples[:, 0]
+
+    torch.manual_seed(0)
+    task, batch = AdversarialGame(PLANE, noise=0.5), Batch(torch.full((4000, 2), 3.0), torch.zeros(4000))
+    real, made = task.judgements(Seen(), batch)
+    for seen, mean in ((real, 3.0), (made, 0.0), (task.judged_samples(Seen(), batch), 0.0)):
+        assert seen.mean().item() == pytest.approx(mean, abs=0.03)
+        assert seen.std().item() == pytest.approx(0.5, abs=0.03)
+    assert torch.equal(AdversarialGame(PLANE).judgements(Seen(), batch)[0], batch.inputs[:, 0])

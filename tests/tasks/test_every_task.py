@@ -125,6 +125,7 @@ SHOWN = {
     "language_model": {"continuation"},
     "multi_task": {"parity/hardest"},
     "rbm": {"weights", "samples"},
+    "sequence_generation": {"said"},
     "tagging": {"tags"},
     "transcription": {"transcripts"},
 }
