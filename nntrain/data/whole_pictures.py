@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nntrain.batch import Objects
 from nntrain.data.class_folders import named
-from nntrain.data.image_files import PIECE, SUFFIXES, decoded, measure
+from nntrain.data.image_files import PIECE, SUFFIXES, decode_whole, decoded, measure
 from nntrain.data.plain_files import Piece
 from nntrain.specs import Image
 
@@ -18,7 +18,7 @@ def read(inputs: Image, paths: Sequence[str]) -> Iterator[Piece]:
     """The pictures in files and folders, scaled to the size of the images that a model was trained on."""
     files = (file for path in paths for file in named(Path(path), SUFFIXES, "pictures"))
     while some := list(islice(files, PIECE)):
-        found = list(zip(some, decoded(some, inputs, whole=True), strict=True))
+        found = list(zip(some, decoded(some, inputs, decode_whole), strict=True))
         pictures = {file: picture for file, picture in found if isinstance(picture, Tensor)}
         sizes = [(size.height, size.width) for size in map(measure, pictures)]
         yield Piece(
