@@ -1,6 +1,7 @@
 """What a model is given: a batch of examples, and the inputs that are more than one tensor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -152,3 +153,29 @@ def flat(inputs: Any) -> Tensor:
     if isinstance(inputs, GraphNodes):
         return dense(inputs.features).index_select(0, inputs.chosen)
     return inputs.flatten(1)
+
+
+def tensors_in(batch: Any) -> list[Tensor]:
+    """All tensors of a batch, or of several, in order."""
+    if isinstance(batch, Tensor):
+        return [batch]
+    return list(chain.from_iterable(map(tensors_in, batch))) if isinstance(batch, tuple | list) else []
+
+
+def with_tensors(batch: Any, tensors: Sequence[Tensor]) -> Any:
+    """The same with other tensors in the same places."""
+    rest = iter(tensors)
+
+    def filled(part: Any) -> Any:
+        if isinstance(part, Tensor):
+            return next(rest)
+        if isinstance(part, tuple) and hasattr(part, "_fields"):
+            return type(part)(*map(filled, part))
+        return type(part)(map(filled, part)) if isinstance(part, tuple | list) else part
+
+    return filled(batch)
+
+
+def one_hot(labels: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
+    """1 in the place of each label, 0 elsewhere (..., classes); torch's own looks at the labels, and waits for them."""
+    return (labels.unsqueeze(-1) == torch.arange(classes, device=labels.device)).to(dtype)

@@ -86,6 +86,8 @@ class TrainerSettings:
             in float64
         threads: how many CPU threads torch uses; auto is torch's choice, but one for a network so small that
             several would slow it down
+        capture: whether the step is written down once as a flat list of operations that runs without autograd, with
+            the same bits; auto does so in longer runs, where it is proven to give the same and is faster
         clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
         average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
@@ -106,6 +108,7 @@ class TrainerSettings:
     device: str = "auto"
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
+    capture: bool | Auto = "auto"
     clip: Positive | Clip | None = None
     accumulate: Count = 1
     average: Average | None = None

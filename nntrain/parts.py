@@ -48,8 +48,11 @@ class Parts:
 
     def update(self) -> Update:
         """The update that trains these parts."""
-        objectives, by_layer = self.task.objectives, self.settings.gradient_norms
-        return Update(self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip, by_layer)
+        objectives, settings = self.task.objectives, self.settings
+        by_layer, capture = settings.gradient_norms, settings.capture
+        return Update(
+            self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip, by_layer, capture
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import torch
 
 from nntrain.checkpoint import Checkpoint, load
 
-VOLATILE = ("seconds", "examples_per_second", "lengths", "run", "checkpoint")  # wall time, and the run's own folder
+# Wall time and what depends on it, and the run's own folder.
+VOLATILE = ("seconds", "examples_per_second", "captured", "lengths", "run", "checkpoint")
 PARTS = ("train", "dev")
 
 

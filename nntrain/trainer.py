@@ -117,6 +117,7 @@ class Trainer:
             "examples_per_second": self.stopwatch.examples_per_second(),
             **self._result(),
             "best": self._saved_best,
+            "captured": {name: captured.described() for name, captured in self.update.captured.items()},
             **several,
         }
 

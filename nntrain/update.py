@@ -1,11 +1,13 @@
 """One optimisation update: each objective's gradient, clipping, step, constraints."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
+from nntrain.capture import Captured, Wanted
 from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device
@@ -27,6 +29,9 @@ class Measures(NamedTuple):
     terms: Tensor
 
 
+MEASURES = len(Measures._fields)
+
+
 class Update:
     """Knows no task: for each objective it takes the gradient over the micro-batches, clips it and steps."""
 
@@ -39,6 +44,7 @@ class Update:
         device: Device,
         clip: Clip = unclipped,
         by_layer: bool = False,
+        capture: Wanted = False,
     ) -> None:
         self.model = model
         self.objectives = objectives
@@ -48,6 +54,10 @@ class Update:
         self.clip = clip(model)
         kind = GradientNorms if by_layer else NoGradientNorms
         self.norms = {name: kind(optimizer.all_names()) for name, optimizer in optimizers.items()}
+        self.captured = {
+            o.name: Captured(partial(self._seen, o), model, device, capture and not optimizers[o.name].looks_again)
+            for o in objectives
+        }
 
     def __call__(self, step: int, batches: Sequence[Batch], factor: float) -> dict[str, Measures]:
         """Update number `step`, with `factor` times the learning rates."""
@@ -61,11 +71,28 @@ class Update:
 
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         optimizer = self.optimizers[objective.name]
-        closure = Closure(self.model, objective, optimizer.parameters, batches, self.regularizers, self.device)
-        norm = nn.utils.get_total_norm(closure.gradients)
-        layer_norms = self.norms[objective.name](optimizer.names, closure.gradients)
-        gradients = self.clip(optimizer.parameters, closure.gradients, norm)
+        closure = self._closure(objective, batches) if optimizer.looks_again else None
+        if closure is not None:
+            found = self._measured(objective, closure)
+        else:
+            found = self.captured[objective.name](batches, optimizer.names)
+        measures, gradients = Measures(*found[:MEASURES]), found[MEASURES:]
         optimizer.step(gradients, factor, closure)
         for regularizer in self.regularizers:
             regularizer.project()
-        return Measures(closure.value, norm, layer_norms, closure.terms)
+        return measures
+
+    def _seen(self, objective: Objective, batches: Sequence[Batch]) -> list[Tensor]:
+        return self._measured(objective, self._closure(objective, batches))
+
+    def _measured(self, objective: Objective, closure: Closure) -> list[Tensor]:
+        """The measures, and the gradient, clipped: tensors alone, so that it can be captured."""
+        optimizer = self.optimizers[objective.name]
+        norm = nn.utils.get_total_norm(closure.gradients)
+        layer_norms = self.norms[objective.name](optimizer.names, closure.gradients)
+        gradients = self.clip(optimizer.parameters, closure.gradients, norm)
+        return [*Measures(closure.value, norm, layer_norms, closure.terms), *gradients]
+
+    def _closure(self, objective: Objective, batches: Sequence[Batch]) -> Closure:
+        parameters = self.optimizers[objective.name].parameters
+        return Closure(self.model, objective, parameters, batches, self.regularizers, self.device)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nntrain.batch import IGNORED
+from nntrain.batch import IGNORED, one_hot
 from nntrain.device import at_least_single
 from nntrain.registry import loss
 from nntrain.settings import Positive
@@ -48,4 +48,4 @@ class Dice:
         counted = (targets != IGNORED).unsqueeze(-1)
         if self._is_binary:
             return torch.sigmoid(z).unsqueeze(-1), targets.unsqueeze(-1).to(z), counted
-        return F.softmax(z, dim=-1), F.one_hot(targets.clamp(min=0), z.shape[-1]).to(z), counted
+        return F.softmax(z, dim=-1), one_hot(targets, z.shape[-1], z.dtype), counted

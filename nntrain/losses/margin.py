@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nntrain.batch import one_hot
 from nntrain.device import at_least_single
 from nntrain.losses import of_labels
 from nntrain.registry import loss
@@ -76,5 +77,5 @@ class PerceptronCriterion:
 def _hinges(scores: Tensor) -> Tensor:
     """max(0, 1 + max_{k != c} z_k - z_c) for every class c."""
     highest = scores.topk(2, dim=-1).values
-    is_best = F.one_hot(scores.argmax(dim=-1), scores.shape[-1]).bool()
+    is_best = one_hot(scores.argmax(dim=-1), scores.shape[-1], torch.bool)
     return F.relu(1 + torch.where(is_best, highest[..., 1:], highest[..., :1]) - scores)

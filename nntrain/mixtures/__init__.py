@@ -3,11 +3,10 @@
 from typing import Annotated, Any, Protocol
 
 import torch
-import torch.nn.functional as F
 from annotated_types import Gt, Le
 from torch import Tensor
 
-from nntrain.batch import Batch
+from nntrain.batch import Batch, one_hot
 from nntrain.specs import Classes, Values
 
 Concentration = Annotated[float, Gt(0), Le(100)]
@@ -42,5 +41,5 @@ def mixed(batch: Batch, inputs: Any, others: Tensor, share: Tensor, described: C
 
     targets = batch.targets
     if isinstance(described, Classes):
-        targets = F.one_hot(targets, len(described)).to(torch.get_default_dtype())
+        targets = one_hot(targets, len(described), torch.get_default_dtype())
     return Batch(inputs, between(targets), None if batch.weights is None else between(batch.weights))

@@ -21,12 +21,18 @@ Betas = Annotated[list[Probability], Len(2, 2)]  # how much of two running means
 class Problem(NamedTuple):
     """What a step is to make smaller: the parameters, outside of autograd, and their gradients.
 
-    `closure` gives the objective and its derivatives again after the parameters were changed in place.
+    `closure` gives the objective and its derivatives again after the parameters were changed in place; it is there
+    for a rule that sets the length of its steps itself.
     """
 
     parameters: list[Tensor]
     gradients: list[Tensor]
-    closure: Closure
+    look_again: Closure | None
+
+    @property
+    def closure(self) -> Closure:
+        assert self.look_again is not None, "a rule that looks at more than one point says so: sets_length = True"
+        return self.look_again
 
 
 class Rule(Protocol):
@@ -74,7 +80,12 @@ class Optimizer:
         """Whether there are parameters that it does not train from the first step on."""
         return any(how.start != 0 for how in self.treatments.values())
 
-    def step(self, gradients: list[Tensor], factor: float, closure: Closure) -> None:
+    @property
+    def looks_again(self) -> bool:
+        """Whether its rule looks at more than one point in a step."""
+        return getattr(self.rule, "sets_length", False)
+
+    def step(self, gradients: list[Tensor], factor: float, closure: Closure | None = None) -> None:
         """One step with `factor` times the learning rates, along gradients in the order of `parameters`."""
         rest = iter(gradients)
         for share, memories in self._active:

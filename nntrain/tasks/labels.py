@@ -3,10 +3,9 @@
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from nntrain.batch import IGNORED, Batch
+from nntrain.batch import IGNORED, Batch, one_hot
 from nntrain.errors import UnfitError
 from nntrain.loss import Counts, Loss, Term, examples_of, weighted
 from nntrain.losses import LossFunction
@@ -76,8 +75,8 @@ class LabelLoss:
         if self._smoothing == 0:
             return labels
         if not labels.is_floating_point():
-            one_hot = F.one_hot(labels.clamp(min=0), self._classes).to(torch.get_default_dtype())
-            return self._smoothed(one_hot) * (labels != IGNORED).unsqueeze(-1)
+            shares = one_hot(labels, self._classes, torch.get_default_dtype())
+            return self._smoothed(shares) * (labels != IGNORED).unsqueeze(-1)
         return labels * (1 - self._smoothing) + self._smoothing / self._classes
 
 

@@ -1,0 +1,167 @@
+"""Capturing: what is done at every step alike is written down once, as a flat list of operations."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from nntrain.batch import Batch, tensors_in, with_tensors
+from nntrain.device import Device
+
+Look = Callable[[Sequence[Batch]], list[Tensor]]
+Wanted = Literal["auto", True, False]
+
+MOST = 8  # shapes of batches, of each of which there is a graph
+PATIENCE = 3.0  # times what capturing takes that steps of a shape have taken before it is captured
+FIRST_GUESS = 1.0  # seconds that capturing takes, before that is known
+PROVEN_EARLY = 2  # calls after capturing that are done both ways,
+PROVEN_LATER = 3  # and as many among the next ones
+AMONG = 1000
+MOST_SAID = 200  # characters of a reason
+TIMED = 5  # calls, after the first, of which the fastest counts
+
+
+@dataclass
+class Shape:
+    """What is known of batches of one shape."""
+
+    seconds: float = 0.0  # that plain calls took
+    fastest: float = float("inf")
+    plain_calls: int = 0
+    graph: Any = None
+    calls: int = 0
+    fastest_captured: float = float("inf")
+    proofs: frozenset[int] = field(default_factory=frozenset)
+
+
+class Captured:
+    """A function of batches that runs as a graph once that is proven to give the same bits, and is faster.
+
+    The function may depend on the model's parameters and buffers, may change buffers, and draw random numbers. It is
+    captured after calls for batches of a shape have taken a few times as long as capturing does (at once where that is
+    wanted), so that short runs are not delayed. Two calls, and three random later ones, are done both ways from the
+    same state; where a bit is different, or something cannot be captured, `reason` says so and calls are plain again.
+    Which calls are captured thus changes no result.
+    """
+
+    def __init__(self, look: Look, model: nn.Module, device: Device, wanted: Wanted) -> None:
+        self._look = look
+        self._model = model
+        self._device = device
+        self._wanted = wanted
+        self._shapes: dict[Any, Shape] = {}
+        self._cost = FIRST_GUESS
+        self.reason = "" if wanted else "trainer.capture is false"
+        self.captured_calls = 0
+
+    def __call__(self, batches: Sequence[Batch], trained: tuple[str, ...]) -> list[Tensor]:
+        """`trained` names what is trained: a graph is of these parameters."""
+        if self.reason:
+            return self._look(batches)
+        tensors = tensors_in(list(batches))
+        shape = self._shape((trained, tuple((t.shape, t.stride(), t.dtype) for t in tensors)))
+        if shape is None:
+            return self._look(batches)
+        if shape.graph is None:
+            return self._capture(shape, batches, tensors) if self._is_due(shape) else self._timed(shape, batches)
+        return self._run(shape, batches, tensors)
+
+    def described(self) -> dict[str, Any]:
+        """For the run's summary: how many steps were captured ones, and why not more."""
+        return {"steps": self.captured_calls, "reason": self.reason or None}
+
+    def _shape(self, key: Any) -> Shape | None:
+        if key not in self._shapes and len(self._shapes) < MOST:
+            self._shapes[key] = Shape()
+        return self._shapes.get(key)
+
+    def _is_due(self, shape: Shape) -> bool:
+        return self._wanted is True or shape.seconds > PATIENCE * self._cost
+
+    def _timed(self, shape: Shape, batches: Sequence[Batch]) -> list[Tensor]:
+        began = time.perf_counter()
+        found = self._look(batches)
+        seconds = time.perf_counter() - began
+        shape.plain_calls += 1
+        shape.seconds += seconds
+        if shape.plain_calls > 1:
+            shape.fastest = min(shape.fastest, seconds)
+        return found
+
+    def _capture(self, shape: Shape, batches: Sequence[Batch], tensors: list[Tensor]) -> list[Tensor]:
+        def function(inputs: Sequence[Tensor]) -> list[Tensor]:
+            return self._look(with_tensors(list(batches), inputs))
+
+        def traced() -> list[Tensor]:
+            from nntrain.capture.flat import flat
+
+            shape.graph, found = flat(function, tensors)
+            return found
+
+        began = time.perf_counter()
+        found = self._both_ways(batches, traced)
+        self._cost = time.perf_counter() - began
+        later = random.Random(len(self._shapes)).sample(range(PROVEN_EARLY, AMONG), PROVEN_LATER)
+        shape.proofs = frozenset((*range(PROVEN_EARLY), *later))
+        return found
+
+    def _run(self, shape: Shape, batches: Sequence[Batch], tensors: list[Tensor]) -> list[Tensor]:
+        call = shape.calls
+        shape.calls += 1
+        if call in shape.proofs:
+            return self._both_ways(batches, lambda: shape.graph(tensors))
+        self.captured_calls += 1
+        if self._wanted is True or call > PROVEN_EARLY + TIMED:
+            return shape.graph(tensors)
+        began = time.perf_counter()
+        found: list[Tensor] = shape.graph(tensors)
+        shape.fastest_captured = min(shape.fastest_captured, time.perf_counter() - began)
+        if call == PROVEN_EARLY + TIMED and shape.fastest_captured > shape.fastest:
+            self._give_up("captured steps take longer than plain ones")
+        return found
+
+    def _both_ways(self, batches: Sequence[Batch], other: Callable[[], list[Tensor]]) -> list[Tensor]:
+        """The plain call's result; gives up where the other way fails or gives another bit."""
+        before = self._state()
+        found = self._look(batches)
+        after = self._state()
+        self._restore(before)
+        try:
+            again = other()
+        except Exception as error:
+            self._give_up(_said(error))
+        else:
+            if not _same(found, again) or not _same(after, self._state()):
+                self._give_up("the captured step does not give the same bits")
+        self._restore(after)
+        return found
+
+    def _give_up(self, reason: str) -> None:
+        self.reason = reason
+        self._shapes.clear()
+
+    def _state(self) -> list[Tensor]:
+        return [*self._device.noise(), *(buffer.clone() for buffer in self._model.buffers())]
+
+    @torch.no_grad()
+    def _restore(self, state: Sequence[Tensor]) -> None:
+        generators = len(state) - sum(1 for _ in self._model.buffers())
+        self._device.repeat(state[:generators])
+        for buffer, value in zip(self._model.buffers(), state[generators:], strict=True):
+            buffer.copy_(value)
+
+
+def _said(error: Exception) -> str:
+    """Why a step cannot be captured, in a few words."""
+    text = " ".join(str(error).split())
+    if "_local_scalar_dense" in text:
+        return "the step reads the value of a tensor"
+    return text[:MOST_SAID] if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
+
+
+def _same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    return all(torch.equal(a, b) and a.stride() == b.stride() for a, b in zip(one, other, strict=True))

@@ -1,0 +1,145 @@
+"""Times nntrain, through its own command line, beside loops written out by hand: A B A B, medians, ratios."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+HERE = Path(__file__).parent
+WORKS = HERE / "works"
+TABLE = HERE / "speed.md"
+HEAD = """
+| work | loop, examples/s | nntrain, examples/s | time per example | first step, s | peak memory, MB |
+| --- | ---: | ---: | ---: | ---: | ---: |"""
+BEGIN = """Written by `{command}` on {machine}.
+
+Each figure is the median of {rounds} rounds, in each of which nntrain and the hand-written loop (loops.py) ran in turn,
+evaluating equally often. Examples per second count from the end of the first epoch, or the first tenth of the steps,
+with all that belongs to training: evaluation, TensorBoard, display, checkpoints, checks. Time per example is nntrain's
+over the loop's, the median of the rounds' ratios (in brackets the smallest and the largest). The first step, from the
+start of the process, and the peak of resident memory are the loop's and nntrain's.
+"""
+
+
+class Round(NamedTuple):
+    """What one process measured."""
+
+    examples_per_second: float
+    first_step: float  # seconds from the start of the process
+    peak: float  # MB
+
+
+def run(command: Sequence[str], folder: str) -> tuple[dict[str, Any], float, float]:
+    """The JSON that a command prints, when it began, and its peak memory in MB."""
+    with open(Path(folder) / "out", "w+") as out, open(Path(folder) / "err", "w+") as err:
+        began = time.time()
+        child = subprocess.Popen(command, stdout=out, stderr=err)
+        _, status, usage = os.wait4(child.pid, 0)
+        if status:
+            err.seek(0)
+            raise SystemExit(f"{' '.join(command)} failed:\n{err.read()}")
+        out.seek(0)
+        return json.loads(out.read()), began, usage.ru_maxrss / 1024
+
+
+def nntrain(work: str, device: str, folder: str, overrides: Sequence[str]) -> tuple[Round, int, int]:
+    """A run of the work's config; its steps, and those between its evaluations."""
+    command = [
+        sys.executable,
+        "-m",
+        "nntrain",
+        "fit",
+        str(WORKS / f"{work}.yaml"),
+        f"trainer.device={device}",
+        *overrides,
+    ]
+    summary, _, peak = run([*command, "--json", "--out", folder], folder)
+    records = (Path(summary["run"]) / "metrics.jsonl").read_text().splitlines()
+    short = ("trainer.length=2 steps", "trainer.log=1 steps", "trainer.evaluate=2 steps")
+    started, began, _ = run([*command, *short, "--json", "--out", folder], folder)
+    found = Round(summary["examples_per_second"], first_step_at(Path(started["run"])) - began, peak)
+    return found, summary["steps"], json.loads(records[0])["step"]
+
+
+def first_step_at(run: Path) -> float:
+    """When the first step was logged."""
+    (events,) = (run / "train").glob("events*")
+    return next(event.wall_time for event in EventFileLoader(str(events)).Load() if event.step == 1)
+
+
+def loop(work: str, steps: int, evaluate_every: int, device: str, folder: str) -> Round:
+    command = [sys.executable, str(HERE / "loops.py"), work, str(steps), str(evaluate_every), device]
+    found, began, peak = run(command, folder)
+    return Round(found["examples_per_second"], found["first_step_at"] - began, peak)
+
+
+def compared(work: str, rounds: int, device: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """Both in turn, so that a machine that grows slower or faster does so for both."""
+    pairs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            ours, steps, evaluate_every = nntrain(work, device, folder, overrides)
+            pairs.append((loop(work, steps, evaluate_every, device, folder), ours))
+            print(f"{work}: {pairs[-1]}", file=sys.stderr)
+    ratios = [theirs.examples_per_second / ours.examples_per_second for theirs, ours in pairs]
+    loops, runs = (Round(*map(statistics.median, zip(*side, strict=True))) for side in zip(*pairs, strict=True))
+    return {
+        "work": work,
+        "loop": loops._asdict(),
+        "nntrain": runs._asdict(),
+        "time_per_example": [statistics.median(ratios), min(ratios), max(ratios)],
+        "steps": steps,
+        "evaluate_every": evaluate_every,
+    }
+
+
+def row(found: dict[str, Any]) -> str:
+    loop, ours = Round(**found["loop"]), Round(**found["nntrain"])
+    ratio, least, most = found["time_per_example"]
+    cells = (
+        found["work"],
+        f"{loop.examples_per_second:,.4g}",
+        f"{ours.examples_per_second:,.4g}",
+        f"{ratio:.2f} ({least:.2f} to {most:.2f})",
+        f"{loop.first_step:.1f}, {ours.first_step:.1f}",
+        f"{loop.peak:,.0f}, {ours.peak:,.0f}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", nargs="+", default=sorted(path.stem for path in WORKS.glob("*.yaml")), metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", action="store_true", help="print JSON, and write no table")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of nntrain's runs")
+    asked = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = str(asked.threads)
+    overrides = [f"trainer.threads={asked.threads}", *asked.set]
+    found = [compared(work, asked.rounds, asked.device, overrides) for work in asked.work]
+    if asked.json:
+        print(json.dumps(found))
+        return
+    processor = f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    machine = f"{processor}, {asked.threads} thread(s), device {asked.device}, torch {version('torch')}"
+    command = " ".join(("scripts/bench/speed", *sys.argv[1:]))
+    table = "\n".join((BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD, *map(row, found)))
+    TABLE.write_text(table + "\n", encoding="utf-8")
+    print(table)
+
+
+if __name__ == "__main__":
+    main()
