@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.device import Device
+from nntrain.errors import RunError
 from nntrain.loss import Counts, Objective
 from nntrain.regularizers import Regularizer
 
@@ -112,6 +113,8 @@ class Closure:
         parameters = self._parameters
         with self._device.precision():
             outputs = self._outputs(batch)
+            if not isinstance(outputs, Tensor):
+                raise RunError("this optimizer needs outputs that are one tensor, and this task's are not; take lbfgs")
             leaf = outputs.detach().requires_grad_()
             loss = self._objective.loss(leaf, batch).over(self._counts)
         slope = _derivative([loss], [leaf], create_graph=True)

@@ -1,5 +1,6 @@
 """Detection: what is learned, shown and told of; the rest of it stands in the tests of every task."""
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,21 @@ def test_models_and_tasks_that_do_not_go_together(command: Command, write: Write
     assert command("check", config, "model=lenet").status == 2
     both = command("check", config, "task=segmentation")
     assert both.status == 2 and "many_shapes gives boxes and masks" in both.err
+
+
+def test_a_rule_that_needs_one_tensor_says_so(command: Command, write: Write) -> None:
+    failed = command("fit", write(text_of("detection", Path())), "optimizer=hessian_free")
+    assert failed.status == 1 and "needs outputs that are one tensor" in failed.err
+
+
+def test_answers_as_a_table_hold_objects_as_json(command: Command, write: Write, tmp_path: Path) -> None:
+    run = command("fit", write(text_of("detection", Path())), "--json").json["run"]
+    assert command("predict", run, "--out", tmp_path / "found.csv").status == 0
+    with (tmp_path / "found.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 9
+    found = [one for row in rows for one in json.loads(row["objects"])]
+    assert found and all(one.keys() == {"class", "score", "box"} for one in found)
 
 
 def test_a_data_set_shows_its_objects(command: Command, tmp_path: Path) -> None:
