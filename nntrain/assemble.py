@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from nntrain.attempts import Attempts
 from nntrain.averages import Average, NoAverage
@@ -17,13 +17,14 @@ from nntrain.device import Device, seed_python
 from nntrain.experiment import TrainerSettings
 from nntrain.first_weights import initialize, network
 from nntrain.judging import metrics_of, monitor_of
-from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, rules_of
+from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, remedy_of, rules_of
 from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
+from nntrain.remedies import Remedy
 from nntrain.schema import Component
 from nntrain.sections import read, registry_of
 from nntrain.tasks import Task
-from nntrain.trial import first_batch, traced, tried
+from nntrain.trial import curved, first_batch, traced, tried
 
 
 def assemble(
@@ -55,9 +56,13 @@ def assemble(
     chosen: Component | None = given.get("model")
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
-    model = attempt(("model",), network, chosen, data, task.targets, device, seed) if data and task else None
+    model = (
+        attempt(("model",), network, chosen, task.seen(data.inputs), task.targets, device, seed)
+        if data and task
+        else None
+    )
     if model and data and task:
-        attempt(("task",), task.prepare, model, data.inputs, task.targets)
+        attempt(("task",), task.prepare, model, task.seen(data.inputs), task.targets)
     taken_over: list[str] = []
     if model and data and task and not goes_on:
         taken_over = initialize(attempt, model, given.get("init", []), task.targets, data.train, before)
@@ -73,6 +78,7 @@ def assemble(
     if settings.average and model and data and task and order and clock:
         statistics = BatchStatistics(model, task.objectives, data.train, order, device, seed)
         average = attempt.make(settings.average, clock, statistics)
+    remedy: Remedy = remedy_of(attempt, settings.on_nan)
     monitor = monitor_of(reader, settings, data, metrics, task) if task and data else None
     optimizers = optimizers_of(attempt, rules, made, task, model, clock) if task and model else {}
 
@@ -80,12 +86,14 @@ def assemble(
         attempt(("task",), task.check, first_batch(data, order, device))
     if model and data and task and order and not reader.problems:
         attempt(("model",), tried, model, data, task, metrics, regularizers, order, device)
+    if model and data and task and order and not reader.problems:
+        attempt(("optimizer",), curved, model, data, task, optimizers, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
-        average, order, clock, schedule, monitor, stage, plain, taken_over,
+        average, remedy, order, clock, schedule, monitor, stage, plain, taken_over,
     )  # fmt: skip
 
 
@@ -104,9 +112,7 @@ def recall(document: Document, learned: Learned, arithmetic: int) -> Trained:
     device.use_threads(arithmetic)
     data: Dataset | None = attempt.make(given.get("data"), device.torch, learned)
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
-    model = attempt(("model",), network, given.get("model"), data, task.targets, device, seed) if task else None
-    if model and data and task:
-        attempt(("task",), task.prepare, model, data.inputs, task.targets)
+    model = _model(attempt, given.get("model"), data, task, device, seed) if data and task else None
     regularizers_of(attempt, model, given.get("regularizers", []))
     metrics = metrics_of(attempt, task, given.get("metrics", [])) if task else {}
     if reader.problems:
@@ -120,10 +126,10 @@ def recall(document: Document, learned: Learned, arithmetic: int) -> Trained:
 def _task(
     attempt: Attempts, chosen: Component | None, settings: dict[str, Any], data: Dataset
 ) -> tuple[Task | None, dict[str, Any] | None]:
-    """The task that the config names, else the one that the targets suggest; and its plain form."""
+    """The task that the config names, else the one that the data suggests; and its plain form."""
     task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     if task is None:
-        suggested = getattr(data.inputs, "task", data.targets.task)
+        suggested = getattr(data.inputs, "asks_for", data.targets.task)
         chosen = attempt.reader.component("task", {"type": suggested, **settings}, ("task",))
         task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     return task, chosen.plain if chosen else None
@@ -134,6 +140,17 @@ def _looked_at(task: Component, data: Dataset) -> list[Any]:
     subject = data.inputs if task.takes("inputs") else data.targets
     known = {"learned": data.learned, "vocabulary": getattr(data, "target_vocabulary", None)}
     return [subject, *(what for name, what in known.items() if task.takes(name))]
+
+
+def _model(
+    attempt: Attempts, chosen: Component | None, data: Dataset, task: Task, device: Device, seed: int
+) -> nn.Module | None:
+    """The network for what the task lets it see, with what the task needs of it."""
+    seen = task.seen(data.inputs)
+    model = attempt(("model",), network, chosen, seen, task.targets, device, seed)
+    if model is not None:
+        attempt(("task",), task.prepare, model, seen, task.targets)
+    return model
 
 
 def _is_wrong(reader: Reader, section: str) -> bool:

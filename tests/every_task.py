@@ -61,6 +61,12 @@ data: {type: links, graph: karate_club, dev: 0.2, test: 0.2, batch_size: 20}
 model: {type: gnn, hidden: [8], dropout: 0.1}
 task: {type: link_prediction, size: 4}
 """,
+    "masked_language_model": """
+data: {type: standard_library, size: 20000, batch_size: 8, block: 16}
+model: {type: transformer, width: 8, heads: 2, layers: 1}
+task: {type: masked_language_model, label_smoothing: 0.1}
+metrics: [unigram_perplexity, error_rate, exact_match]
+""",
     "multi_task": """
 data: {type: digit_facts, batch_size: 200}
 model: {type: mlp, hidden: [8], norm: batch}
@@ -127,7 +133,8 @@ task: transcription
 """,
 }
 # The loss of these is a sum over examples without random numbers, so that a batch in parts is as the batch.
-SUMS = [name for name in TASKS if name not in ("contrastive", "denoising", "gan", "link_prediction", "rbm")]
+RANDOM = ("contrastive", "denoising", "gan", "link_prediction", "masked_language_model", "rbm")
+SUMS = [name for name in TASKS if name not in RANDOM]
 SUMS.remove("multi_task")  # its network has batch statistics here
 SUMS.remove("instance_segmentation")  # which draws the regions that it learns from
 

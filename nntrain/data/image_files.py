@@ -42,17 +42,17 @@ def measure(path: Path) -> Image:
 def decode(content: bytes, size: Image) -> Tensor:
     """A picture as bytes (channels, height, width), scaled and cut to the size; BrokenImageError.
 
-    The shorter side (relative to the size) is scaled to fit, and the middle is cut out. What is transparent
-    becomes white; 16 bits become 8; a picture lying on its side, as its EXIF says, is set upright.
+    The shorter side (relative to the size) is scaled to fit, and the middle is cut out. What is transparent becomes
+    white; 16 bits become 8; a picture lying on its side, as its EXIF says, is set upright.
     """
     import PIL.ImageOps
 
     return _decoded(content, size, PIL.ImageOps.fit)
 
 
-def decode_whole(content: bytes, size: Image) -> Tensor:
-    """As `decode`, but nothing is cut: both sides are scaled to fit, each by itself."""
-    return _decoded(content, size, lambda picture, *how: picture.resize(*how))
+def scaled(content: bytes, size: Image) -> Tensor:
+    """A picture like those of `decode`, but scaled to the size in both directions, so that the whole of it is there."""
+    return _decoded(content, size, lambda picture, sides, method: picture.resize(sides, method))
 
 
 def _decoded(content: bytes, size: Image, scale: Callable[..., Any]) -> Tensor:
@@ -98,11 +98,11 @@ def decoded(paths: Sequence[Path], size: Image, decode: Decode = decode) -> Iter
         yield from pool.map(one, paths)
 
 
-def read(inputs: Image, paths: Sequence[str]) -> Iterator[Piece]:
-    """The pictures in files and folders, scaled and cut to the size of the images that a model was trained on."""
+def read(inputs: Image, paths: Sequence[str], decode: Decode = decode) -> Iterator[Piece]:
+    """The pictures in files and folders, made as large as the images that a model was trained on."""
     files = (file for path in paths for file in named(Path(path), SUFFIXES, "pictures"))
     while some := list(islice(files, PIECE)):
-        found = list(zip(some, decoded(some, inputs), strict=True))
+        found = list(zip(some, decoded(some, inputs, decode), strict=True))
         pictures = [picture for _, picture in found if isinstance(picture, Tensor)]
         yield Piece(
             torch.stack(pictures).to(torch.get_default_dtype()) / 255 if pictures else None,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import tee
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from nntrain.batch import Batch, count, each
 from nntrain.data import Given, Learned, Split, check_alike, plain_files, preparation
-from nntrain.data.answers import Answers, Known, MaskFiles
+from nntrain.data.answers import Answers, Held, MaskFiles
 from nntrain.data.augmented import Changes
 from nntrain.data.class_folders import Part
 from nntrain.data.image_files import Decode, decode
@@ -26,7 +25,7 @@ from nntrain.errors import UnfitError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Augmentation, Count, Mixture, Scaling, Share, Storage
 from nntrain.settings import Sampler as SamplerSetting
-from nntrain.specs import Boxes, Classes, Image, Instances, Mask
+from nntrain.specs import Classes, Image, Mask, Targets
 from nntrain.storages import Kept, Pictures
 
 SAMPLE = 4096  # training pictures that mean and deviation are taken of
@@ -35,39 +34,29 @@ NAMED = 5  # broken files that are named one by one
 
 
 @dataclass(frozen=True)
-class Masks:
-    """The file of each picture's mask, and what makes numbers of classes of it."""
-
-    files: Sequence[Path]
-    codes: Decode
-
-
-@dataclass(frozen=True)
 class Listing:
-    """Picture files with their classes, objects or masks; `parts` says which belong to an official part.
+    """Picture files with their targets (files, ...), or with as many files of masks, and their official parts.
 
-    labels: the class of each (files,) or `Objects`, zeros where there are masks; broken: files that are left out,
-    since they have no header of a picture, with the reason; facts: what is to be known besides to read more of such
-    files; decode: what makes pictures of the size of files
+    broken: files that are left out, since they have no header of a picture, with the reason; decode: what makes a file
+    as large as `size`; facts: what is to be known besides to read more of such files
     """
 
     name: str
     files: Sequence[Path]
-    labels: Any
-    targets: Classes | Mask | Boxes | Instances
+    targets: Any  # a tensor, a named tuple of some, or Pictures
+    described: Targets
     parts: Sequence[Part]
     size: Image
     broken: Mapping[str, str] = field(default_factory=dict)
-    masks: Masks | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
     decode: Decode = decode
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class PictureFiles(Protocol):
     """Where a set's pictures lie; making it reads nothing."""
 
     def listing(self, stored: Learned | None) -> Listing:
-        """All files, with the classes and the size of a checkpoint, or those of the training set."""
+        """All files, with the targets' description and the size of a checkpoint, or those of the training set."""
 
 
 class ImageSplit:
@@ -103,7 +92,7 @@ class ImageSplit:
 
 
 class FromPictures:
-    """A set of picture files, each with a class, a mask, or boxes around what is in it.
+    """A set of picture files, each with a class, or with other targets.
 
     What prepares the pixels, numbers from 0 to 1, such as the mean and deviation of each channel, is learned of (at
     most 4,096 of) the training set, and travels in the checkpoint. Pixels are augmented before they are prepared.
@@ -186,7 +175,7 @@ class FromPictures:
     def _listing(self) -> Listing:
         listing = self._pictures.listing(self._stored)
         if self._stored is not None:
-            check_alike(listing.name, self._stored, listing.size, listing.targets)
+            check_alike(listing.name, self._stored, listing.size, listing.described)
         return listing
 
     @cached_property
@@ -200,21 +189,20 @@ class FromPictures:
     @cached_property
     def _answers(self) -> Answers:
         """The targets of the files; masks are kept where the pictures are."""
-        listing = self._listing
-        if not isinstance(listing.targets, Mask):
-            return Known(each(lambda part: part.to(self._device), listing.labels), listing.targets)
-        assert listing.masks is not None
-        size = Image(1, listing.size.height, listing.size.width)
-        kept: Kept = self._keep()(Pictures(listing.masks.files, size, listing.masks.codes), self._device)
-        return MaskFiles(kept, listing.targets, self._device)
+        targets, described = self._listing.targets, self._listing.described
+        if not isinstance(targets, Pictures):
+            return Held(targets, described, self._device)
+        assert isinstance(described, Mask)
+        return MaskFiles(self._keep()(targets, self._device), described, self._device)
 
     @cached_property
     def _broken(self) -> set[int]:
         """The numbers of the files that are no whole pictures, or have no whole mask; they are named."""
         listing, pictures, answers = self._listing, self._kept.broken, self._answers.broken
-        broken = {**listing.broken, **{str(listing.files[i]): why for i, why in pictures.items()}}
-        if listing.masks is not None:
-            broken |= {str(listing.masks.files[i]): why for i, why in answers.items()}
+        named = [(listing.files[i], why) for i, why in pictures.items()]
+        if isinstance(listing.targets, Pictures):
+            named += [(listing.targets.files[i], why) for i, why in answers.items()]
+        broken = {**listing.broken, **{str(file): why for file, why in named}}
         complain(broken, len(listing.files) + len(listing.broken), self._most_broken)
         return {*pictures, *answers}
 
@@ -225,17 +213,17 @@ class FromPictures:
         whole = [(part, i) for i, part in enumerate(listing.parts) if i not in broken]
         examples = {name: self._numbered([i for part, i in whole if part == name]) for name in ("train", "dev", "test")}
         own = {name: partial(examples.__getitem__, name) if len(examples[name]) else None for name in ("dev", "test")}
-        source = Source(listing.name, listing.size, listing.targets, examples["train"], own["test"], dev=own["dev"])
+        source = Source(listing.name, listing.size, listing.described, examples["train"], own["test"], dev=own["dev"])
         return source.parts(self._division)
 
     def _numbered(self, numbers: list[int]) -> Examples:
         rows = torch.tensor(numbers, dtype=torch.long)
-        return Examples(rows, each(itemgetter(rows), self._listing.labels))
+        return Examples(rows, self._answers.at_hand(rows))
 
     def _learn(self) -> Learned:
         listing, train = self._listing, self._parts.train()
         some = train.inputs[sampled(len(train), SAMPLE, 0)] if len(train) > SAMPLE else train.inputs
-        known = some if isinstance(listing.targets, Mask) else train.inputs
+        known = some if isinstance(listing.targets, Pictures) else train.inputs
         found = Learned(listing.size, self._answers.described(known), facts=listing.facts)
         if self._standardize is False:  # then none is to be decoded
             return preparation.with_scaling(found, False, torch.empty(0, 1), 1.0)

@@ -45,7 +45,7 @@ class Codes:
     def __call__(self, content: bytes, size: Image) -> Tensor:
         """A mask as bytes (1, height, width), the numbers of classes and UNCOUNTED; BrokenImageError.
 
-        It is scaled and cut to the size as pictures are, each pixel one of the old ones.
+        It is scaled to the size, each pixel being one of the old ones.
         """
         found = _codes(content, self.are_colours, size)
         known = np.array([*self.of_classes, *(() if self.ignored is None else (self.ignored,))])
@@ -95,15 +95,14 @@ def spoken(code: int, is_colour: bool) -> str:
 
 
 def _codes(content: bytes, are_colours: bool, size: Image | None = None) -> np.ndarray[Any, Any]:
-    """The code of each pixel (height, width), scaled and cut to a size where there is one."""
+    """The code of each pixel (height, width), scaled to a size where there is one."""
     import PIL.Image
-    import PIL.ImageOps
 
     try:
         with PIL.Image.open(io.BytesIO(content)) as opened:
             picture = opened.convert("RGB") if are_colours else _numbers(opened)
             if size is not None and picture.size != (size.width, size.height):
-                picture = PIL.ImageOps.fit(picture, (size.width, size.height), PIL.Image.Resampling.NEAREST)
+                picture = picture.resize((size.width, size.height), PIL.Image.Resampling.NEAREST)
             pixels = np.array(picture).astype(np.int64)
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise BrokenImageError(reason(error)) from None

@@ -5,18 +5,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 from annotated_types import Ge, Le, Len
 
 from nntrain.data import Learned
+from nntrain.data.image_files import scaled
 from nntrain.data.image_folder import Size, common_size
-from nntrain.data.image_set import FromPictures, Listing, Masks
+from nntrain.data.image_set import FromPictures, Listing
 from nntrain.data.mask_files import MOST, Codes, held, packed, spoken
 from nntrain.data.mask_pairs import Measured, Names, pairs, readable
 from nntrain.errors import UnfitError
 from nntrain.registry import data
 from nntrain.settings import Auto, PathText, Whole
 from nntrain.specs import Image, Mask
+from nntrain.storages import Pictures
 
 Byte = Annotated[int, Ge(0), Le(255)]
 Colour = Annotated[list[Byte], Len(3, 3)]
@@ -29,7 +30,8 @@ class MaskFolder:
 
     Folders train, dev (or val, valid) and test above those two make official parts. A mask is as large as its
     picture, and stored without loss (PNG, TIFF, BMP, GIF). What its pixels show is told by their number, a palette's or
-    a grey, or by their colour. Both are scaled until they cover the size, and their middle is cut out.
+    a grey, or by their colour. Both are
+    scaled to the size, as a whole.
 
     Source: the layout of most published sets, such as that of Cordts et al., The Cityscapes dataset, 2016,
     arXiv:1604.01685.
@@ -71,19 +73,19 @@ class MaskFolder:
         found, broken = readable(list(pairs(self._path, self._names)))
         if stored is None:
             size = common_size([one.size for one in found], self._size, self._channels)
-            codes, targets = self._codes(found)
+            codes, described = self._codes(found)
         else:
             assert isinstance(stored.inputs, Image) and isinstance(stored.targets, Mask)
-            size, codes, targets = stored.inputs, Codes.recalled(stored.facts), stored.targets
+            size, codes, described = stored.inputs, Codes.recalled(stored.facts), stored.targets
         return Listing(
             "mask_folder",
             [one.pair.picture for one in found],
-            torch.zeros(len(found), dtype=torch.long),
-            targets,
+            Pictures([one.pair.mask for one in found], Image(1, size.height, size.width), codes),
+            described,
             [one.pair.part for one in found],
             size,
             broken,
-            Masks([one.pair.mask for one in found], codes),
+            scaled,
             asdict(codes),
         )
 

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from nntrain.data import Learned
 from nntrain.data.class_folders import Part
+from nntrain.data.image_files import scaled
 from nntrain.data.image_folder import Size
-from nntrain.data.image_set import FromPictures, Listing, Masks
+from nntrain.data.image_set import FromPictures, Listing
 from nntrain.data.mask_files import Codes
 from nntrain.data.picture_sets import pets_folder, pets_parts
 from nntrain.data.torchvision_sets import found_by_torchvision
 from nntrain.registry import data
 from nntrain.settings import PathText
 from nntrain.specs import Image, Mask
+from nntrain.storages import Pictures
 
 SIZE = [128, 128]
 VOC = (
@@ -33,7 +33,7 @@ class OxfordPetsMasks:
 
     Settings:
         root: the folder that holds oxford-iiit-pet; left out, $NNTRAIN_DATA, else it is downloaded (800 MB)
-        size: height and width
+        size: height and width that all photographs are scaled to
         border: whether the border, some pixels wide, is a class, or counts nothing
     """
 
@@ -65,7 +65,7 @@ class VocMasks:
     Settings:
         root: the folder that holds VOCdevkit/VOC2012; left out, $NNTRAIN_DATA, else it is downloaded (2 GB)
         year: of the challenge; each has the photographs of those before it
-        size: height and width
+        size: height and width that all photographs are scaled to
     """
 
     def __init__(
@@ -109,5 +109,5 @@ def _listing(
     size: Size,
     codes: Codes,
 ) -> Listing:
-    zeros = torch.zeros(len(images), dtype=torch.long)
-    return Listing(name, images, zeros, Mask(tuple(names)), parts, Image(3, *size), masks=Masks(masks, codes))
+    targets = Pictures(masks, Image(1, *size), codes)
+    return Listing(name, images, targets, Mask(tuple(names)), parts, Image(3, *size), decode=scaled)

@@ -67,8 +67,8 @@ class SequenceToSequence(Task):
         self.targets = Tokens(inputs.target, inputs.target_length, inputs.unit)
         self._written = Written(self.targets, vocabulary)
         self.measured = Views(written=self._written, foretold=self.targets)
-        is_text = inputs.unit != "symbol"
-        self.metrics = (*(("bleu",) if is_text else ()), "exact_match", "perplexity", "error_rate")
+        words = ("bleu",) if inputs.unit != "symbol" else ()
+        self.metrics = ("perplexity", "error_rate", "exact_match", *words)
         self._loss = LabelLoss(loss, self.targets, smoothing=label_smoothing)
         self.objectives = (Objective("model", self.outputs, self._loss.training, self._loss.counts),)
         self._examples = written

@@ -96,11 +96,6 @@ def test_models_and_tasks_that_do_not_go_together(command: Command, write: Write
     assert both.status == 2 and "many_shapes gives boxes and masks" in both.err
 
 
-def test_a_rule_that_needs_one_tensor_says_so(command: Command, write: Write) -> None:
-    failed = command("fit", write(text_of("detection", Path())), "optimizer=hessian_free")
-    assert failed.status == 1 and "needs outputs that are one tensor" in failed.err
-
-
 def test_answers_as_a_table_hold_objects_as_json(command: Command, write: Write, tmp_path: Path) -> None:
     run = command("fit", write(text_of("detection", Path())), "--json").json["run"]
     assert command("predict", run, "--out", tmp_path / "found.csv").status == 0
