@@ -213,7 +213,8 @@ def test_a_box_that_reaches_beyond_by_rounding_is_cut(tmp_path: Path) -> None:
 
 
 CONFIG = """
-data: {type: coco_json, path: train.json, images: pictures, masks: MASKS, batch_size: 4, size: [32, 32]}
+data: {type: coco_json, path: train.json, images: pictures, masks: MASKS, batch_size: 4, size: [32, 32],
+       augment: [flip, crop, colour]}
 model: MODEL
 task: {type: TASK, threshold: 0.0}
 trainer: {length: 6 steps, evaluate: 3 steps, log: 2 steps, threads: 1}
