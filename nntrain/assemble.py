@@ -17,14 +17,14 @@ from nntrain.device import Device, seed_python
 from nntrain.experiment import TrainerSettings
 from nntrain.first_weights import initialize, network
 from nntrain.judging import metrics_of, monitor_of
-from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, rules_of
+from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, remedy_of, rules_of
 from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
+from nntrain.remedies import Remedy
 from nntrain.schema import Component
 from nntrain.sections import read, registry_of
-from nntrain.specs import Pairs
 from nntrain.tasks import Task
-from nntrain.trial import first_batch, traced, tried
+from nntrain.trial import curved, first_batch, traced, tried
 
 
 def assemble(
@@ -78,6 +78,7 @@ def assemble(
     if settings.average and model and data and task and order and clock:
         statistics = BatchStatistics(model, task.objectives, data.train, order, device, seed)
         average = attempt.make(settings.average, clock, statistics)
+    remedy: Remedy = remedy_of(attempt, settings.on_nan)
     monitor = monitor_of(reader, settings, data, metrics, task) if task and data else None
     optimizers = optimizers_of(attempt, rules, made, task, model, clock) if task and model else {}
 
@@ -85,12 +86,14 @@ def assemble(
         attempt(("task",), task.check, first_batch(data, order, device))
     if model and data and task and order and not reader.problems:
         attempt(("model",), tried, model, data, task, metrics, regularizers, order, device)
+    if model and data and task and order and not reader.problems:
+        attempt(("optimizer",), curved, model, data, task, optimizers, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
-        average, order, clock, schedule, monitor, stage, plain, taken_over,
+        average, remedy, order, clock, schedule, monitor, stage, plain, taken_over,
     )  # fmt: skip
 
 
@@ -126,7 +129,7 @@ def _task(
     """The task that the config names, else the one that the data suggests; and its plain form."""
     task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     if task is None:
-        suggested = data.inputs.task if isinstance(data.inputs, Pairs) else data.targets.task
+        suggested = getattr(data.inputs, "asks_for", data.targets.task)
         chosen = attempt.reader.component("task", {"type": suggested, **settings}, ("task",))
         task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     return task, chosen.plain if chosen else None

@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from nntrain.data import Split
 from nntrain.data.order import Order
 from nntrain.device import Device, python_state, restore_python
+from nntrain.guard import put_back
 from nntrain.loss import Objective
 
 
@@ -46,14 +47,18 @@ class BatchStatistics:
     def estimate(self, batches: int) -> None:
         """Puts the means over so many training batches in their place; no other buffer or generator changes.
 
+        A batch whose statistics are not finite is left out.
         Source: Izmailov et al. 2018, arXiv:1803.05407, section 3.2; torch.optim.swa_utils.update_bn.
         """
         updates = self.train.stream(self.order.updates(0, self.device.torch))
         with self._alone_changing():
             for batch in islice(chain.from_iterable(updates), batches):
+                statistics = list(self.buffers().values())
+                before = [buffer.clone() for buffer in statistics]
                 for objective in self.objectives:
                     with self.device.precision():
                         objective.outputs(self.model, batch)
+                put_back(statistics, before, ~torch.stack([b.isfinite().all() for b in statistics]).all())
 
     @contextmanager
     def _alone_changing(self) -> Iterator[None]:

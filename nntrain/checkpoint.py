@@ -18,9 +18,9 @@ from torch import Tensor
 from nntrain import __version__
 from nntrain.data import Learned
 from nntrain.errors import UserError
+from nntrain.migration import FORMAT, migrated
 from nntrain.specs import from_json
 
-FORMAT = 1
 Position = dict[str, int]  # in a run: `stage` and `step`
 _ZEROS = "0" * 64
 
@@ -90,8 +90,8 @@ def load(path: Path) -> Checkpoint:
         raise DamagedError(f"{path}: damaged: its content does not fit its checksum")
     facts = _facts(path, metadata["nntrain"])
     try:
-        return Checkpoint(safetensors.torch.load(content), facts)
-    except SafetensorError as error:
+        return Checkpoint(migrated(safetensors.torch.load(content), facts["format"]), facts)
+    except (SafetensorError, ValueError) as error:
         raise DamagedError(f"{path}: damaged: {error}") from None
 
 
@@ -111,8 +111,9 @@ def _facts(path: Path, text: str) -> dict[str, Any]:
         written = facts["format"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DamagedError(f"{path}: not a checkpoint of nntrain, or not a whole one") from None
-    if written != FORMAT:
-        raise UserError(f"{path}: written in format {written}; this nntrain reads format {FORMAT}")
+    if not isinstance(written, int) or not 1 <= written <= FORMAT:
+        by = f"by nntrain {facts.get('nntrain')} in format {written}"
+        raise UserError(f"{path}: written {by}; this is nntrain {__version__}, which reads formats up to {FORMAT}")
     return facts
 
 
@@ -169,6 +170,7 @@ class Checkpoints:
         self.last = folder / "last.safetensors"
         self.previous = folder / "previous.safetensors"
         self.best = folder / "best.safetensors"
+        self.diverged = folder / "diverged.safetensors"  # the model before an update that was not finite
         self.previous_best = folder / "previous-best.safetensors"
         self._pending = folder / ".best.safetensors.pending"
 

@@ -326,6 +326,26 @@ def verify_resume(
 
 
 @app.command()
+def replay(
+    run: Annotated[Path, typer.Argument(help="The folder of a run that has diverged.")],
+    as_json: AsJson = False,
+) -> None:
+    """Run the batch again whose loss or gradient was no longer finite, and show it layer by layer."""
+    from nntrain.replay import replay_of
+    from nntrain.run import Run
+
+    with _results_apart():
+        kept, seen = replay_of(Run.open(run))
+    if as_json:
+        _print_json({**kept, **seen.facts()})
+        return
+    _print_tables([seen.table()])
+    print(f"{kept['seen']} in step {kept['step'] + 1}")
+    print(f"not finite   {f'first in {seen.first}' if seen.first else 'nothing, this time'}")
+    print(f"examples     {' '.join(str(number) for batch in kept['examples'] for number in batch)}")
+
+
+@app.command()
 def schema(
     config: Annotated[str | None, typer.Argument(help="A config whose plug-ins are to be included.")] = None,
 ) -> None:
@@ -462,7 +482,7 @@ def _progress(trainer: "Trainer") -> "ProgressBar":
     parts = trainer.parts
     several = len(parts.config["stages"])
     stage = f" stage {parts.stage + 1} of {several} (stages.{parts.stage})" if several else ""
-    for note in parts.taken_over:
+    for note in trainer.notes:
         _say(note)
     _say(f"training{stage} in {trainer.run.path} on {parts.device.describe()}")
     return ProgressBar(parts.clock, trainer.step, trainer.past.steps)

@@ -24,6 +24,7 @@ from nntrain.settings import (
     Optimizer,
     Positive,
     Regularizer,
+    Remedy,
     Scheduler,
     Share,
     Stage,
@@ -91,6 +92,7 @@ class TrainerSettings:
         clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
         average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
+        on_nan: what becomes of the run when loss or gradient is no longer a finite number
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
         preflight: whether data and first batch are looked at for faults before the first step
@@ -112,6 +114,7 @@ class TrainerSettings:
     clip: Positive | Clip | None = None
     accumulate: Count = 1
     average: Average | None = None
+    on_nan: Remedy = "stop"
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None
     preflight: bool = True

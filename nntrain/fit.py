@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -16,12 +17,13 @@ from nntrain.course import Course, Show, say_failure
 from nntrain.errors import RunError, UnfitError, UserError
 from nntrain.interruption import Interruption
 from nntrain.invocation import command_line
+from nntrain.lock import Lock
 from nntrain.parts import Parts
 from nntrain.plan import ALL, Plan, plan
 from nntrain.preflight.finding import alarms, remarks
 from nntrain.preflight.run import preflight
 from nntrain.reader import Reader
-from nntrain.run import Run, describe_environment
+from nntrain.run import ENDED, Run, describe_environment
 from nntrain.sections import read, registry_of
 from nntrain.stages import stages_of
 from nntrain.state import position_of
@@ -62,29 +64,30 @@ class Result:
 
 def fit(request: Request, say: Say, show: Show) -> Result:
     """Trains as requested; `say` tells the user what is to be known, `show` makes the progress display."""
-    course = _prepare(request, say)
-    with Interruption() as interruption:
-        summary = course.train(show, interruption)
-    try:
-        Run(Path(summary["run"])).write_summary(summary)
-    except OSError as error:
-        raise RunError(say_failure(error)) from error
+    with ExitStack() as held:
+        course = _prepare(request, say, held)
+        with Interruption() as interruption:
+            summary = course.train(show, interruption)
+        try:
+            Run(Path(summary["run"])).write_summary(summary)
+        except OSError as error:
+            raise RunError(say_failure(error)) from error
     failed = dict.fromkeys(("diverged", "failed"), RunError.exit_status)
     exit_status = {**failed, "interrupted": interruption.exit_status}.get(summary["status"], 0)
     return Result(summary, exit_status, course.better)
 
 
-def _prepare(request: Request, say: Say) -> Course:
-    """A new run, or one to go on with; nothing is written where the request is wrong."""
+def _prepare(request: Request, say: Say, held: ExitStack) -> Course:
+    """A new run, or one to go on with, whose lock is `held`; nothing is written where the request is wrong."""
     if request.resume is not None and request.resume != "auto":
-        return _resumed(Run.open(Path(request.resume)), request, say)
+        return _resumed(Run.open(Path(request.resume)), request, say, held)
     if request.config is None:
         raise UserError("fit needs a config, such as configs/mlp_digits.yaml, or --resume RUN")
     wanted = document(request.config, request.overrides, say)
     if request.resume == "auto":
         run = _unfinished(request.out / str(wanted.data["name"]), wanted)
         if run is not None:
-            return _resumed(run, Request(None, (), request.out), say)
+            return _resumed(run, Request(None, (), request.out), say, held)
         say("no unfinished run of this config; starting one")
     found: list[str] = []
     stages = plan(wanted, lambda parts: found.extend(_preflight(parts, request)))
@@ -94,6 +97,7 @@ def _prepare(request: Request, say: Say) -> Course:
     environment = describe_environment(parts.device.describe(), parts.seed, parts.data.describe())
     folder = request.folder or parts.plain["name"]
     run = Run.create(request.out, folder, dump(stages.plain), environment, request.label)
+    held.enter_context(Lock(run.path, say))
     return Course(stages, Trainer(parts, run, None))
 
 
@@ -117,8 +121,9 @@ def _preflight(parts: Parts, request: Request) -> Iterator[str]:
         yield f"{count} remark{'s' if count > 1 else ''}; to read: {command}"
 
 
-def _resumed(run: Run, request: Request, say: Say) -> Course:
+def _resumed(run: Run, request: Request, say: Say, held: ExitStack) -> Course:
     """A run with its newest state; settings change only by overrides, and the changes are said."""
+    held.enter_context(Lock(run.path, say))
     before = load(run.config)
     changed = override(load(run.config), request.overrides)
     for note in changed.notes:
@@ -155,7 +160,7 @@ def _resumed(run: Run, request: Request, say: Say) -> Course:
         say(f"changed: {change}")
     rate_before = _rate_before(before, parts)
     if changes[parts.stage] and rate_before:
-        rates = [rate(trainer.step) * trainer.curves.rate for rate in (rate_before, partial(_rate, parts))]
+        rates = [rate(trainer.step) * trainer.rate for rate in (rate_before, partial(_rate, parts))]
         before_and_now = "{:.4g} before, {:.4g} now".format(*rates)
         say(f"the rate at step {trainer.past.steps + trainer.step}: {before_and_now}")
     place = f"at step {trainer.past.steps + trainer.step}"
@@ -209,7 +214,7 @@ def _rate(parts: Parts, step: int) -> float:
 def _unfinished(folder: Path, wanted: Document) -> Run | None:
     """The newest run of this config that has not ended."""
     paths = sorted((p.parent for p in folder.glob("*/config.yaml")), key=_started, reverse=True)
-    runs = [run for path in paths if not (run := Run.open(path)).is_finished()]
+    runs = [run for path in paths if (run := Run.open(path)).summary_status() not in (*ENDED, "diverged")]
     plain = plan(wanted, reached=ALL).plain if runs else {}
     for run in runs:
         try:

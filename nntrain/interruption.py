@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: the step is finished and the state saved; a second Ctrl-C stops at once."""
+"""Ctrl-C and SIGTERM: the step is finished and the state saved; a second Ctrl-C stops at once.
+
+SIGUSR1: the step is finished, the state saved, and the run goes on.
+"""
 
 import signal
 from types import FrameType
@@ -22,6 +25,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.asks_for_state = False
         self._before: dict[int, Any] = {}
 
     @property
@@ -31,11 +35,16 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         self._before = {number: signal.signal(number, self._note) for number in self._SIGNALS}
+        if hasattr(signal, "SIGUSR1"):
+            self._before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._ask)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asks_for_state = True
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None and number == signal.SIGINT:

@@ -1,8 +1,10 @@
-"""Sums of what the steps measure, kept on the device until it is time to read them."""
+"""What the steps measure, kept on the device until it is time to read it; and what they could not measure."""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,29 +13,55 @@ from nntrain.errors import RunError
 from nntrain.update import Measures
 
 REMEDIES = "try a lower optimizer.lr, a scheduler with warmup, or trainer.clip"
+MOST_WAITING = 1000  # steps whose measures wait on the device
+
+
+class Failure(NamedTuple):
+    """An update that was left out: how many steps there were before it, its objective, and what was seen."""
+
+    step: int
+    objective: str
+    what: str
 
 
 class DivergedError(RunError):
-    """The objective or a gradient is no longer a finite number."""
+    """An objective, a gradient or a weight is no longer a finite number; `failure` is the update where it was seen."""
+
+    def __init__(self, message: str, failure: Failure | None = None) -> None:
+        super().__init__(message)
+        self.failure = failure
+
+
+@dataclass
+class _Seen:
+    """What the updates of one objective measured since the last reading: on the device, and as rows of numbers.
+
+    A row is the number of the step, the objective, the gradient's norm, that of each layer, and terms of the loss.
+    """
+
+    waiting: list[tuple[int, Measures]] = field(default_factory=list)
+    rows: list[list[float]] = field(default_factory=list)
 
 
 class Meter:
     """Mean objective and gradient norm since the last reading, for each objective.
 
-    With those of each layer, where they are measured, and the terms of the loss that are logged apart.
+    With those of each layer, where they are measured, and the terms of the loss that are logged apart. Updates that
+    were left out count in no mean; `left_out` is how many they are since the start of the stage.
     """
 
     def __init__(
         self,
         layers: Mapping[str, Sequence[str]],
-        device: torch.device,
         terms: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        most_left_out: int = 0,
     ) -> None:
         """`layers` names those whose gradients are measured, `terms` those of the loss, by the objective's name."""
+        self.left_out = 0
+        self._found: list[Failure] = []
+        self._most = most_left_out
+        self._seen = {name: _Seen() for name in layers}
         apart = {name: terms.get(name, ()) for name in layers}
-        sizes = {name: ((), (), (len(found),), (len(apart[name]),)) for name, found in layers.items()}
-        self._sums = {name: [torch.zeros(size, device=device) for size in found] for name, found in sizes.items()}
-        self._updates = dict.fromkeys(layers, 0)
         prefixes = {name: "" if list(layers) == ["model"] else f"{name}/" for name in layers}
         self._tags = {
             name: [
@@ -47,49 +75,72 @@ class Meter:
             for name, found in layers.items()
         }
 
-    def add(self, measures: Mapping[str, Measures]) -> None:
-        for name, seen in measures.items():
-            torch._foreach_add_(self._sums[name], list(seen))
-            self._updates[name] += 1
+    def add(self, step: int, measures: Mapping[str, Measures]) -> None:
+        """Takes in what the update after `step` others measured."""
+        for name, measured in measures.items():
+            self._seen[name].waiting.append((step, measured))
+        if len(next(iter(self._seen.values())).waiting) >= MOST_WAITING:
+            self._look()
 
-    def check(self, step: int) -> None:
-        """DivergedError where a sum is not finite; waits for the device."""
-        for name, sums in self._sums.items():
-            for field, total in zip(Measures._fields[:2], torch.stack(sums[:2]).tolist(), strict=True):
-                if not math.isfinite(total):
-                    what = "the objective" if field == "objective" else "the gradient's norm"
-                    of = "" if name == "model" else f" of {name}"
-                    when = f"in the {self._updates[name]} steps up to step {step}"
-                    raise DivergedError(f"diverged: {what}{of} became {total} {when}; {REMEDIES}")
+    def check(self) -> list[Failure]:
+        """The updates that were left out since the last check; DivergedError where they are too many.
 
-    def read(self, step: int) -> dict[str, float]:
-        """The means since the last reading, by tag; DivergedError where one is not finite."""
-        self.check(step)
-        numbers = {}
-        for name, sums in self._sums.items():
-            if self._updates[name]:
-                totals = zip(self._tags[name], _flat(sums).tolist(), strict=True)
-                numbers.update({tag: total / self._updates[name] for tag, total in totals})
-            for total in sums:
-                total.zero_()
-            self._updates[name] = 0
+        Waits for the device.
+        """
+        self._look()
+        found = sorted(self._found, key=lambda failure: failure.step)
+        self._found.clear()
+        if self.left_out + len(found) > self._most:
+            failure = found[self._most - self.left_out]
+            raise DivergedError(f"diverged: {failure.what} in step {failure.step + 1}", failure)
+        self.left_out += len(found)
+        return found
+
+    def read(self) -> dict[str, float]:
+        """After a check: the means since the last reading, by tag."""
+        numbers: dict[str, float] = {}
+        for name, seen in self._seen.items():
+            if seen.rows:
+                _, *columns = zip(*seen.rows, strict=True)
+                means = (math.fsum(column) / len(column) for column in columns)
+                numbers.update(zip(self._tags[name], means, strict=True))
+            seen.rows.clear()
         return numbers
 
     def state(self) -> dict[str, Tensor]:
-        return {
-            name: torch.cat((_flat(sums), sums[0].new_full((1,), self._updates[name])))
-            for name, sums in self._sums.items()
-        }
+        """After a check: the rows that were not read yet, and how many updates were left out."""
+        rows = {name: torch.tensor(seen.rows, dtype=torch.float64) for name, seen in self._seen.items()}
+        return {**rows, "left_out": torch.tensor(self.left_out)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Goes on with a state; sums of other layers, as the setting was changed meanwhile, are begun anew."""
-        for name, sums in self._sums.items():
-            stored, updates = state[name][:-1], state[name][-1]
-            if len(stored) == len(self._tags[name]):
-                for total, values in zip(sums, torch.split(stored, [total.numel() for total in sums]), strict=True):
-                    total.copy_(values.view_as(total))
-                self._updates[name] = int(updates)
+        """Goes on with a state; means of other layers, as the setting was changed meanwhile, are begun anew."""
+        self.left_out = int(state["left_out"])
+        for name, seen in self._seen.items():
+            if state[name].shape[1:] == (1 + len(self._tags[name]),):
+                seen.rows = state[name].tolist()
+
+    def _look(self) -> None:
+        """Reads what waits on the device."""
+        for name, seen in self._seen.items():
+            for row in _rows(seen.waiting):
+                if math.isfinite(row[1]) and math.isfinite(row[2]):
+                    seen.rows.append(row)
+                else:
+                    self._found.append(_failure(name, row))
+            seen.waiting.clear()
 
 
-def _flat(sums: Sequence[Tensor]) -> Tensor:
-    return torch.cat([total.view(-1) for total in sums])
+def _rows(waiting: Sequence[tuple[int, Measures]]) -> list[list[float]]:
+    if not waiting:
+        return []
+    steps, measured = zip(*waiting, strict=True)
+    objectives, norms, layers, terms = (torch.stack(column) for column in zip(*measured, strict=True))
+    columns = torch.cat([objectives[:, None], norms[:, None], layers, terms], dim=1)
+    return [[step, *row] for step, row in zip(steps, columns.double().tolist(), strict=True)]
+
+
+def _failure(objective: str, row: Sequence[float]) -> Failure:
+    is_loss = not math.isfinite(row[1])
+    what = "the objective" if is_loss else "the gradient's norm"
+    of = "" if objective == "model" else f" of {objective}"
+    return Failure(int(row[0]), objective, f"{what}{of} became {row[1 if is_loss else 2]}")

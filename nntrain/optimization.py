@@ -11,6 +11,7 @@ from nntrain.clock import Clock
 from nntrain.groups import Grouped
 from nntrain.optimizers import Optimizer
 from nntrain.regularizers import Regularizer
+from nntrain.remedies import Remedy
 from nntrain.schema import Component, Path, Problem
 from nntrain.suggest import did_you_mean
 from nntrain.tasks import Task
@@ -82,3 +83,9 @@ def regularizers_of(attempt: Attempts, model: nn.Module | None, chosen: list[Com
         for path, regularizer in bound:
             attempt(path, regularizer.bind, model)
     return [regularizer for _, regularizer in bound]
+
+
+def remedy_of(attempt: Attempts, given: Component | str) -> Remedy:
+    """What becomes of a run that diverges; of a config without mistakes it is a component."""
+    made: Remedy | None = attempt.make(given) if isinstance(given, Component) else None
+    return made or Remedy()

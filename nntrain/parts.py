@@ -17,6 +17,7 @@ from nntrain.layers import Layer
 from nntrain.metrics import Metric
 from nntrain.optimizers import Optimizer
 from nntrain.regularizers import Regularizer
+from nntrain.remedies import Remedy
 from nntrain.tasks import Task
 from nntrain.update import Update
 
@@ -38,6 +39,7 @@ class Parts:
     optimizers: Mapping[str, Optimizer]
     clip: Clip
     average: Average
+    remedy: Remedy
     order: Order
     clock: Clock
     schedule: Callable[[float], float]
@@ -49,9 +51,16 @@ class Parts:
     def update(self) -> Update:
         """The update that trains these parts."""
         objectives, settings = self.task.objectives, self.settings
-        by_layer, capture = settings.gradient_norms, settings.capture
         return Update(
-            self.model, objectives, self.optimizers, self.regularizers, self.device, self.clip, by_layer, capture
+            self.model,
+            objectives,
+            self.optimizers,
+            self.regularizers,
+            self.device,
+            self.clip,
+            settings.gradient_norms,
+            settings.capture,
+            self.remedy.skips,
         )
 
 

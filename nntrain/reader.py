@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, Literal, Union, get_args, get_origin
 
+from annotated_types import Len
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from nntrain.annotations import entry, is_nested, item, metadata, options
@@ -127,6 +128,9 @@ class Reader:
         if not isinstance(data, list | tuple):
             self._report(path, f"expected {describe(option)}, found {show(data)}")
             return None, None
+        size = metadata(option, Len) or Len(0)
+        if not size.min_length <= len(data) <= (size.max_length or len(data)):
+            self._report(path, f"expected {describe(option)}, found {show(data)}")
         pairs = [self._value(item(option), entry, (*path, i)) for i, entry in enumerate(data)]
         return [parsed for parsed, _ in pairs if parsed is not None], [plain for _, plain in pairs]
 

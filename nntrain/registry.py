@@ -62,6 +62,7 @@ initializer = Kind("initializer", "initializers")
 scaling = Kind("scaling", "scalings")
 clip = Kind("clip", "clips")
 average = Kind("average", "averages")
+remedy = Kind("remedy", "remedies")
 augmentation = Kind("augmentation", "augmentations")
 mixture = Kind("mixture", "mixtures")
 # Parts of models: what stands inside of a cnn, transformer, gnn, autoencoder, gan and others, or after their layers.

@@ -33,6 +33,7 @@ class Run:
         self.path = path
         self.config = path / "config.yaml"
         self.summary = path / "summary.json"
+        self.diverged = path / "diverged.json"
         self.checkpoints = Checkpoints(path / "checkpoints")
 
     @classmethod
@@ -68,9 +69,23 @@ class Run:
 
     def go_on(self, config: str | None) -> None:
         """Notes that the run is going on, and with which settings where they have changed."""
-        self.summary.unlink(missing_ok=True)
+        for outdated in (self.summary, self.diverged, self.checkpoints.diverged):
+            outdated.unlink(missing_ok=True)
         if config is not None:
             write_durably(self.config, config.encode())
+
+    def write_divergence(self, model: bytes, facts: dict[str, Any]) -> None:
+        """Keeps the model before an update whose loss or gradient was not finite, and what is known of the update."""
+        write_durably(self.checkpoints.diverged, model)
+        write_durably(self.diverged, _json(facts))
+
+    def divergence(self) -> dict[str, Any]:
+        """What is known of the update that ended the run; UserError where none did."""
+        try:
+            facts: dict[str, Any] = json.loads(self.diverged.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise UserError(f"{self.path} has not diverged; there is no batch to replay") from None
+        return facts
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         write_durably(self.summary, _json(summary))

@@ -106,6 +106,7 @@ Initializer = Annotated[Any, Choice("initializer", implied=(("from", "checkpoint
 Scaling = Annotated[Any, Choice("scaling")]
 Clip = Annotated[Any, Choice("clip")]
 Average = Annotated[Any, Choice("average")]
+Remedy = Annotated[Any, Choice("remedy")]
 Augmentation = Annotated[Any, Choice("augmentation")]
 Mixture = Annotated[Any, Choice("mixture")]
 Block = Annotated[Any, Choice("block")]

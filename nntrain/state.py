@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from nntrain.checkpoint import Checkpoint, Position
 from nntrain.device import python_state, restore_python
 from nntrain.errors import UserError
+from nntrain.guard import Guard
 from nntrain.layers import multiply_adds
-from nntrain.meter import REMEDIES, DivergedError, Meter
+from nntrain.meter import DivergedError, Meter
 from nntrain.parts import Parts
 from nntrain.specs import to_json
 
@@ -46,13 +47,14 @@ def whole(parts: Parts, step: int, meter: Meter) -> Checkpoint:
     return checkpoint
 
 
-def restore(stored: Checkpoint, parts: Parts, meter: Meter, source: Path) -> None:
+def restore(stored: Checkpoint, parts: Parts, guard: Guard, meter: Meter, source: Path) -> None:
     """Puts everything back to what `whole` saw; UserError where it is the state of other parts."""
     load_state(parts.model, stored.part("model"), source)
     for name, optimizer in parts.optimizers.items():
         optimizer.restore(stored.part(f"optimizer.{name}"))
     parts.average.restore(stored.part("average"))
     meter.restore(stored.part("meter"))
+    guard.failures.fill_(meter.left_out)
     restore_python(stored.part("random"))
 
 
@@ -76,7 +78,7 @@ def check_finite(checkpoint: Checkpoint, parts: Parts, step: int) -> None:
     weights = {f"model.{name}" for name, _ in parts.model.named_parameters()}
     for name, tensor in checkpoint.tensors.items():
         if (name in weights or name.startswith("optimizer.")) and not bool(torch.isfinite(tensor).all()):
-            raise DivergedError(f"diverged: {name} is no longer finite after step {step}; {REMEDIES}")
+            raise DivergedError(f"diverged: {name} is no longer finite after step {step}")
 
 
 def load_state(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:

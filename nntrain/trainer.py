@@ -13,11 +13,12 @@ from nntrain.evaluate import Numbers
 from nntrain.exhibition import Exhibition
 from nntrain.gallery import augmented_examples
 from nntrain.interruption import Interruption
-from nntrain.meter import Meter
+from nntrain.meter import DivergedError, Meter
 from nntrain.network import parameter_count
 from nntrain.pace import Saving, Stopwatch
 from nntrain.parts import Parts
 from nntrain.past import Past
+from nntrain.replay import record
 from nntrain.run import Run
 from nntrain.writers import Lengths, Writers
 
@@ -48,12 +49,14 @@ class Trainer:
         self.update = parts.update()
         layers = {name: norms.layers for name, norms in self.update.norms.items()}
         terms = {objective.name: objective.terms for objective in parts.task.objectives}
-        self.meter = Meter(layers, parts.device.torch, terms)
+        self.meter = Meter(layers, terms, parts.remedy.skips)
+        self.notes = list(parts.taken_over)  # what the user is told when the stage starts
+        self.returns: int = facts.get("returns", 0)  # how often the run went back, as it had diverged
         seed_python(parts.seed + parts.stage)
         if stored is not None:
-            state.restore(stored, parts, self.meter, run.checkpoints.last)
+            state.restore(stored, parts, self.update.guard, self.meter, run.checkpoints.last)
         self._lengths: Lengths = facts.get("lengths", self.past.lengths)
-        self.writers = Writers(run.path, self._lengths)
+        self.writers = Writers(run.path, self._lengths, parts.remedy.skips > 0)
         self.curves = Curves(parts, facts.get("curves"), self.past)
         self.exhibition = Exhibition(parts)
         self._saved_best = self._best()
@@ -75,8 +78,8 @@ class Trainer:
         while status is None:
             parts.device.seed(parts.seed, 1, parts.stage, self.step)
             batches = next(updates)
-            factor = parts.schedule(self.step / clock.total) * self.curves.rate
-            self.meter.add(self.update(self.step, batches, factor))
+            factor = parts.schedule(self.step / clock.total) * self.rate
+            self.meter.add(self.step, self.update(self.step, batches, factor))
             self.step += 1
             parts.average.follow(self.step)
 
@@ -85,7 +88,8 @@ class Trainer:
             elif clock.due(self.step, log_every):
                 self.writers.progress(self._progress(factor), self.past.steps + self.step)
             status = self.ended() or ("interrupted" if interruption.signal else None)
-            if status or saving.is_due(self.step):
+            if status or interruption.asks_for_state or saving.is_due(self.step):
+                interruption.asks_for_state = False
                 saving.done(self._save())
             self.stopwatch.step(self.step)
             display.step(self.step)
@@ -93,6 +97,11 @@ class Trainer:
             with parts.average.in_place():
                 self.writers.projection(self.exhibition.part, self.exhibition.projection())
         return status
+
+    @property
+    def rate(self) -> float:
+        """What the schedule is multiplied with, after what was seen of the run."""
+        return self.curves.rate * self.parts.remedy.factor**self.returns
 
     def close(self) -> None:
         """Closes the records, and leaves `best` as the saved state knows it."""
@@ -119,6 +128,7 @@ class Trainer:
             "best": self._saved_best,
             "captured": {name: captured.described() for name, captured in self.update.captured.items()},
             **several,
+            **({"left_out": self.meter.left_out} if self.meter.left_out else {}),
         }
 
     def passed(self, status: str) -> Past:
@@ -147,7 +157,8 @@ class Trainer:
 
     def _progress(self, factor: float) -> Numbers:
         """The means since the last time of objective and gradient norm, and the rate of this step."""
-        numbers = self.meter.read(self.step)
+        self._check()
+        numbers = self.meter.read()
         for name, optimizer in self.parts.optimizers.items():
             numbers["lr" if name == "model" else f"{name}/lr"] = optimizer.rule.lr * factor
         return numbers
@@ -165,15 +176,24 @@ class Trainer:
     def _save(self) -> float:
         """Saves the state of the run; returns the seconds it took."""
         began = time.monotonic()
-        self.meter.check(self.step)  # a state that has diverged must not replace one that has not
+        self._check()  # a state that has diverged must not replace one that has not
         saved = state.whole(self.parts, self.step, self.meter)
         state.check_finite(saved, self.parts, self.step)
         self._lengths = self.writers.sync()
         saved.facts.update(self.past.facts(), seconds=self.stopwatch.seconds(), lengths=self._lengths)
-        saved.facts.update(curves=self.curves.state())
+        saved.facts.update(curves=self.curves.state(), returns=self.returns)
         self.run.checkpoints.save_last(saved)
         self._saved_best = self._best()
         return time.monotonic() - began
+
+    def _check(self) -> None:
+        """DivergedError where too many updates were left out; those that were are written down."""
+        try:
+            self.writers.left_out(record(self.parts, failure) for failure in self.meter.check())
+        except DivergedError as error:
+            if error.failure:
+                self.step = error.failure.step  # so many were made
+            raise
 
     def _stages(self, status: str) -> list[dict[str, Any]]:
         """How every stage so far has ended, or stands."""

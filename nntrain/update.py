@@ -12,6 +12,7 @@ from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device
 from nntrain.gradient_norms import GradientNorms, NoGradientNorms
+from nntrain.guard import Guard
 from nntrain.loss import Objective
 from nntrain.optimizers import Optimizer
 from nntrain.regularizers import Regularizer
@@ -45,6 +46,7 @@ class Update:
         clip: Clip = unclipped,
         by_layer: bool = False,
         capture: Wanted = False,
+        most_left_out: int = 0,
     ) -> None:
         self.model = model
         self.objectives = objectives
@@ -52,6 +54,7 @@ class Update:
         self.regularizers = regularizers
         self.device = device
         self.clip = clip(model)
+        self.guard = Guard(model, most_left_out, device.torch)
         kind = GradientNorms if by_layer else NoGradientNorms
         self.norms = {name: kind(optimizer.all_names()) for name, optimizer in optimizers.items()}
         self.captured = {
@@ -71,13 +74,15 @@ class Update:
 
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         optimizer = self.optimizers[objective.name]
+        self.guard.keep()
         closure = self._closure(objective, batches) if optimizer.looks_again else None
         if closure is not None:
             found = self._measured(objective, closure)
         else:
             found = self.captured[objective.name](batches, optimizer.names)
         measures, gradients = Measures(*found[:MEASURES]), found[MEASURES:]
-        optimizer.step(gradients, factor, closure)
+        left_out = self.guard(measures.objective, measures.grad_norm)
+        optimizer.step(gradients, factor, closure, left_out)
         for regularizer in self.regularizers:
             regularizer.project()
         return measures

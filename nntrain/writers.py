@@ -4,7 +4,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # so that this file imports no torch
     from nntrain.samples import Projection, Sample
 
 Lengths = dict[str, int]
+_LEFT_OUT = "left_out.jsonl"
 _EVENTS = {part: f"{part}/events.out.tfevents.nntrain" for part in ("train", "dev")}
 
 
@@ -129,10 +130,14 @@ def _value(sample: "Sample") -> Any:
 class Writers:
     """All of a run's records, cut and continued together."""
 
-    def __init__(self, folder: Path, lengths: Lengths | None) -> None:
-        """Checks that the records are as long as a checkpoint says; UserError where they are not."""
+    def __init__(self, folder: Path, lengths: Lengths | None, may_leave_out: bool = False) -> None:
+        """Checks that the records are as long as a checkpoint says; UserError where they are not.
+
+        `may_leave_out` is whether there is to be a record of the updates that are left out.
+        """
         self._folder = folder
-        self._journals = {path: Journal(folder / path) for path in ("metrics.jsonl", *_EVENTS.values())}
+        paths = ["metrics.jsonl", *_EVENTS.values(), *([_LEFT_OUT] if may_leave_out else [])]
+        self._journals = {path: Journal(folder / path) for path in paths}
         self._lengths = lengths or {}
         for path, journal in self._journals.items():
             journal.check(self._lengths.get(path, 0))
@@ -157,6 +162,11 @@ class Writers:
                 curve.scalars({f"by_epoch/{tag}": number for tag, number in numbers.items()}, by_epoch)
         for journal in self._journals.values():
             journal.flush()
+
+    def left_out(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """What is known of updates that were left out."""
+        for record in records:
+            JsonLines(self._journals[_LEFT_OUT]).write(record)
 
     def progress(self, numbers: Mapping[str, float], step: int) -> None:
         """Objective, rate and gradient norm between evaluations."""

@@ -54,7 +54,7 @@ def test_an_image_that_is_too_small(check: Check) -> None:
     assert "smallest side is 12" in said
 
 
-SQUARED = "squared takes values (real numbers) or reconstructions (task: autoencoding)"
+SQUARED = "squared takes values (real numbers) or reconstructions (task: autoencoding) or boxes (task: localization)"
 
 
 @pytest.mark.parametrize(

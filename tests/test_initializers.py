@@ -13,7 +13,7 @@ from nntrain.batch import IGNORED
 from nntrain.checkpoint import load
 from nntrain.data.in_memory import TensorSplit
 from nntrain.errors import UnfitError
-from nntrain.initializers import OnMatrices, OnParameters
+from nntrain.initializers import OnBiases, OnMatrices, OnParameters
 from nntrain.initializers.class_frequencies import ClassFrequencies
 from nntrain.initializers.constant import constant, zeros
 from nntrain.initializers.random import normal, truncated_normal, uniform
@@ -25,7 +25,7 @@ from nntrain.initializers.scaled import (
     lecun_normal,
     lecun_uniform,
 )
-from nntrain.initializers.structured import forget_gate, identity, orthogonal, sparse
+from nntrain.initializers.structured import ForgetGate, Identity, orthogonal, sparse
 from nntrain.specs import LabelSet, Tags
 from runs import only_run, records
 
@@ -95,38 +95,46 @@ def test_orthogonal(shape: tuple[int, int]) -> None:
     torch.testing.assert_close(product, 2.25 * torch.eye(len(product)).double(), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("incoming", "expected"), [(15, 15), (0.1, 30), (1, 1)])
+@pytest.mark.parametrize(("incoming", "expected"), [(15, 15), (0.1, 30), (1, 1), (0.0001, 1), (1000, INPUTS)])
 def test_each_unit_has_its_number_of_incoming_weights(incoming: int | float, expected: int) -> None:
     w = filled(sparse, incoming=incoming, deviation=2.0)
     assert (w != 0).sum(dim=1).eq(expected).all()
     assert float(w[w != 0].std()) == pytest.approx(2.0, rel=0.15)
-    assert len({tuple(row.nonzero().flatten().tolist()) for row in w}) > 100 or incoming == 1
+    assert len({tuple(row.nonzero().flatten().tolist()) for row in w}) > 100 or expected in (1, INPUTS)
 
 
 def test_every_gate_gets_an_identity() -> None:
-    w = filled(identity, nn.LSTM(3, 5), "weight_hh_l0", scale=0.5)
-    torch.testing.assert_close(w, 0.5 * torch.eye(5).repeat(4, 1))
+    lstm = nn.LSTM(3, 5)
+    before = lstm.weight_ih_l0.detach().clone()
+    Identity(scale=0.5)(lstm)
+    torch.testing.assert_close(lstm.weight_hh_l0.detach(), 0.5 * torch.eye(5).repeat(4, 1))
+    assert torch.equal(lstm.weight_ih_l0, before)
 
 
 def test_the_forget_gates_bias_and_no_other() -> None:
     lstm = nn.LSTM(3, 5)
     torch.manual_seed(0)
-    before = lstm.bias_ih_l0.detach().clone()
-    OnParameters(lambda: forget_gate(value=2.0), match="bias_ih")(lstm)
+    before, other = lstm.bias_ih_l0.detach().clone(), lstm.bias_hh_l0.detach().clone()
+    ForgetGate(value=2.0)(lstm)
+    assert torch.equal(lstm.bias_hh_l0, other)
     assert lstm.bias_ih_l0[5:10].eq(2).all()
     assert torch.equal(lstm.bias_ih_l0[:5], before[:5]) and torch.equal(lstm.bias_ih_l0[10:], before[10:])
 
 
 @pytest.mark.parametrize(
-    ("rule", "match", "message"),
+    ("rule", "message"),
     [
-        (OnMatrices(identity), "weight$", "only square matrices, one or several below each other, have an identity"),
-        (OnParameters(forget_gate), "weight$", "the biases of an LSTM are four for each unit; write match: bias_ih"),
-        (OnMatrices(he_normal, match="bias$"), "bias$", "'bias\\$' matches no matrix; there are weight"),
-        (OnParameters(zeros, match="conv"), "conv", "'conv' matches no parameter; there are weight, bias"),
+        (
+            Identity(match="weight$"),
+            r"weight is of shape \(6, 4\), but only square matrices, one or several below",
+        ),
+        (Identity(), "'weight_hh' matches no parameter; there are weight, bias"),
+        (ForgetGate(match="weight$"), "the biases of an LSTM are four for each unit; write match: bias_ih"),
+        (OnMatrices(he_normal, match="bias$"), "'bias\\$' matches no matrix; there are weight"),
+        (OnBiases(zeros, match="conv"), "'conv' matches no parameter; there are weight, bias"),
     ],
 )
-def test_what_does_not_fit_is_refused(rule: Any, match: str, message: str) -> None:
+def test_what_does_not_fit_is_refused(rule: Any, message: str) -> None:
     with pytest.raises(UnfitError, match=message) as error:
         rule(nn.Linear(4, 6))
     assert error.value.path == ("match",)

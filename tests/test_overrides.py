@@ -88,7 +88,7 @@ def test_text_needs_quotes_only_where_yaml_reads_something_else(resolve: Resolve
 
 
 def test_an_entry_of_a_list_is_set_by_its_number(resolve: Resolve) -> None:
-    assert resolve("regularizers.0.weight=0.25")["regularizers"] == [{"type": "l2", "weight": 0.25, "match": "weight$"}]
+    assert resolve("regularizers.0.weight=0.25")["regularizers"] == [{"type": "l2", "weight": 0.25, "match": None}]
     assert resolve("regularizers.0=l1")["regularizers"][0]["type"] == "l1"
 
 

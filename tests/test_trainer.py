@@ -195,7 +195,7 @@ def test_a_run_that_diverges_fails_with_one_sentence(command: Command, write: Wr
 def test_a_run_that_diverges_keeps_a_state_that_has_not(command: Command, write: Write) -> None:
     summary = command("fit", write(DIVERGING), "--json").json
     state = last(Path(summary["run"]))
-    assert 0 < state.facts["position"]["step"] < summary["steps"] < 50
+    assert 0 < state.facts["position"]["step"] == summary["steps"] < 50
     assert all(torch.isfinite(tensor).all() for name, tensor in state.tensors.items() if name != "random.gauss")
 
 
@@ -216,7 +216,7 @@ def test_a_state_that_is_not_finite_is_never_saved(command: Command, write: Writ
 def test_what_a_diverging_run_measured_is_null_where_it_is_no_number(command: Command, write: Write) -> None:
     called = command("fit", write(DIVERGING), "optimizer.lr=1e25", "trainer.evaluate=1 step", "--json")
     summary = called.json
-    assert (called.status, summary["status"], summary["steps"]) == (1, "diverged", 2)
+    assert (called.status, summary["status"], summary["steps"]) == (1, "diverged", 1)
     (record,) = records(Path(summary["run"]))
     assert record["dev"]["loss"] is record["train"]["loss"] is summary["dev"]["loss"] is None
     assert record["dev"]["rmse"] > 1e20
@@ -226,7 +226,7 @@ def test_what_a_diverging_run_measured_is_null_where_it_is_no_number(command: Co
 def test_a_run_that_diverged_goes_on_with_a_lower_rate(command: Command, write: Write) -> None:
     config = write(DIVERGING)
     diverged = command("fit", config, "trainer.save=4 steps", "--json").json
-    assert (diverged["status"], diverged["steps"]) == ("diverged", 8)
+    assert (diverged["status"], diverged["steps"]) == ("diverged", 5)
     resumed = command("fit", "--resume", diverged["run"], "optimizer.lr=0.1", "--json")
     assert (resumed.status, resumed.json["status"], resumed.json["steps"]) == (0, "finished", 50)
 
@@ -263,10 +263,24 @@ def test_a_signal_in_the_last_step_does_not_matter(
     same_run(whole, Path(called.json["run"]))
 
 
+def test_sigusr1_saves_and_the_run_goes_on(command: Command, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = write(TINY.replace("save: 7 steps", "save: 100%"))
+    whole = Path(command("fit", config, "--json").json["run"])
+    seen: list[int] = []
+    with monkeypatch.context() as patch:
+        stop_at(patch, 11, signal.SIGUSR1)
+        at_step(patch, 20, lambda: seen.append(last(runs_in(Path("usr"))[0]).facts["position"]["step"]))
+        called = command("fit", config, "--out", "usr", "--json")
+    assert (called.status, called.json["status"]) == (0, "finished")
+    assert seen == [12]  # the signal came in the step after the 11th
+    same_run(whole, Path(called.json["run"]))
+
+
 def test_the_signals_do_what_they_did_before_after_a_run(command: Command, write: Write) -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
     command("fit", write(TINY))
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 # --- Failed.

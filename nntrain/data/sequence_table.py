@@ -113,11 +113,26 @@ class SequenceTable:
         features = learned.facts["features"]
         for path in paths:
             try:
-                some = self.sequences(self._files.read(path), features)
-                sources = [{"file": path, "id": some.columns.text[self.id][rows[0]]} for rows in some.rows]
-                yield Piece(inputs_of(some, features), sources)
+                yield self._piece(self._files.read(path), features)
             except UserError as error:
                 yield Piece(None, [], [str(error)])
+
+    def _piece(self, columns: Columns, features: Sequence[str]) -> Piece:
+        """The sequences of a table that can be read, and what is wrong with the others."""
+        lacking(columns, [self.id, *features, *([self.time] if self.time else [])])
+        whole: list[int] = []
+        failures: list[str] = []
+        for rows in _by_id(columns, self.id).values():
+            try:
+                inputs_of(self.sequences(columns.part(rows), features), features)
+                whole += rows
+            except UserError as error:
+                failures.append(str(error))
+        if not whole:
+            return Piece(None, [], failures)
+        some = self.sequences(columns.part(whole), features)
+        sources = [{"file": columns.path, "id": some.columns.text[self.id][rows[0]]} for rows in some.rows]
+        return Piece(inputs_of(some, features), sources, failures)
 
     def open(self, path: str) -> Columns:
         """A table with a target; UnfitError, with the setting, for a column that it does not have."""
@@ -142,11 +157,9 @@ class SequenceTable:
     def sequences(self, columns: Columns, features: Collection[str]) -> Some:
         """The rows of each id; UserError for a row without one, or without its time."""
         lacking(columns, [self.id, *features, *([self.time] if self.time else [])])
-        rows: dict[str, list[int]] = {}
-        for row, name in enumerate(columns.text[self.id]):
-            if not name:
-                raise UserError(f"{columns.path}:{columns.rows[row]}: there is no {self.id}")
-            rows.setdefault(name, []).append(row)
+        rows = _by_id(columns, self.id)
+        if "" in rows:
+            raise UserError(f"{columns.path}:{columns.rows[rows[''][0]]}: there is no {self.id}")
         if self.time is None:
             return Some(columns, [np.array(own) for own in rows.values()])
         moments = columns.values(self.time, "value")
@@ -227,6 +240,14 @@ class SequenceSet:
                         f"{where}: {self._table.target} is '{text[row]}' here and '{text[rows[0]]}' at the first step "
                         f"of '{part.columns.text[self._table.id][row]}'; data.labels=step learns a label for each step"
                     )
+
+
+def _by_id(columns: Columns, id: str) -> dict[str, list[int]]:
+    """The rows of each sequence, in their order; of '' those without an id."""
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(columns.text[id]):
+        rows.setdefault(name, []).append(row)
+    return rows
 
 
 def inputs_of(part: Some, features: Sequence[str]) -> Sequences:

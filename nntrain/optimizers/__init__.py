@@ -1,7 +1,8 @@
 """Optimizers: update rules as functions of parameters, gradients and state, and what binds them to a model."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Annotated, NamedTuple, Protocol
 
 import torch
@@ -12,6 +13,7 @@ from nntrain.closure import Closure
 from nntrain.errors import UserError
 from nntrain.freezing import Freezing
 from nntrain.groups import Treatment
+from nntrain.guard import put_back
 from nntrain.settings import Probability
 
 State = dict[str, list[Tensor]]
@@ -22,12 +24,14 @@ class Problem(NamedTuple):
     """What a step is to make smaller: the parameters, outside of autograd, and their gradients.
 
     `closure` gives the objective and its derivatives again after the parameters were changed in place; it is there
-    for a rule that sets the length of its steps itself.
+    for a rule that sets the length of its steps itself. `left_out`, of shape (), is 1 where the step is not to be made,
+    as its gradients are not finite; None where they always are.
     """
 
     parameters: list[Tensor]
     gradients: list[Tensor]
     look_again: Closure | None
+    left_out: Tensor | None = None
 
     @property
     def closure(self) -> Closure:
@@ -36,7 +40,10 @@ class Problem(NamedTuple):
 
 
 class Rule(Protocol):
-    """An update rule. Its settings are its attributes; its state lies outside, a tensor for each parameter."""
+    """An update rule. Its settings are its attributes; its state lies outside, a tensor for each parameter.
+
+    One that looks at `left_out` itself, as torch's fused kernels do, says so by an attribute `leaves_out`.
+    """
 
     lr: float
 
@@ -85,12 +92,22 @@ class Optimizer:
         """Whether its rule looks at more than one point in a step."""
         return getattr(self.rule, "sets_length", False)
 
-    def step(self, gradients: list[Tensor], factor: float, closure: Closure | None = None) -> None:
-        """One step with `factor` times the learning rates, along gradients in the order of `parameters`."""
+    def step(
+        self, gradients: list[Tensor], factor: float, closure: Closure | None = None, left_out: Tensor | None = None
+    ) -> None:
+        """One step with `factor` times the learning rates, along gradients in the order of `parameters`.
+
+        Where `left_out` is 1 parameters and state stay as they are.
+        """
         rest = iter(gradients)
         for share, memories in self._active:
-            problem = Problem(memories, [_laid_out_like(memory, next(rest)) for memory in memories], closure)
+            along = [_laid_out_like(memory, next(rest)) for memory in memories]
+            problem = Problem(memories, along, closure, left_out)
+            changing = [] if share.leaves_out or left_out is None else [*memories, *share.state_tensors()]
+            kept = [tensor.clone() for tensor in changing]
             share.rule.step(problem, share.state, share.rule.lr * share.factor * factor)
+            if kept and left_out is not None:
+                put_back(changing, kept, left_out)
 
     def state(self) -> dict[str, Tensor]:
         """The state by `key.parameter`, for the checkpoint."""
@@ -134,6 +151,14 @@ class Share(NamedTuple):
     factor: float
     members: list[Member]
     state: State
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether the rule itself makes no step where it is to be left out."""
+        return getattr(self.rule, "leaves_out", False)
+
+    def state_tensors(self) -> Iterator[Tensor]:
+        return chain.from_iterable(self.state.values())
 
     def at(self, step: int) -> "Share":
         """What of it is trained at a step."""

@@ -27,6 +27,8 @@ class Adam:
         eps: keeps the denominator from 0
     """
 
+    leaves_out = True
+
     def __init__(
         self,
         *,
@@ -42,7 +44,7 @@ class Adam:
         return start_moments(parameters)
 
     def step(self, problem: Problem, state: State, lr: float) -> None:
-        step_moments(problem.parameters, problem.gradients, state, lr, self.betas, self.eps, weight_decay=0.0)
+        step_moments(problem, state, lr, self.betas, self.eps, weight_decay=0.0)
 
 
 @optimizer("adamw")
@@ -59,6 +61,8 @@ class AdamW:
         eps: keeps the denominator from 0
         weight_decay: the share of a weight that a step with rate 1 would take away
     """
+
+    leaves_out = True
 
     def __init__(
         self,
@@ -77,7 +81,7 @@ class AdamW:
         return start_moments(parameters)
 
     def step(self, problem: Problem, state: State, lr: float) -> None:
-        step_moments(problem.parameters, problem.gradients, state, lr, self.betas, self.eps, self.weight_decay)
+        step_moments(problem, state, lr, self.betas, self.eps, self.weight_decay)
 
 
 def start_moments(parameters: Mapping[str, Tensor]) -> State:
@@ -89,8 +93,7 @@ def start_moments(parameters: Mapping[str, Tensor]) -> State:
 
 
 def step_moments(
-    parameters: list[Tensor],
-    gradients: list[Tensor],
+    problem: Problem,
     state: State,
     lr: float,
     betas: Sequence[float],
@@ -98,8 +101,8 @@ def step_moments(
     weight_decay: float,
 ) -> None:
     adam(
-        parameters,
-        gradients,
+        problem.parameters,
+        problem.gradients,
         state["mean"],
         state["square"],
         [],
@@ -114,4 +117,5 @@ def step_moments(
         eps=eps,
         maximize=False,
         decoupled_weight_decay=True,
+        found_inf=problem.left_out,
     )

@@ -12,6 +12,7 @@ from nntrain.optimizers.adam import step_moments
 from nntrain.registry import optimizer
 from nntrain.settings import NonNegative, Positive, Probability
 
+OUTSIDE = re.compile(r"(^|\.)(head|auxiliary|outputs)\.|embedding")  # names of what is no hidden layer
 QUINTIC = (3.4445, -4.7750, 2.0315)  # steep at 0, so that few iterations bring all singular values near 1
 ITERATIONS = 5
 
@@ -24,7 +25,7 @@ class Muon:
     W = W - lr (max(1, rows / columns)^(1/2) O + weight_decay W)
 
     Hidden matrices are parameters of two or more axes (of a filter bank, all axes but the first are columns)
-    without `embedding` in their name and outside of the head.
+    without `embedding` in their name and outside of heads (head, auxiliary, and outputs of graph networks).
     Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024. In bfloat16 on a GPU.
 
     Settings:
@@ -68,8 +69,7 @@ class Muon:
         for i in hidden:
             self._step_matrix(parameters[i], gradients[i], state["mean"][i], lr)
         step_moments(
-            [parameters[i] for i in rest],
-            [gradients[i] for i in rest],
+            Problem([parameters[i] for i in rest], [gradients[i] for i in rest], problem.look_again),
             {key: [tensors[i] for i in rest] for key, tensors in state.items()},
             lr * self.rest_lr / self.lr,
             self.betas,
@@ -87,7 +87,7 @@ class Muon:
 
 def is_hidden(name: str, parameter: Tensor) -> bool:
     """Whether a parameter is a matrix (or filter bank) between hidden layers."""
-    return parameter.dim() >= 2 and not re.search(r"(^|\.)head\.|embedding", name)
+    return parameter.dim() >= 2 and not OUTSIDE.search(name)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

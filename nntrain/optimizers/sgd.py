@@ -57,6 +57,7 @@ class SGD:
         self.momentum_form = momentum_form
         self.weight_decay = weight_decay
         self.decoupled = decoupled
+        self.leaves_out = momentum_form == "torch" and not decoupled
 
     def start(self, parameters: Mapping[str, Tensor]) -> State:
         return {"momentum": [torch.zeros_like(p) for p in parameters.values()]} if self.momentum else {}
@@ -83,6 +84,7 @@ class SGD:
             dampening=0.0,
             nesterov=self.nesterov,
             maximize=False,
+            found_inf=problem.left_out,
         )
 
     def _text_book_step(self, problem: Problem, state: State, lr: float, weight_decay: float) -> None:
