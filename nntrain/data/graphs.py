@@ -1,6 +1,6 @@
 """Whole graphs in memory, put side by side in batches."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -62,12 +62,13 @@ def _places(starts: Tensor, counts: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LabelledGraphs:
-    """A set as it comes: graphs, and a class for each (graphs,)."""
+    """A set as it comes: graphs, and a class for each (graphs,); `parts` are their numbers where it comes divided."""
 
     name: str
     graphs: Graphs
     labels: Tensor
     classes: specs.Classes
+    parts: Mapping[str, Tensor] | None = None
 
     @property
     def inputs(self) -> specs.Graphs:
@@ -162,7 +163,13 @@ class WholeGraphs:
     @cached_property
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
         """The numbers of the graphs of training, dev and test set."""
-        return divide_all(Stratified(self._found.classes.strata(self._found.labels)), self._division)
+        found = self._found
+        if found.parts is None:
+            return divide_all(Stratified(found.classes.strata(found.labels)), self._division)
+        train = found.parts["train"]
+        strata = found.classes.strata(found.labels[train])
+        kept, _, _ = divide_all(Stratified(strata), self._division, found.name, ("dev", "test"))
+        return train[kept], found.parts["dev"], found.parts["test"]
 
     @cached_property
     def _found(self) -> LabelledGraphs:
