@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrizations import orthogonal, weight_norm
 
 from every_model import Instance, instances
 from nntrain.errors import UnfitError
@@ -125,6 +125,18 @@ def test_with_weight_normalisation_it_is_the_weights_that_have_noise() -> None:
     torch.manual_seed(3)
     torch.testing.assert_close(found, x @ nn.functional.dropout(plain, 0.5).T + layer.bias)
     assert torch.equal(layer.weight, plain)
+
+
+def test_weights_that_are_made_otherwise_are_penalised_but_have_no_lengths_to_constrain() -> None:
+    torch.manual_seed(0)
+    layer = orthogonal(nn.Linear(3, 3))
+    layer.original = nn.Parameter(torch.ones(2, 2))  # a name that has nothing to do with it
+    assert names(layer) == {"weight", "original"}
+    penalty = OnWeights(partial(l2, weight=2.0))
+    penalty.bind(layer)
+    torch.testing.assert_close(penalty.penalty(), torch.tensor(3.0 + 4.0))
+    with pytest.raises(UnfitError, match="weight is made of other parameters, whose lengths are not its own"):
+        MaxNorm().bind(layer)
 
 
 def test_units_come_first_in_transposed_convolutions_too() -> None:
