@@ -184,3 +184,17 @@ def test_he_normal_without_a_pattern_leaves_the_gains_of_normalisations(
     model = assemble(load(write(text))).model
     assert model.get_parameter("body.layers.0.norm.weight").eq(1).all()
     assert float(model.get_parameter("body.layers.0.linear.weight").detach().std()) == pytest.approx(0.5, rel=0.05)
+
+
+def test_muon_is_refused_where_nothing_is_hidden(command: Callable[..., Any], write: Callable[..., Path]) -> None:
+    refused = command("check", write("data: iris\nmodel: linear\noptimizer: muon\n"))
+    assert refused.status == 2
+    assert "optimizer: there are no hidden matrices, only head.weight, head.bias; take adamw" in refused.err
+
+
+def test_optimizers_by_name_may_be_in_their_short_form(command: Callable[..., Any], write: Callable[..., Path]) -> None:
+    config = write("data: ring\nmodel: gan\ntask: gan\ntrainer: {length: 1 step, preflight: false}\n")
+    assert command("check", config, "optimizer={discriminator: sgd, generator: adam}").status == 0
+    refused = command("check", config, "optimizer={discriminator: sgd}")
+    assert refused.status == 2
+    assert "optimizer: names no optimizer for the objective 'generator'" in refused.err
