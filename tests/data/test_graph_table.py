@@ -46,6 +46,9 @@ def test_trained_measured_and_applied_after_the_tables_are_gone(
 ) -> None:
     fitted = command("fit", config, "--json")
     assert fitted.status == 0, fitted.err
+    facts = command("data", config, "--json").json
+    assert facts["splits"]["train"]["lengths"] == {"least": 4, "median": 5, "greatest": 7}
+    assert [row["name"] for row in facts["splits"]["train"]["inputs"]] == ["size"]
     measured = command("eval", fitted.json["run"], "--split", "test", "--json").json
     assert measured["metrics"]["accuracy"] == 1
     shutil.copy(fitted.json["best"]["checkpoint"], tmp_path / "model.safetensors")
