@@ -52,9 +52,13 @@ class TrainerSettings:
             several would slow it down
         capture: whether the step is written down once as a flat list of operations that runs without autograd, with
             the same bits; auto does so in longer runs, where it is proven to give the same and is faster
+        deterministic: whether only such arithmetic is used as gives the same bits in every run, and what has none is
+            refused; what is not so without it, on a GPU, stands in environment.json
         clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
         average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
+        oom: what becomes of a batch that does not fit into memory: fail ends the run, halve takes it in halves (and
+            these again), whose gradients add up to the same
         on_nan: what becomes of the run when loss or gradient is no longer a finite number
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
@@ -74,9 +78,11 @@ class TrainerSettings:
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
     capture: bool | Auto = "auto"
+    deterministic: bool = False
     clip: Positive | Clip | None = None
     accumulate: Count = 1
     average: Average | None = None
+    oom: Literal["fail", "halve"] = "fail"
     on_nan: Remedy = "stop"
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None

@@ -18,8 +18,12 @@ from runs import bits, instant_disk, last, same_curves  # noqa: F401
 Command = Callable[..., Any]
 Write = Callable[..., Path]
 # Configs whose steps cannot be captured, and words of the reason: torchvision's generalised IoU takes the boxes that
-# overlap, CTC as many places as the longest text has.
-UNCAPTURED = {"localization": "depends on values", "transcription": "depends on values"}
+# overlap, and its Mask R-CNN the objects that are there, CTC as many places as the longest text has.
+UNCAPTURED = {
+    "instance_segmentation": "reads the value of a tensor",
+    "localization": "depends on values",
+    "transcription": "depends on values",
+}
 
 DEVICE = Device("cpu")
 

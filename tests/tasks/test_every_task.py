@@ -89,7 +89,7 @@ def taken(batch: Batch, some: slice) -> Batch:
 def test_uneven_batches_give_the_gradient_of_one_big_batch(name: str, config: Path) -> None:
     parts = parts_of(config)
     batch = next(iter(parts.data.train.sample(23, 0).in_order()))
-    weighted = batch._replace(weights=torch.linspace(0.5, 2.0, len(batch.targets)))
+    weighted = batch._replace(weights=torch.linspace(0.5, 2.0, batch.examples))
     (objective,), model = parts.task.objectives, parts.model.eval()
     parameters = list(model.parameters())
     for whole in (batch, weighted):
@@ -118,8 +118,10 @@ SHOWN = {
     "autoencoding": {"reconstructions"},
     "classification": {"hardest"},
     "denoising": {"reconstructions"},
+    "detection": {"objects"},
     "distillation": {"hardest"},
     "gan": {"samples"},
+    "instance_segmentation": {"objects"},
     "language_model": {"continuation"},
     "multi_task": {"parity/hardest"},
     "rbm": {"weights", "samples"},
