@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from nntrain.attempts import Attempts
 from nntrain.averages import Average, NoAverage
 from nntrain.batch_statistics import BatchStatistics
+from nntrain.bounded import Bounded
 from nntrain.clock import Clock
 from nntrain.config import Document
 from nntrain.data import Dataset, Learned
@@ -95,10 +96,11 @@ def assemble(
     )  # fmt: skip
 
 
-def recall(document: Document, learned: Learned, arithmetic: int) -> Trained:
+def recall(document: Document, learned: Learned, arithmetic: int, weights: Mapping[str, Tensor]) -> Trained:
     """The parts that a trained model is used with, without reading its training data; ConfigError where not.
 
-    `arithmetic` is the multiply-adds of a batch, which the threads depend on.
+    `arithmetic` is the multiply-adds of a batch, which the threads depend on. The network may be as large as the
+    `weights` are that are to be loaded.
     """
     reader = Reader(registry_of(document), document.absolute)
     attempt = Attempts(reader)
@@ -109,7 +111,8 @@ def recall(document: Document, learned: Learned, arithmetic: int) -> Trained:
     device.use_threads(arithmetic)
     data: Dataset | None = attempt.make(given.get("data"), device.torch, learned)
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
-    model = _model(attempt, given.get("model"), data, task, device, seed) if data and task else None
+    with Bounded(weights):
+        model = _model(attempt, given.get("model"), data, task, device, seed) if data and task else None
     regularizers_of(attempt, model, given.get("regularizers", []))
     metrics = metrics_of(attempt, task, given.get("metrics", [])) if task else {}
     if reader.problems:

@@ -135,8 +135,29 @@ task: transcription
 # The loss of these is a sum over examples without random numbers, so that a batch in parts is as the batch.
 RANDOM = ("contrastive", "denoising", "gan", "link_prediction", "masked_language_model", "rbm")
 SUMS = [name for name in TASKS if name not in RANDOM]
-SUMS.remove("multi_task")  # its network has batch statistics here
 SUMS.remove("instance_segmentation")  # which draws the regions that it learns from
+
+
+# What there is to see at every evaluation.
+SHOWN = {
+    "autoencoding": {"reconstructions"},
+    "classification": {"hardest"},
+    "denoising": {"reconstructions"},
+    "detection": {"objects"},
+    "distillation": {"hardest"},
+    "gan": {"samples"},
+    "instance_segmentation": {"objects"},
+    "language_model": {"continuation"},
+    "masked_language_model": {"filled"},
+    "multi_task": {"parity/hardest"},
+    "rbm": {"weights", "samples"},
+    "localization": {"boxes"},
+    "segmentation": {"masks"},
+    "seq2seq": {"translations"},
+    "sequence_generation": {"said"},
+    "tagging": {"tags"},
+    "transcription": {"transcripts"},
+}
 
 
 def text_of(name: str, teacher: Path) -> str:

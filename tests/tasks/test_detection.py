@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import PIL.Image
 import pytest
 import torch
 from every_task import TASKS, text_of
@@ -104,6 +105,19 @@ def test_answers_as_a_table_hold_objects_as_json(command: Command, write: Write,
     assert len(rows) == 9
     found = [one for row in rows for one in json.loads(row["objects"])]
     assert found and all(one.keys() == {"class", "score", "box"} for one in found)
+
+
+def test_a_picture_of_another_size_is_looked_at_as_a_whole(command: Command, write: Write, tmp_path: Path) -> None:
+    run = command("fit", write(text_of("detection", Path())), "task.threshold=0", "--json").json["run"]
+    for name, size in (("small", (24, 24)), ("large", (96, 48))):  # of one colour, so that scaled they are the same
+        PIL.Image.new("RGB", size, (90, 140, 40)).save(tmp_path / f"{name}.png")
+    applied = command("predict", run, tmp_path / "small.png", tmp_path / "large.png")
+    small, wide = (json.loads(line)["objects"] for line in applied.out.splitlines())
+    assert small and [one["class"] for one in wide] == [one["class"] for one in small]
+    for one, other in zip(small, wide, strict=True):
+        assert other["score"] == pytest.approx(one["score"], abs=1e-4)
+        expected = [edge * by for edge, by in zip(one["box"], (4, 2, 4, 2), strict=True)]
+        assert other["box"] == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_data_set_shows_its_objects(command: Command, tmp_path: Path) -> None:

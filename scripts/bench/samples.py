@@ -1,4 +1,4 @@
-"""Trains the shipped generative adversarial networks through the command line and measures what they make."""
+"""Trains the shipped models that make examples through the command line and measures what they make."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nntrain.measure import trained
@@ -76,6 +77,19 @@ def digits(seed: int, out: str) -> str:
     )
 
 
+def drawn(seed: int, out: str) -> str:
+    run, seconds = fitted("rnn_drawn_digits", out, f"seed={seed}")
+    parts = generator(run)
+    labels = torch.arange(10).repeat_interleave(DIGITS // 10)
+    with torch.inference_mode():
+        images = parts.task.drawn(parts.model, F.one_hot(labels).float(), parts.data.inputs.drawn)
+        _, judge = trained(Path(classifier(out)), [], False, lambda note: None)
+        logits = judge.model.eval()(images)
+    right = (logits.argmax(dim=1) == labels).float().mean()
+    sureness = logits.softmax(dim=1).amax(dim=1).mean()
+    return f"{100 * right:.1f} | {100 * sureness:.1f} | {seconds:.0f}"
+
+
 @cache
 def classifier(out: str) -> str:
     """The folder of a run that is sure which digit is which."""
@@ -106,6 +120,12 @@ SECTIONS = {
         "least, beside the same for test images.",
         "| sureness, % | rarest class, % | distance of samples | of test images | seconds |",
     ),
+    "drawn": (
+        drawn,
+        "Handwritten digits drawn pixel by pixel from their label, 100 of each: how many the classifier takes for what "
+        "they are to be, and how sure it is.",
+        "| right, % | sureness, % | seconds |",
+    ),
 }
 
 
@@ -134,7 +154,7 @@ def main() -> None:
     for name in asked.sections or SECTIONS:
         there = written() | {name: section(name, asked.seeds)}
         machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {version('torch')}"
-        head = f"Written by `scripts/bench/gans` on {machine}; seconds of training."
+        head = f"Written by `scripts/bench/samples` on {machine}; seconds of training."
         TABLE.write_text("\n\n".join((head, *(there[n] for n in SECTIONS if n in there))) + "\n", encoding="utf-8")
 
 
