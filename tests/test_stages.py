@@ -255,7 +255,7 @@ def test_at_any_time_the_parts_of_one_stage_are_in_memory(write: Write, tmp_path
         return Silent()
 
     result = fit(Request(str(write(GROWING)), [], tmp_path / "runs"), lambda text: None, show)
-    assert result.summary["status"] == "finished"
+    assert result.summary["status"] == "finished", result.summary["reason"]
     assert len(seen) == 9
 
 
