@@ -377,14 +377,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_killed_and_stopped_at_random_moments_ends_like_a_whole_one(whole: Path, write: Write) -> None:
-    """Killed before its first checkpoint (at the 8th evaluation) and late; between, stopped by both signals."""
+    """Killed before its first checkpoint (at the 8th evaluation) and late; between, stopped by both signals.
+
+    All of that in processes that hash otherwise than the one of the whole run.
+    """
     folder = write(LONG).parent
     chance = random.Random(7)
     arguments = ["fit", "my.yaml"]
     for number, fewest, most in (
         (signal.SIGKILL, 1, 3), (signal.SIGINT, 10, 14), (signal.SIGTERM, 16, 20), (signal.SIGKILL, 24, 28),
     ):  # fmt: skip
-        process, moment = start(folder, *arguments), chance.randint(fewest, most)
+        process, moment = start(folder, *arguments, PYTHONHASHSEED="2"), chance.randint(fewest, most)
         wait_until(process, lambda moment=moment: evaluations(folder) >= moment)
         time.sleep(chance.uniform(0, 0.05))
         process.send_signal(number)
@@ -399,7 +402,7 @@ def test_a_run_killed_and_stopped_at_random_moments_ends_like_a_whole_one(whole:
             assert last(run).facts["position"]["step"] == summary["steps"] >= 50 * moment
             name, *arguments = shlex.split(ended.err.splitlines()[-1])  # the printed command resumes it
             assert name == "nntrain"
-    resumed = end(start(folder, *arguments))
+    resumed = end(start(folder, *arguments, PYTHONHASHSEED="2"))
     assert resumed.status == 0, resumed.err
     assert "resuming" in resumed.err
     same_run(whole, run)
@@ -418,12 +421,6 @@ def test_a_second_ctrl_c_stops_at_once(write: Write) -> None:
     assert stopped.status == 130
     assert "Traceback" not in stopped.err
     assert last(only_run(config.parent / "runs")).facts["position"]["step"] == 7
-
-
-def test_two_processes_make_the_same_bits(whole: Path, write: Write) -> None:
-    folder = write(LONG).parent
-    assert end(start(folder, "fit", "my.yaml", PYTHONHASHSEED="2")).status == 0
-    same_run(whole, only_run(folder / "runs"))
 
 
 def test_the_long_run_was_worth_the_comparison(whole: Path) -> None:
