@@ -45,9 +45,9 @@ optimizer: {type: sgd, lr: 0.02, momentum: 0.9, nesterov: true}
 scheduler: {type: cosine, warmup: 5%}
 regularizers: [{type: l2, weight: 1e-4}]
 trainer:
-  length: 2000 steps
-  evaluate: 50 steps
-  save: 397 steps
+  length: 1000 steps
+  evaluate: 25 steps
+  save: 199 steps
   log: 7 steps
   clip: 5.0
   accumulate: 2
@@ -399,7 +399,7 @@ def test_a_run_killed_and_stopped_at_random_moments_ends_like_a_whole_one(whole:
             assert ended.status == 128 + number, ended.err
             summary = summary_of(run)
             assert summary["status"] == "interrupted"
-            assert last(run).facts["position"]["step"] == summary["steps"] >= 50 * moment
+            assert last(run).facts["position"]["step"] == summary["steps"] >= 25 * moment
             name, *arguments = shlex.split(ended.err.splitlines()[-1])  # the printed command resumes it
             assert name == "nntrain"
     resumed = end(start(folder, *arguments, PYTHONHASHSEED="2"))
@@ -425,11 +425,11 @@ def test_a_second_ctrl_c_stops_at_once(write: Write) -> None:
 
 def test_the_long_run_was_worth_the_comparison(whole: Path) -> None:
     points = scalars(whole, "train")
-    evaluated = list(range(50, 2001, 50))
-    logged = [step for step in range(1, 2001) if step % 7 == 0 or step % 50 == 0]
+    evaluated = list(range(25, 1001, 25))
+    logged = [step for step in range(1, 1001) if step % 7 == 0 or step % 25 == 0]
     assert [step for step, _ in points["loss"]] == evaluated
     assert [step for step, _ in points["objective"]] == logged
-    assert [step for step, _ in scalars(whole, "dev")["by_epoch/loss"]] == list(range(1, 26))
+    assert [step for step, _ in scalars(whole, "dev")["by_epoch/loss"]] == list(range(1, 13))
     assert records(whole)[-1]["dev"]["error_rate"] < 0.1
 
 
