@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from nntrain.attempts import Attempts
 from nntrain.averages import Average, NoAverage
@@ -24,7 +24,7 @@ from nntrain.reader import Reader
 from nntrain.schema import Component
 from nntrain.sections import read, registry_of
 from nntrain.tasks import Task
-from nntrain.trial import first_batch, traced, tried
+from nntrain.trial import curved, first_batch, traced, tried
 
 
 def assemble(
@@ -55,9 +55,13 @@ def assemble(
     chosen: Component | None = given.get("model")
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
-    model = attempt(("model",), network, chosen, data, task.targets, device, seed) if data and task else None
+    model = (
+        attempt(("model",), network, chosen, task.seen(data.inputs), task.targets, device, seed)
+        if data and task
+        else None
+    )
     if model and data and task:
-        attempt(("task",), task.prepare, model, data.inputs, task.targets)
+        attempt(("task",), task.prepare, model, task.seen(data.inputs), task.targets)
     taken_over: list[str] = []
     if model and data and task and not goes_on:
         taken_over = initialize(attempt, model, given.get("init", []), task.targets, data.train, before)
@@ -81,6 +85,8 @@ def assemble(
         attempt(("task",), task.check, first_batch(data, order, device))
     if model and data and task and order and not reader.problems:
         attempt(("model",), tried, model, data, task, metrics, regularizers, order, device)
+    if model and data and task and order and not reader.problems:
+        attempt(("optimizer",), curved, model, data, task, optimizers, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
@@ -106,9 +112,7 @@ def recall(document: Document, learned: Learned, arithmetic: int, weights: Mappi
     data: Dataset | None = attempt.make(given.get("data"), device.torch, learned)
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     with Bounded(weights):
-        model = attempt(("model",), network, given.get("model"), data, task.targets, device, seed) if task else None
-        if model and data and task:
-            attempt(("task",), task.prepare, model, data.inputs, task.targets)
+        model = _model(attempt, given.get("model"), data, task, device, seed) if data and task else None
     regularizers_of(attempt, model, given.get("regularizers", []))
     metrics = metrics_of(attempt, task, given.get("metrics", [])) if task else {}
     if reader.problems:
@@ -131,10 +135,10 @@ def _device(attempt: Attempts, settings: TrainerSettings) -> Device:
 def _task(
     attempt: Attempts, chosen: Component | None, settings: dict[str, Any], data: Dataset
 ) -> tuple[Task | None, dict[str, Any] | None]:
-    """The task that the config names, else the one that the targets suggest; and its plain form."""
+    """The task that the config names, else the one that the data suggests; and its plain form."""
     task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     if task is None:
-        suggested = getattr(data.inputs, "task", data.targets.task)
+        suggested = getattr(data.inputs, "asks_for", data.targets.task)
         chosen = attempt.reader.component("task", {"type": suggested, **settings}, ("task",))
         task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     return task, chosen.plain if chosen else None
@@ -145,6 +149,17 @@ def _looked_at(task: Component, data: Dataset) -> list[Any]:
     subject = data.inputs if task.takes("inputs") else data.targets
     known = {"learned": data.learned, "vocabulary": getattr(data, "target_vocabulary", None)}
     return [subject, *(what for name, what in known.items() if task.takes(name))]
+
+
+def _model(
+    attempt: Attempts, chosen: Component | None, data: Dataset, task: Task, device: Device, seed: int
+) -> nn.Module | None:
+    """The network for what the task lets it see, with what the task needs of it."""
+    seen = task.seen(data.inputs)
+    model = attempt(("model",), network, chosen, seen, task.targets, device, seed)
+    if model is not None:
+        attempt(("task",), task.prepare, model, seen, task.targets)
+    return model
 
 
 def _is_wrong(reader: Reader, section: str) -> bool:

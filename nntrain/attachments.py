@@ -10,9 +10,9 @@ from nntrain.errors import UserError
 
 @dataclass(frozen=True)
 class Attachment:
-    """What a file is to hold, made only where one is written, and the ending of its name."""
+    """What a file is to hold, made of its row only where one is written, and the ending of its name."""
 
-    content: Callable[[], bytes]
+    content: Callable[[Mapping[str, Any]], bytes]
     suffix: str
 
 
@@ -51,7 +51,7 @@ class Folder:
             name = f"{stem}-{number}{value.suffix}"
         self._names.add(name)
         self._partial.mkdir(exist_ok=True)
-        (self._partial / name).write_bytes(value.content())
+        (self._partial / name).write_bytes(value.content(row))
         return str(self._path / name)
 
 

@@ -1,6 +1,6 @@
 """Heads on layers inside of a network: a vector made of what a layer puts out, and a linear layer on it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from nntrain.errors import UnfitError
 from nntrain.layers import layer_named
 from nntrain.specs import Headed, Image, Inputs, Series, Tags, Tokens, Vector, Video
 
+Shape = tuple[int, ...]
 SHORTENED = 2  # how many times shorter the sequences are that show which axis of an output is time
 
 
@@ -52,7 +53,7 @@ class AuxiliaryHeads(nn.ModuleList):
         if not isinstance(inputs, Vector | Image | Video | Series | Tokens):
             raise UnfitError(f"heads inside are there for vectors, images, videos, series and tokens, not for {inputs}")
         chosen = [layer_named(model, layer, f"{i}.layer") for i, layer in enumerate(layers)]
-        self.layouts = _layouts(model, chosen, inputs, targets)
+        self.layouts = list(_layouts(model, chosen, inputs, targets))
         super().__init__(nn.Linear(layout.features, len(targets)) for layout in self.layouts)
         self._inputs: Any = None
         self._features: dict[int, Tensor] = {}
@@ -103,23 +104,33 @@ class _Tap:
         self.heads.see(self.number, output)
 
 
-def _layouts(model: nn.Module, layers: Sequence[nn.Module], inputs: Any, targets: Headed) -> list[Layout]:
-    """The layout of each layer's output, found by sending blank inputs through; UnfitError where there is none."""
+def judged(model: nn.Module, layers: Sequence[nn.Module], inputs: Any, targets: Headed) -> list[Layout | UnfitError]:
+    """The layout of each layer's output, found by sending blank inputs through, or why there is none."""
     steps = inputs.length if isinstance(inputs, Series | Tokens) else None
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     whole = _shapes(model, layers, _blank(inputs, steps, device))
     shorter = None if steps is None else _shapes(model, layers, _blank(inputs, max(1, steps // SHORTENED), device))
-    found = []
+    found: list[Layout | UnfitError] = []
     for number, shape in enumerate(whole):
         try:
             found.append(_layout(shape, shorter[number] if shorter else None, steps, targets))
         except UnfitError as error:
-            raise UnfitError(str(error), f"{number}.layer") from None
+            found.append(error)
     return found
 
 
-def _layout(shape: tuple[int, ...], shorter: tuple[int, ...] | None, steps: int | None, targets: Headed) -> Layout:
+def _layouts(model: nn.Module, layers: Sequence[nn.Module], inputs: Any, targets: Headed) -> Iterator[Layout]:
+    """The layouts; UnfitError where a layer has none."""
+    for number, layout in enumerate(judged(model, layers, inputs, targets)):
+        if isinstance(layout, UnfitError):
+            raise UnfitError(str(layout), f"{number}.layer")
+        yield layout
+
+
+def _layout(shape: Shape | None, shorter: Shape | None, steps: int | None, targets: Headed) -> Layout:
     """What an output of this shape for two examples holds; `shorter` is that for shorter sequences."""
+    if shape is None:
+        raise UnfitError("this layer puts out no numbers when the network runs")
     spoken = "x".join(map(str, shape[1:])) or "nothing"
     if len(shape) < 2 or shape[0] != 2:
         raise UnfitError(f"what this layer puts out ({spoken}) is no row for each example")
@@ -138,8 +149,8 @@ def _layout(shape: tuple[int, ...], shorter: tuple[int, ...] | None, steps: int 
     return Layout(shape[3 - time], time, targets.per_position)
 
 
-def _shapes(model: nn.Module, layers: Sequence[nn.Module], inputs: Any) -> list[tuple[int, ...]]:
-    """The shapes of what the layers put out for these inputs."""
+def _shapes(model: nn.Module, layers: Sequence[nn.Module], inputs: Any) -> list[Shape | None]:
+    """The shapes of what the layers put out for these inputs; None where that is no numbers."""
     seen: dict[int, Any] = {}
     hooks = [
         layer.register_forward_hook(lambda module, arguments, output, number=number: seen.update({number: output}))
@@ -153,10 +164,8 @@ def _shapes(model: nn.Module, layers: Sequence[nn.Module], inputs: Any) -> list[
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    for number in range(len(layers)):
-        if not isinstance(_tensor(seen.get(number)), Tensor):
-            raise UnfitError("this layer puts out no numbers when the network runs", f"{number}.layer")
-    return [tuple(_tensor(seen[number]).shape) for number in range(len(layers))]
+    outputs = [_tensor(seen.get(number)) for number in range(len(layers))]
+    return [tuple(output.shape) if isinstance(output, Tensor) else None for output in outputs]
 
 
 def _tensor(output: Any) -> Any:

@@ -40,6 +40,8 @@ class Duration:
 def parse_interval(value: object) -> Duration:
     """Reads "20 epochs", "2000 steps", "10%" or "10 minutes"; ValueError says what is wrong with anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if value <= 0:
+            raise ValueError("it must be greater than 0, and have a unit; to go without, leave it out")
         raise ValueError(f"a number without a unit; write '{value} epochs' or '{value} steps'")
     match = re.fullmatch(PATTERN, value) if isinstance(value, str) else None
     if match is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from nntrain.batch import Batch
 from nntrain.device import Device
@@ -111,19 +112,18 @@ class Closure:
         """
         parameters = self._parameters
         with self._device.precision():
-            outputs = self._outputs(batch)
-            leaf = outputs.detach().requires_grad_()
-            loss = self._objective.loss(leaf, batch).over(self._counts)
-        slope = _derivative([loss], [leaf], create_graph=True)
-        u = torch.zeros_like(outputs, requires_grad=True)
-        pulled = _derivative([outputs], parameters, [u], create_graph=True)
+            outputs, leaves, detached = _cut(self._outputs(batch))
+            loss = self._objective.loss(detached, batch).over(self._counts)
+        slope = _derivative([loss], leaves, create_graph=True)
+        u = [torch.zeros_like(output, requires_grad=True) for output in outputs]
+        pulled = _derivative(outputs, parameters, u, create_graph=True)
         penalties = self._penalties()
         slopes = _derivative(penalties, parameters, [torch.full_like(p, share) for p in penalties], create_graph=True)
 
         def product(vector: Sequence[Tensor]) -> list[Tensor]:
-            along = _derivative(pulled, [u], vector, retain_graph=True)
-            curved = _derivative(slope, [leaf], along, retain_graph=True)
-            back = _derivative([outputs], parameters, curved, retain_graph=True)
+            along = _derivative(pulled, u, vector, retain_graph=True)
+            curved = _derivative(slope, leaves, along, retain_graph=True)
+            back = _derivative(outputs, parameters, curved, retain_graph=True)
             return list(torch._foreach_add(back, _derivative(slopes, parameters, vector, retain_graph=True)))
 
         return product
@@ -138,6 +138,16 @@ class Closure:
         finally:
             for buffer, before in kept:
                 buffer.data.copy_(before)  # .data: a graph that is kept must not take this for a change
+
+
+def _cut(outputs: Any) -> tuple[list[Tensor], list[Tensor], Any]:
+    """Of outputs, one tensor or several in (named) tuples: those that parameters change, new leaves, all with these."""
+    parts, form = tree_flatten(outputs)
+    changing = [i for i, part in enumerate(parts) if isinstance(part, Tensor) and part.requires_grad]
+    leaves = [parts[i].detach().requires_grad_() for i in changing]
+    new = dict(zip(changing, leaves, strict=True))
+    detached = tree_unflatten([new.get(i, part) for i, part in enumerate(parts)], form)
+    return [parts[i] for i in changing], leaves, detached
 
 
 def _derivative(

@@ -13,60 +13,23 @@ from nntrain.settings import (
     Clip,
     Count,
     Data,
-    Factor,
     Initializer,
     Interval,
     Length,
     Metric,
     Model,
     Name,
-    NonNegative,
     Optimizer,
     Positive,
     Regularizer,
     Remedy,
     Scheduler,
-    Share,
     Stage,
     Task,
     section,
 )
-
-
-@section
-@dataclass(frozen=True, kw_only=True)
-class EarlyStopping:
-    """Ends a run that no longer gets better.
-
-    Settings:
-        patience: how long to wait for a better evaluation
-        min_change: how much better it has to be
-        monitor: the metric to watch, such as dev/error_rate; left out, trainer.monitor
-    """
-
-    patience: Length
-    min_change: NonNegative = 0.0
-    monitor: str | None = None
-
-
-@section
-@dataclass(frozen=True, kw_only=True)
-class Plateau:
-    """Multiplies the learning rate, beside what the schedule does, whenever a metric stops getting better.
-
-    Settings:
-        patience: how long to wait for a better evaluation
-        factor: what the rate is multiplied with then
-        min_change: how much better it has to be
-        monitor: the metric to watch, such as dev/error_rate; left out, trainer.monitor
-        least: the share of the schedule's rate that is never gone below
-    """
-
-    patience: Length
-    factor: Share = 0.1
-    min_change: NonNegative = 0.0
-    monitor: str | None = None
-    least: Factor = 0.0
+from nntrain.watchers.early_stopping import EarlyStopping
+from nntrain.watchers.plateau import Plateau
 
 
 @section

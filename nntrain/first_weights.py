@@ -7,30 +7,30 @@ from typing import Any
 from torch import Tensor, nn
 
 from nntrain.attempts import Attempts, reason
-from nntrain.data import Dataset, Split
+from nntrain.data import Split
 from nntrain.device import Device, seed_python
 from nntrain.errors import MismatchError, UnfitError, UserError
 from nntrain.initializers.previous_stage import FromPreviousStage
 from nntrain.network import network_for
 from nntrain.schema import Component
-from nntrain.specs import Outputs
+from nntrain.specs import Inputs, Outputs
 
 
-def network(chosen: Component | None, data: Dataset, targets: Outputs, device: Device, seed: int) -> nn.Module | None:
+def network(chosen: Component | None, inputs: Inputs, targets: Outputs, device: Device, seed: int) -> nn.Module | None:
     """The network, with weights that depend on the seed alone."""
     if chosen is None:
         return None
     device.seed(seed, 0)
     seed_python(seed)
     try:
-        model = network_for(chosen, data.inputs, targets)
+        model = network_for(chosen, inputs, targets)
     except MismatchError as error:
-        error.others = chosen.others(type(data.inputs), type(targets))
+        error.others = chosen.others(type(inputs), type(targets))
         raise
     except (UnfitError, UserError):
         raise
     except Exception as error:
-        raise UnfitError(f"{chosen.name} cannot be made for {data.inputs}: {reason(error)}") from error
+        raise UnfitError(f"{chosen.name} cannot be made for {inputs}: {reason(error)}") from error
     return model.to(device.torch)
 
 

@@ -95,7 +95,7 @@ def _prepare(request: Request, say: Say, held: ExitStack) -> Course:
         say(message)
     parts = stages.parts(0)
     check_room(request.out, bytes_of(parts))
-    environment = describe_environment(parts.device, parts.seed)
+    environment = describe_environment(parts.device, parts.seed, parts.data.describe())
     folder = request.folder or parts.plain["name"]
     run = Run.create(request.out, folder, dump(stages.plain), environment, request.label)
     held.enter_context(Lock(run.path, say))

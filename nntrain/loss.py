@@ -61,7 +61,8 @@ class Objective:
 
     `name` is the part of the model that is trained (`model` is all of it), the optimizer's key in the config
     and the prefix in TensorBoard. Counts are known from the batch before the forward pass. `terms` are the loss's
-    that are logged apart.
+    that are logged apart. `has_value` is false where the gradient is of no function, so that values at two points
+    cannot be compared.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Objective:
     counts: Callable[[Batch], Counts]
     every: int = 1
     terms: tuple[str, ...] = ()
+    has_value: bool = True
 
     def part_of(self, model: nn.Module) -> nn.Module:
         return model if self.name == "model" else model.get_submodule(self.name)

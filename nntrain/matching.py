@@ -25,12 +25,3 @@ def matching(model: "nn.Module", pattern: str) -> "list[Tensor]":
     """The parameters whose names a pattern matches; UnfitError where there is none."""
     parameters = dict(model.named_parameters())
     return [parameters[name] for name in names_matching(pattern, parameters)]
-
-
-def matrices(model: "nn.Module", pattern: str) -> "list[Tensor]":
-    """Those of two or more axes; UnfitError where there is none."""
-    found: list[Tensor] = [p for p in matching(model, pattern) if p.dim() >= 2]
-    if not found:
-        names = ", ".join(name for name, p in model.named_parameters() if p.dim() >= 2)
-        raise UnfitError(f"'{pattern}' matches no matrix; there are {names}", "match")
-    return found

@@ -73,10 +73,15 @@ def of_split(parts: Trained, split: str) -> Given:
 def of_files(parts: Trained, paths: Sequence[str], prompts: Sequence[str], complain: Complain) -> Iterator[Given]:
     """The examples in files, piece by piece, and prompts; `complain` is told of each that cannot be read."""
     with refusals_of_data():
-        for piece in chain(parts.data.given(paths), _prompted(parts.data, prompts)):
-            for failure in piece.failures:
-                complain(failure)
-            yield piece
+        yield from readable(chain(parts.data.given(paths), _prompted(parts.data, prompts)), complain)
+
+
+def readable(pieces: Iterable[Given], complain: Complain) -> Iterator[Given]:
+    """The pieces, while `complain` is told of what could not be read."""
+    for piece in pieces:
+        for failure in piece.failures:
+            complain(failure)
+        yield piece
 
 
 def _prompted(data: Dataset, prompts: Sequence[str]) -> Iterator[Given]:

@@ -8,6 +8,7 @@ from nntrain.data import Given
 from nntrain.data.text import Blocks
 from nntrain.data.texts import TextSet
 from nntrain.errors import UserError
+from nntrain.filling import filled, fills, with_marks
 from nntrain.generate import Sampling
 from nntrain.parts import Trained
 from nntrain.predict import Answer, Complain
@@ -35,6 +36,9 @@ def answer_and_given(parts: Trained, question: Question, complain: Complain) -> 
         raise UserError(f"{option} is for language models that go on with a --prompt or a file; leave it out")
     if question.prompts and not isinstance(parts.data, Blocks | TextSet):
         raise UserError("--prompt is for models of texts as they are written; leave it out")
+    if question.features is None and fills(parts) and (question.paths or question.prompts):
+        texts = with_marks(parts, question.paths, question.prompts)
+        return predict.readable(texts, complain), filled(parts)
     given = _given(parts, question, complain)
     if question.features is not None:
         return given, predict.features(parts, question.features)

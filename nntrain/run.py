@@ -141,8 +141,8 @@ def _json(value: dict[str, Any]) -> bytes:
     return json.dumps(finite(value), indent=2).encode() + b"\n"
 
 
-def describe_environment(device: Device, seed: int) -> dict[str, Any]:
-    """What a run depended on beside its config."""
+def describe_environment(device: Device, seed: int, data: dict[str, Any]) -> dict[str, Any]:
+    """What a run depended on beside its config; `data` says how large its data is, and of texts which."""
     return {
         "nntrain": __version__,
         "command": sys.argv,
@@ -158,6 +158,7 @@ def describe_environment(device: Device, seed: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "git": _git_commit(),
         "seed": seed,
+        "data": data,
     }
 
 

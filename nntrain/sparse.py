@@ -42,7 +42,7 @@ class Sparse(NamedTuple):
         return self._replace(values=F.dropout(self.values, share, training))
 
     def __matmul__(self, other: Tensor) -> Tensor:
-        return _Product.apply(other, self)
+        return _Product.apply(other, self, False)
 
 
 def _starts(numbers: Tensor, count: int) -> Tensor:
@@ -52,21 +52,21 @@ def _starts(numbers: Tensor, count: int) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
-    """S D for a sparse S that is not trained and a dense D; the gradient for D is S^T g.
+    """S D, or S^T D, for a sparse S that is not trained and a dense D; the gradient for D is the other product's.
 
     torch's own product turns the matrix round at every backward pass, which takes ten times as long.
     """
 
     @staticmethod
-    def forward(context: Any, dense: Tensor, matrix: Sparse) -> Tensor:
-        context.matrix = matrix
-        return _sums(matrix.columns, matrix.starts, matrix.values, dense)
+    def forward(context: Any, dense: Tensor, matrix: Sparse, turned: bool) -> Tensor:
+        context.matrix, context.turned = matrix, turned
+        if not turned:
+            return _sums(matrix.columns, matrix.starts, matrix.values, dense)
+        return _sums(matrix.rows, matrix.column_starts, matrix.values.index_select(0, matrix.order), dense)
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        matrix = context.matrix
-        values = matrix.values.index_select(0, matrix.order)
-        return _sums(matrix.rows, matrix.column_starts, values, gradient), None
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return _Product.apply(gradient, context.matrix, not context.turned), None, None
 
 
 def _sums(places: Tensor, starts: Tensor, values: Tensor, dense: Tensor) -> Tensor:

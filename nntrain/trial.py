@@ -1,18 +1,21 @@
 """What is tried of a network before its first step, so that what fails is a mistake of the config."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from nntrain.attempts import reason
 from nntrain.batch import Batch
+from nntrain.closure import Closure
 from nntrain.data import Dataset
 from nntrain.data.order import Order
 from nntrain.device import Device
 from nntrain.errors import UnfitError
 from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
+from nntrain.optimizers import Optimizer
 from nntrain.regularizers import Regularizer
 from nntrain.tasks import Task
 
@@ -49,12 +52,11 @@ def tried(
     """
     batch = first_batch(data, order, device)
     seen = next(data.train.sample(batch.examples, 0).in_order())  # as evaluation sees them: never augmented
-    kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
     check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
     try:
         if check_inputs is not None:
             check_inputs(batch.inputs)
-        with torch.no_grad(), device.precision():
+        with _as_it_was(model), torch.no_grad(), device.precision():
             for objective in task.objectives:
                 value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))
                 if value.shape != ():
@@ -69,8 +71,45 @@ def tried(
     except UnfitError:
         raise
     except Exception as error:
-        raise UnfitError(f"the first batch of {batch.examples} examples fails: {reason(error)}") from error
+        found = f"the first batch of {batch.examples} examples fails: {reason(error)}"
+        hint = "; it may be that one example is too few: take a larger data.batch_size" if batch.examples == 1 else ""
+        raise UnfitError(f"{found}{hint}") from error
+
+
+def curved(
+    model: nn.Module,
+    data: Dataset,
+    task: Task,
+    optimizers: Mapping[str, Optimizer],
+    regularizers: list[Regularizer],
+    order: Order,
+    device: Device,
+) -> None:
+    """A product with the curvature, for update rules that need some: not everything can be derived twice."""
+    for objective in task.objectives:
+        optimizer = optimizers[objective.name]
+        if not getattr(optimizer.rule, "takes_curvature", False):
+            continue
+        batch = first_batch(data, order, device)
+        try:
+            with _as_it_was(model):
+                closure = Closure(model, objective, optimizer.parameters, [batch], regularizers, device)
+                closure.gauss_newton()([torch.zeros_like(parameter) for parameter in optimizer.parameters])
+        except UnfitError:
+            raise
+        except Exception as error:
+            message = f"this optimizer needs second derivatives, which network or loss do not have: {reason(error)}"
+            raise UnfitError(f"{message}; take one that does without, such as adam or lbfgs") from error
+
+
+@contextmanager
+def _as_it_was(model: nn.Module) -> Iterator[None]:
+    """Leaves the model's buffers as they are, and the model in training mode."""
+    kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    try:
+        yield
     finally:
         model.train()
-        for name, buffer in model.named_buffers():
-            buffer.copy_(kept[name])
+        with torch.no_grad():
+            for name, buffer in model.named_buffers():
+                buffer.copy_(kept[name])

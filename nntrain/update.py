@@ -61,7 +61,7 @@ class Update:
         kind = GradientNorms if by_layer else NoGradientNorms
         self.norms = {name: kind(optimizer.all_names()) for name, optimizer in optimizers.items()}
         self.captured = {
-            o.name: Captured(partial(self._seen, o), model, device, capture and not optimizers[o.name].looks_again)
+            o.name: Captured(partial(self._seen, o), model, device, not optimizers[o.name].looks_again and capture)
             for o in objectives
         }
 

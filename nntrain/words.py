@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from nntrain.annotations import entry, is_nested, item, options
+from annotated_types import Len
+
+from nntrain.annotations import entry, is_nested, item, metadata, options
 from nntrain.schema import settings_of
 from nntrain.settings import Choice, Parsed
 
@@ -36,11 +38,11 @@ def a(noun: str) -> str:
 
 
 def _describe_option(option: Any) -> str:
-    for metadata in getattr(option, "__metadata__", ()):
-        if isinstance(metadata, Choice):
-            return a(metadata.kind)
-        if isinstance(metadata, Parsed):
-            return metadata.expected
+    for kind in getattr(option, "__metadata__", ()):
+        if isinstance(kind, Choice):
+            return a(kind.kind)
+        if isinstance(kind, Parsed):
+            return kind.expected
     if item(option) is not None:
         return f"a list{_length(option)}, each {describe(item(option))}"
     if entry(option) is not None:
@@ -61,5 +63,7 @@ def _bounds(option: Any) -> str:
 
 
 def _length(option: Any) -> str:
-    lengths = [m for m in getattr(option, "__metadata__", ()) if getattr(m, "max_length", None)]
-    return f" of {lengths[0].max_length}" if lengths and lengths[0].min_length == lengths[0].max_length else ""
+    length = metadata(option, Len) or Len(0)
+    if length.min_length == length.max_length:
+        return f" of {length.max_length}"
+    return f" of {length.min_length} or more" if length.min_length else ""

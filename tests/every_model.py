@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -168,6 +169,7 @@ def inputs_of(name: str) -> dict[type, tuple[Any, Callable[[], Any]]]:
     return {**INPUTS, **OWN_INPUTS.get(name, {})}
 
 
+@cache
 def component(name: str, variant: int = 0) -> Component:
     reader = Reader(Registry())
     made = reader.component("model", {"type": name, **VARIANTS.get(name, [{}])[variant]}, ("model",))
@@ -177,17 +179,27 @@ def component(name: str, variant: int = 0) -> Component:
 
 def network(chosen: Component, inputs: Any, targets: Any, seed: int) -> nn.Module:
     """As `nntrain.assemble` puts body and head together."""
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed keeps a stack trace for devices that are not there
     if chosen.takes("outputs"):
         return chosen(inputs, targets)
     body = chosen(inputs, targets) if chosen.takes("targets") else chosen(inputs)
     return Network(body, head_for(targets, body))
 
 
-def instances() -> list[Instance]:
+@cache
+def instances() -> tuple[Instance, ...]:
     """Every type with every kind of data that its signature names, but for those it refuses together."""
     names = Registry().names("model")
-    return [found for name in names for variant in range(len(VARIANTS.get(name, [{}]))) for found in _of(name, variant)]
+    return tuple(
+        found for name in names for variant in range(len(VARIANTS.get(name, [{}]))) for found in _of(name, variant)
+    )
+
+
+def networks() -> list[Instance]:
+    """Those that differ in more than the width of their head, as they do for classes and values."""
+    of_classes = {(i.name, i.variant, i.inputs) for i in instances() if isinstance(i.targets, Classes)}
+    same = [i for i in instances() if isinstance(i.targets, Values) and (i.name, i.variant, i.inputs) in of_classes]
+    return [instance for instance in instances() if instance not in same]
 
 
 def _of(name: str, variant: int) -> Iterator[Instance]:

@@ -29,6 +29,11 @@ data: {type: digits, batch_size: 200, standardize: false}
 model: {type: autoencoder, code: 4, layers: {type: dense, hidden: [8]}}
 task: {type: denoising, masked: 0.2, loss: absolute}
 """,
+    "detection": """
+data: {type: many_shapes, examples: 60, size: 24, batch_size: 12}
+model: {type: center_net, channels: 4, backbone: {type: resnet, width: 4, norm: {type: group, groups: 2}}}
+task: {type: detection, threshold: 0.1}
+""",
     "distillation": f"""
 data: {{type: digits, batch_size: 200, split: {{train: 600}}}}
 model: {{type: mlp, hidden: [8]}}
@@ -40,6 +45,11 @@ model: {type: gan, noise: 2, networks: {type: dense, hidden: [8]}}
 task: {type: gan, noise: 0.1}
 optimizer: {discriminator: {type: adam, lr: 0.01}, generator: {type: sgd, lr: 0.05}}
 """,
+    "instance_segmentation": """
+data: {type: many_shapes, examples: 36, size: 24, batch_size: 6}
+model: {type: mask_rcnn, channels: 4, hidden: 4, min_size: 32, backbone: {type: resnet, width: 4}}
+task: {type: instance_segmentation, threshold: 0.1}
+""",
     "language_model": """
 data: {type: standard_library, batch_size: 4, block: 16}
 model: {type: transformer, form: decoder, width: 8, heads: 2, layers: 1}
@@ -50,6 +60,12 @@ trainer: {length: 12 steps, evaluate: 6 steps, save: 3 steps, log: 2 steps, pref
 data: {type: links, graph: karate_club, dev: 0.2, test: 0.2, batch_size: 20}
 model: {type: gnn, hidden: [8], dropout: 0.1}
 task: {type: link_prediction, size: 4}
+""",
+    "masked_language_model": """
+data: {type: standard_library, size: 20000, batch_size: 8, block: 16}
+model: {type: transformer, width: 8, heads: 2, layers: 1}
+task: {type: masked_language_model, label_smoothing: 0.1}
+metrics: [unigram_perplexity, error_rate, exact_match]
 """,
     "multi_task": """
 data: {type: digit_facts, batch_size: 200}
@@ -117,8 +133,31 @@ task: transcription
 """,
 }
 # The loss of these is a sum over examples without random numbers, so that a batch in parts is as the batch.
-SUMS = [name for name in TASKS if name not in ("contrastive", "denoising", "gan", "link_prediction", "rbm")]
-SUMS.remove("multi_task")  # its network has batch statistics here
+RANDOM = ("contrastive", "denoising", "gan", "link_prediction", "masked_language_model", "rbm")
+SUMS = [name for name in TASKS if name not in RANDOM]
+SUMS.remove("instance_segmentation")  # which draws the regions that it learns from
+
+
+# What there is to see at every evaluation.
+SHOWN = {
+    "autoencoding": {"reconstructions"},
+    "classification": {"hardest"},
+    "denoising": {"reconstructions"},
+    "detection": {"objects"},
+    "distillation": {"hardest"},
+    "gan": {"samples"},
+    "instance_segmentation": {"objects"},
+    "language_model": {"continuation"},
+    "masked_language_model": {"filled"},
+    "multi_task": {"parity/hardest"},
+    "rbm": {"weights", "samples"},
+    "localization": {"boxes"},
+    "segmentation": {"masks"},
+    "seq2seq": {"translations"},
+    "sequence_generation": {"said"},
+    "tagging": {"tags"},
+    "transcription": {"transcripts"},
+}
 
 
 def text_of(name: str, teacher: Path) -> str:

@@ -1,15 +1,14 @@
 """Single mistakes in the shipped configs: every key and component misspelt, every leaf of a wrong type.
 
-A setting that several configs share is misspelt in every way in the first of them, and in one way in the others.
+Mistakes in different settings do not hide each other, so many of them are tried in one reading.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from conftest import ROOT
 from nntrain.annotations import entry, item, metadata, options
@@ -21,10 +20,33 @@ from nntrain.schema import component_settings, settings_of
 from nntrain.sections import registry_of
 from nntrain.settings import Choice, Parsed
 from nntrain.stages import stages_of
+from nntrain.yaml_text import inline
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 WRONG = {"three": "three", "3.5": 3.5, "true": True, "[a]": ["a"], "{a: b}": {"a": "b"}}
-Mistake = tuple[Mark, str, str]  # what is replaced in the file, by what, and what is to be said
+OF_ALL = {"extends", "plugins", "stages"}  # sections on which the reading of others depends
+
+
+class Mistake(NamedTuple):
+    """One mistake in a file: in which setting, what is replaced and by what, and what is to be said."""
+
+    path: SettingPath
+    mark: Mark
+    wrong: str
+    message: str
+    endings: tuple[str, ...] = ("",)  # of the message
+    on_key: bool = False
+
+
+class Override(NamedTuple):
+    """A wrong override on the command line, and how its message may end."""
+
+    path: SettingPath
+    text: str
+    endings: tuple[str, ...]
+
+
+Wrong = TypeVar("Wrong", Mistake, Override)
 
 
 class Shipped:
@@ -98,8 +120,9 @@ class Shipped:
 
     def owner(self, path: SettingPath) -> tuple[Any, ...]:
         """What a setting is one of, whatever config it stands in."""
-        holder = self.document.at(path[:-1])
-        return (*(part for part in path if isinstance(part, str)), holder.get("type") if path[1:] else None)
+        above = (self.document.at(path[:end]) for end in reversed(range(len(path))))
+        holder = next(data for data in above if isinstance(data, dict))
+        return (*(part for part in path if isinstance(part, str)), holder.get("type"))
 
 
 def paths(data: Any, above: SettingPath = ()) -> Iterator[SettingPath]:
@@ -130,18 +153,6 @@ def shipped(config: Path) -> Shipped:
     return Shipped(config)
 
 
-@cache
-def first_with() -> dict[tuple[Any, ...], Path]:
-    """The first config that has each setting or component."""
-    first: dict[tuple[Any, ...], Path] = {}
-    for config in CONFIGS:
-        for path in shipped(config).document.keys:
-            first.setdefault(shipped(config).owner(path), config)
-        for path, kind, _ in shipped(config).components():
-            first.setdefault((kind, shipped(config).document.at(path)), config)
-    return first
-
-
 def slips(word: str) -> Iterator[str]:
     """The word with one letter left out, doubled, replaced, or swapped with the next; in the middle first."""
     middle = len(word) // 2
@@ -160,48 +171,99 @@ def one_slip_apart(a: str, b: str) -> bool:
     return max(len(a), len(b)) <= 1 or (len(a) == 2 and a == b[::-1])
 
 
-def misspellings(word: str, others: set[str] | list[str], all_of_them: bool) -> list[str]:
+def misspellings(word: str, others: Iterable[str]) -> Iterator[str]:
     """One-letter mistakes that are not right by accident and that YAML reads as text."""
-    wrong = dict.fromkeys(slip for slip in slips(word) if slip not in ("", *others) and not slip.isdecimal())
-    return list(islice(wrong, None if all_of_them else 1))
+    others = set(others)
+    yield from dict.fromkeys(slip for slip in slips(word) if slip not in ("", *others) and not slip.isdecimal())
 
 
-def suggestions(wrong: str, names: set[str] | list[str]) -> list[str]:
+def suggestions(wrong: str, names: Iterable[str]) -> tuple[str, ...]:
     """The right endings of a message: any name that one letter makes of it; all names where those are several."""
+    names = sorted(names)
     near = [f"did you mean '{name}'?" for name in names if one_slip_apart(wrong, name)]
-    return near if len(near) == 1 else [*near, f"expected one of {', '.join(sorted(names))}"]
+    return tuple(near) if len(near) == 1 else (*near, f"expected one of {', '.join(names)}")
 
 
-def edited(config: Path, mark: Mark, text: str) -> str:
-    """The config with other text at a place."""
+def together(mistakes: Iterable[Wrong]) -> list[list[Wrong]]:
+    """Few groups of mistakes, in each of which none is at, above or below the place of another."""
+    groups: list[list[Wrong]] = []
+    for mistake in mistakes:
+        alone = (group for group in groups if not any(disturb(mistake.path, other.path) for other in group))
+        group = next(alone, None)
+        if group is None:
+            groups.append(group := [])
+        group.append(mistake)
+    return groups
+
+
+def disturb(a: SettingPath, b: SettingPath) -> bool:
+    return all(x == y for x, y in zip(reach(a), reach(b), strict=False))
+
+
+def reach(path: SettingPath) -> SettingPath:
+    """The place below which everything depends on a setting."""
+    if path[0] == "stages":
+        path = path[2:]  # which is merged over the same place
+    if not path or path[0] in OF_ALL:
+        return ()
+    return path[:-1] if path[-1] == "type" else path
+
+
+def edited(config: Path, mistakes: Iterable[Mistake]) -> tuple[str, dict[Mistake, Mark]]:
+    """The config with other text at some places, and where these now are."""
     lines = config.read_text(encoding="utf-8").splitlines()
-    line = lines[mark.line - 1]
-    lines[mark.line - 1] = line[: mark.column - 1] + text + line[mark.column - 1 + mark.width :]
-    return "\n".join(lines) + "\n"
+    places, moved = {}, dict.fromkeys(range(len(lines)), 0)
+    for mistake in sorted(mistakes, key=lambda mistake: (mistake.mark.line, mistake.mark.column)):
+        mark, row = mistake.mark, mistake.mark.line - 1
+        start = mark.column - 1 + moved[row]
+        lines[row] = lines[row][:start] + mistake.wrong + lines[row][start + mark.width :]
+        moved[row] += len(mistake.wrong) - mark.width
+        places[mistake] = Mark(mark.source, mark.line, start + 1, len(mistake.wrong), lines[row])
+    return "\n".join(lines) + "\n", places
 
 
 def misspelt_settings(config: Path) -> Iterator[Mistake]:
     ours = shipped(config)
     for path, mark in ours.document.keys.items():
-        if path in ours.named_by_task:
-            continue
-        names = ours.names.get(path, {str(path[-1])})
-        for wrong in misspellings(str(path[-1]), names, first_with()[ours.owner(path)] == config):
-            yield mark, wrong, f"{'.'.join(map(str, (*path[:-1], wrong)))}: unknown setting"
+        if path not in ours.named_by_task:
+            names = ours.names.get(path, {str(path[-1])})
+            wrong = next(misspellings(str(path[-1]), names))
+            message = f"{'.'.join(map(str, (*path[:-1], wrong)))}: unknown setting"
+            yield Mistake(path, mark, wrong, message, suggestions(wrong, names), on_key=True)
 
 
 def misspelt_components(config: Path) -> Iterator[Mistake]:
     ours = shipped(config)
     for path, kind, names in ours.components():
-        name = ours.document.at(path)
-        for wrong in misspellings(name, names, first_with()[kind, name] == config):
-            yield ours.document.values[path], wrong, f"unknown {kind} '{wrong}'"
+        wrong = next(misspellings(ours.document.at(path), names))
+        yield Mistake(path, ours.document.values[path], wrong, f"unknown {kind} '{wrong}'", suggestions(wrong, names))
 
 
 def wrong_types(config: Path) -> Iterator[Mistake]:
     ours = shipped(config)
     for path in ours.leaves():
         for wrong in ours.wrong_values(path):
-            is_component = any(metadata(option, Choice) for option in options(ours.annotations.get(path, dict)))
-            may_be_default = is_component and wrong == "{a: b}"  # whose settings these are then taken for
-            yield ours.document.values[path], wrong, "" if may_be_default or path[-1] == "type" else "expected"
+            may_be_settings = wrong == "{a: b}"  # of a component, or of one of several, that lacks something else
+            message = "" if may_be_settings or path[-1] == "type" else "expected"
+            yield Mistake(path, ours.document.values[path], wrong, message)
+
+
+def wrong_overrides(config: Path) -> Iterator[Override]:
+    """Overrides of each leaf with one mistake."""
+    ours = shipped(config)
+    for path in ours.leaves():
+        *above, key = map(str, path)
+        if "." in key:
+            continue  # a pattern, which no path of settings can name
+        if not key.isdecimal():
+            names = ours.names.get(path, {key})
+            wrong = next(misspellings(key, names))
+            text = f"{'.'.join((*above, wrong))}={inline(ours.document.at(path))}"
+            yield Override(path, text, suggestions(wrong, names))
+        for wrong in ours.wrong_values(path):
+            yield Override(path, f"{'.'.join((*above, key))}={wrong}", ("",))
+    for path, _, names in ours.components():
+        whole = ".".join(map(str, path[:-1] if path[-1] == "type" else path))
+        wrong = next(misspellings(ours.document.at(path), names))
+        for key in (whole, f"{whole}.type"):
+            yield Override(path, f"{key}={wrong}", suggestions(wrong, names))

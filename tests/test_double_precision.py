@@ -55,6 +55,14 @@ def test_data_is_in_float64(config: str, write: Write) -> None:
     torch.testing.assert_close(mean, torch.zeros_like(mean), rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("data", ["shifted_digits", "digit_lines"])
+def test_pictures_put_together_are_in_float64(data: str, write: Write) -> None:
+    model = "{type: lstm, hidden: 4}" if data == "digit_lines" else "linear"
+    document = load_config(write(f"name: my\ndata: {data}\nmodel: {model}\ntrainer: {{precision: fp64}}\n"))
+    inputs = next(assemble(document).data.train.sample(4, 0).in_order()).inputs
+    assert (inputs.values if data == "digit_lines" else inputs).dtype == torch.float64
+
+
 def test_float32_is_back_in_the_next_run(command: Command, write: Write) -> None:
     path = write(CLASSES)
     command("check", path)

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from every_model import Instance, instances
 from nntrain.batch import IGNORED
 from nntrain.checkpoint import load
 from nntrain.data.in_memory import TensorSplit
 from nntrain.errors import UnfitError
-from nntrain.initializers import OnMatrices, OnParameters
+from nntrain.initializers import OnBiases, OnMatrices, OnParameters
 from nntrain.initializers.class_frequencies import ClassFrequencies
 from nntrain.initializers.constant import constant, zeros
 from nntrain.initializers.random import normal, truncated_normal, uniform
@@ -25,7 +26,8 @@ from nntrain.initializers.scaled import (
     lecun_normal,
     lecun_uniform,
 )
-from nntrain.initializers.structured import forget_gate, identity, orthogonal, sparse
+from nntrain.initializers.structured import ForgetGate, Identity, orthogonal, sparse
+from nntrain.models.lstm import SquashedLSTM
 from nntrain.specs import LabelSet, Tags
 from runs import only_run, records
 
@@ -95,38 +97,61 @@ def test_orthogonal(shape: tuple[int, int]) -> None:
     torch.testing.assert_close(product, 2.25 * torch.eye(len(product)).double(), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("incoming", "expected"), [(15, 15), (0.1, 30), (1, 1)])
+@pytest.mark.parametrize(("incoming", "expected"), [(15, 15), (0.1, 30), (1, 1), (0.0001, 1), (1000, INPUTS)])
 def test_each_unit_has_its_number_of_incoming_weights(incoming: int | float, expected: int) -> None:
     w = filled(sparse, incoming=incoming, deviation=2.0)
     assert (w != 0).sum(dim=1).eq(expected).all()
     assert float(w[w != 0].std()) == pytest.approx(2.0, rel=0.15)
-    assert len({tuple(row.nonzero().flatten().tolist()) for row in w}) > 100 or incoming == 1
+    assert len({tuple(row.nonzero().flatten().tolist()) for row in w}) > 100 or expected in (1, INPUTS)
 
 
 def test_every_gate_gets_an_identity() -> None:
-    w = filled(identity, nn.LSTM(3, 5), "weight_hh_l0", scale=0.5)
-    torch.testing.assert_close(w, 0.5 * torch.eye(5).repeat(4, 1))
+    lstm = nn.LSTM(3, 5)
+    before = lstm.weight_ih_l0.detach().clone()
+    Identity(scale=0.5)(lstm)
+    torch.testing.assert_close(lstm.weight_hh_l0.detach(), 0.5 * torch.eye(5).repeat(4, 1))
+    assert torch.equal(lstm.weight_ih_l0, before)
+
+
+@pytest.mark.parametrize("layer", [nn.RNN(3, 8), nn.GRU(3, 8)])
+def test_other_cells_have_no_forget_gate(layer: nn.Module) -> None:
+    with pytest.raises(UnfitError, match="bias_ih_l0 is no bias of an LSTM"):
+        ForgetGate()(layer)
+
+
+@pytest.mark.parametrize("instance", [i for i in instances() if i.name == "lstm" and "Series" in str(i)], ids=str)
+def test_every_lstm_has_forget_gates(instance: Instance) -> None:
+    model = instance.make()
+    ForgetGate(value=7.0)(model)
+    sevens = sum(int(p.eq(7).sum()) for p in model.parameters())
+    layers = [m for m in model.modules() if isinstance(m, nn.LSTM | SquashedLSTM)]
+    assert sevens == sum(layer.hidden_size for layer in layers) > 0
 
 
 def test_the_forget_gates_bias_and_no_other() -> None:
     lstm = nn.LSTM(3, 5)
     torch.manual_seed(0)
-    before = lstm.bias_ih_l0.detach().clone()
-    OnParameters(lambda: forget_gate(value=2.0), match="bias_ih")(lstm)
+    before, other = lstm.bias_ih_l0.detach().clone(), lstm.bias_hh_l0.detach().clone()
+    ForgetGate(value=2.0)(lstm)
+    assert torch.equal(lstm.bias_hh_l0, other)
     assert lstm.bias_ih_l0[5:10].eq(2).all()
     assert torch.equal(lstm.bias_ih_l0[:5], before[:5]) and torch.equal(lstm.bias_ih_l0[10:], before[10:])
 
 
 @pytest.mark.parametrize(
-    ("rule", "match", "message"),
+    ("rule", "message"),
     [
-        (OnMatrices(identity), "weight$", "only square matrices, one or several below each other, have an identity"),
-        (OnParameters(forget_gate), "weight$", "the biases of an LSTM are four for each unit; write match: bias_ih"),
-        (OnMatrices(he_normal, match="bias$"), "bias$", "'bias\\$' matches no matrix; there are weight"),
-        (OnParameters(zeros, match="conv"), "conv", "'conv' matches no parameter; there are weight, bias"),
+        (
+            Identity(match="weight$"),
+            r"weight is of shape \(6, 4\), but only square matrices, one or several below",
+        ),
+        (Identity(), "'weight_hh' matches no parameter; there are weight, bias"),
+        (ForgetGate(match="weight$"), "weight is no bias of an LSTM, which has four for each unit"),
+        (OnMatrices(he_normal, match="bias$"), "'bias\\$' matches no matrix; there are weight"),
+        (OnBiases(zeros, match="conv"), "'conv' matches no parameter; there are weight, bias"),
     ],
 )
-def test_what_does_not_fit_is_refused(rule: Any, match: str, message: str) -> None:
+def test_what_does_not_fit_is_refused(rule: Any, message: str) -> None:
     with pytest.raises(UnfitError, match=message) as error:
         rule(nn.Linear(4, 6))
     assert error.value.path == ("match",)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_diabetes, load_iris
+from tables import HOUSES, houses, write_table
 
 from nntrain.look.moments import moments
 
@@ -48,6 +49,23 @@ def test_moments_of_pieces_are_those_of_the_whole() -> None:
     assert rows[1]["mean"] == pytest.approx(float(known.mean()))
     assert rows[1]["deviation"] == pytest.approx(float(known.std(correction=0)))
     assert (rows[0]["least"], rows[0]["greatest"]) == (float(values[:, 0].min()), float(values[:, 0].max()))
+
+
+def test_columns_of_a_table_have_their_names_and_what_is_missing_is_counted(
+    command: Command, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = houses(200)
+    write_table(tmp_path / "houses.csv", HOUSES, rows)
+    config = write("data: {type: table, path: houses.csv, target: price, flag_missing: true}\nmodel: linear\n")
+    facts = command("data", config, "data.split={dev: 0, test: 0.001}", "--json").json
+    names = ["area", "rooms", "garden", "area=missing", "town=Basel", "town=Bern", "town=Chur"]
+    assert [row["name"] for row in facts["splits"]["train"]["inputs"]] == names
+    assert facts["missing"] == {"area": sum(row[0] == "" for row in rows)}
+    means = {row["name"]: row["mean"] for row in facts["splits"]["train"]["inputs"]}
+    assert means["town=Bern"] == pytest.approx(sum(row[2] == "Bern" for row in rows) / len(rows))
+    assert means["area=missing"] == pytest.approx(facts["missing"]["area"] / len(rows))
+    shown = command("data", config).out
+    assert "missing values" in shown and "town=Chur" in shown
 
 
 @pytest.mark.parametrize("name", ["digits", "reversal", "reversal_pairs", "karate_club", "parity", "adding_problem"])

@@ -1,62 +1,50 @@
-"""Every shipped config, and an override of each of its settings, with one mistake at a time: it is pointed at.
+"""Every shipped config, and an override of each of its settings, with single mistakes: each is pointed at.
 
 These mistakes are found by reading alone, without data, so that thousands can be tried.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from single_mistakes import (
     CONFIGS,
     Mistake,
+    Override,
     edited,
     misspellings,
     misspelt_components,
     misspelt_settings,
-    shipped,
     suggestions,
+    together,
+    wrong_overrides,
     wrong_types,
 )
 
-from conftest import ROOT
-from nntrain import assemble as assembly
+from nntrain.annotations import entry, item, options
 from nntrain.config import ConfigError, load
-from nntrain.data.in_memory import Examples
 from nntrain.data.places import WithheldError, downloads
-from nntrain.document import Mark
+from nntrain.document import Document, Mark
+from nntrain.experiment import Experiment
 from nntrain.plan import misread, plan
-from nntrain.yaml_text import inline
+from nntrain.reader import Reader
+from nntrain.registry import KINDS, Registry
+from nntrain.schema import Setting, component_settings, settings_of
 
-ON_THE_COMMAND_LINE = 48  # mistakes tried with the command, about
 Write = Callable[..., Path]
+Mistakes = Callable[[Path], Iterator[Mistake]]
+Find = Callable[[Document], Iterable[tuple[Mark, str]]]
 each_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 
 
-@pytest.fixture(autouse=True)
-def small_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few blank images in place of MNIST's files, which not everybody has, and short texts; no downloads."""
-
-    def examples(raw: Path, part: str, most: int) -> Examples:
-        return Examples(torch.zeros(40, 1, 28, 28, dtype=torch.uint8), torch.arange(40) % 10)
-
-    monkeypatch.setattr("nntrain.data.mnist._find", lambda *_: Path())
-    monkeypatch.setattr("nntrain.data.mnist._examples", examples)
-    for corpus in ("tiny_shakespeare", "standard_library"):
-        monkeypatch.setattr(f"nntrain.data.{corpus}._text", lambda _: "To be, or not to be. " * 100)
-    monkeypatch.setattr(assembly, "downloads", lambda allowed: downloads(False))
-
-
-def said_of(path: Path, *overrides: str) -> list[str]:
-    """The first line of each mistake that reading a config finds."""
+def said_of(path: Path, *overrides: str, find: Find = misread) -> list[str]:
+    """The first line of each mistake that is found in a config, by default in reading it."""
     try:
         document = load(path, overrides)
         document.data.setdefault("name", "my")
-        said = str(ConfigError(misread(document)))
-        if not said:
-            plan(document)
+        with downloads(allowed=False):
+            said = str(ConfigError(find(document)))
     except ConfigError as error:
         said = str(error)
     except WithheldError:
@@ -64,95 +52,89 @@ def said_of(path: Path, *overrides: str) -> list[str]:
     return [line for line in said.splitlines() if line.startswith((f"{path}:", "command line:"))]
 
 
-@each_config
-def test_every_misspelt_setting_is_pointed_at(config: Path, write: Write) -> None:
-    ours = shipped(config)
-    names = {mark: ours.names.get(path, {str(path[-1])}) for path, mark in ours.document.keys.items()}
-    for mark, wrong, message in misspelt_settings(config):
-        said = said_of(write(edited(config, mark, wrong), "wrong.yaml"))
-        (line,) = [line for line in said if message in line]
-        assert f"wrong.yaml:{mark.line}:{mark.column}: " in line, said
-        assert line.endswith(tuple(suggestions(wrong, names[mark]))), said
+def with_data(document: Document) -> list[tuple[Mark, str]]:
+    """The mistakes that only the data shows, such as in settings of a task that the data is to suggest."""
+    plan(document)
+    return []
 
 
-@each_config
-def test_every_misspelt_component_is_pointed_at(config: Path, write: Write) -> None:
-    ours = shipped(config)
-    names = {ours.document.values[path]: names for path, _, names in ours.components()}
-    for mark, wrong, message in misspelt_components(config):
-        (line,) = said_of(write(edited(config, mark, wrong), "wrong.yaml"))
-        assert f"wrong.yaml:{mark.line}:{mark.column}: " in line and message in line
-        assert line.endswith(tuple(suggestions(wrong, names[mark]))), line
+def unpointed(config: Path, mistakes: Iterable[Mistake], write: Write) -> Iterator[str]:
+    """The mistakes that are not pointed at, in a file with others nor, where these hide it, in a file of its own."""
+    for group in together(mistakes):
+        text, marks = edited(config, group)
+        said = said_of(write(text, "wrong.yaml"))
+        hidden = [mistake for mistake, mark in marks.items() if not is_pointed_at(mistake, mark, said)]
+        yield from (text for mistake in hidden for text in unpointed_alone(config, mistake, write))
 
 
-@each_config
-def test_every_value_of_a_wrong_type_is_pointed_at(config: Path, write: Write) -> None:
-    for mark, wrong, _ in wrong_types(config):
-        said = said_of(write(edited(config, mark, wrong), "wrong.yaml"))
-        assert any(place in line for line in said for place in places(mark, wrong)), (wrong, mark, said)
+def unpointed_alone(config: Path, mistake: Mistake, write: Write) -> Iterator[str]:
+    text, marks = edited(config, [mistake])
+    path = write(text, "wrong.yaml")
+    said = said_of(path) or said_of(path, find=with_data)
+    if not is_pointed_at(mistake, marks[mistake], said):
+        yield f"line {mistake.mark.line}, column {mistake.mark.column}: '{mistake.wrong}': {said}"
+
+
+def is_pointed_at(mistake: Mistake, mark: Mark, said: list[str]) -> bool:
+    lines = [line for line in said if any(place in line for place in places(mark, mistake.wrong))]
+    return any(mistake.message in line and line.endswith(mistake.endings) for line in lines)
 
 
 def places(mark: Mark, wrong: str) -> list[str]:
     """Where a mistake may be pointed at: it, or what is in it."""
     columns = (mark.column, mark.column + 1) if wrong[0] in "{[" else (mark.column,)
-    return [f"wrong.yaml:{mark.line}:{column}: " for column in columns]
+    return [f".yaml:{mark.line}:{column}: " for column in columns]
 
 
-def overrides(config: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Overrides of each leaf with one mistake, and what may end the message."""
-    ours = shipped(config)
-    for path in ours.leaves():
-        *above, key = map(str, path)
-        if "." in key:
-            continue  # a pattern, which no path of settings can name
-        value = inline(ours.document.at(path))
-        if not key.isdecimal():
-            names = ours.names.get(path, {key})
-            for wrong in misspellings(key, names, all_of_them=False):
-                yield f"{'.'.join((*above, wrong))}={value}", tuple(suggestions(wrong, names))
-        for wrong in ours.wrong_values(path):
-            yield f"{'.'.join((*above, key))}={wrong}", ("",)
-    for path, _, names in ours.components():
-        whole = ".".join(map(str, path[:-1] if path[-1] == "type" else path))
-        for wrong in misspellings(ours.document.at(path), names, all_of_them=True):
-            for key in (whole, f"{whole}.type"):
-                yield f"{key}={wrong}", tuple(suggestions(wrong, names))
+@each_config
+@pytest.mark.parametrize("mistakes", [misspelt_settings, misspelt_components, wrong_types], ids=lambda f: f.__name__)
+def test_every_single_mistake_is_pointed_at(config: Path, mistakes: Mistakes, write: Write) -> None:
+    assert list(unpointed(config, mistakes(config), write)) == []
 
 
 @each_config
 def test_every_wrong_override_is_quoted(config: Path) -> None:
-    for wrong, endings in overrides(config):
-        (line,) = said_of(config, wrong)[:1]
-        assert line.startswith(f"command line: {wrong}: "), line
-        assert line.endswith(endings), line
+    assert list(unquoted(config, wrong_overrides(config))) == []
 
 
-def on_the_command_line(config: Path, count: int) -> list[Mistake]:
-    """Mistakes of each kind, from the end of the config, where a run would be longest away."""
-    kinds = [list(kind(config)) for kind in (misspelt_settings, wrong_types, misspelt_components)]
-    start = CONFIGS.index(config) % len(kinds)
-    in_turn = [mistakes[-1 - n] for n in range(count) for mistakes in (*kinds[start:], *kinds[:start])]
-    return in_turn[:count]
+def unquoted(config: Path, overrides: Iterable[Override]) -> Iterator[str]:
+    """The overrides that are not quoted, with others nor, where these hide them, alone."""
+    for group in together(overrides):
+        said = said_of(config, *(override.text for override in group))
+        for override in (override for override in group if not is_quoted(override, said)):
+            alone = said_of(config, override.text) or said_of(config, override.text, find=with_data)
+            if not is_quoted(override, alone):
+                yield f"{override.text}: {alone}"
 
 
-@each_config
+def is_quoted(override: Override, said: list[str]) -> bool:
+    lines = [line for line in said if line.startswith(f"command line: {override.text}: ")]
+    return any(line.endswith(override.endings) for line in lines)
+
+
+@pytest.mark.parametrize("config", CONFIGS[:: 1 + len(CONFIGS) // 16], ids=lambda path: path.stem)
+@pytest.mark.parametrize("mistakes", [misspelt_settings, misspelt_components, wrong_types], ids=lambda f: f.__name__)
 def test_the_command_ends_with_status_2_and_writes_nothing(
-    config: Path, write: Write, command: Callable[..., Any], tmp_path: Path
+    config: Path, mistakes: Mistakes, write: Write, command: Callable[..., Any], tmp_path: Path
 ) -> None:
-    for mark, wrong, message in on_the_command_line(config, max(1, ON_THE_COMMAND_LINE // len(CONFIGS))):
-        path = write(edited(config, mark, wrong), "wrong.yaml")
-        called = command("fit", "wrong.yaml")
-        assert (called.status, called.out) == (2, "")
-        assert any(place in called.err for place in places(mark, wrong)), (wrong, mark, called.err)
-        assert message in called.err or (wrong == "{a: b}" and "unknown setting" in called.err)
-        assert f"{mark.line:5} | " in called.err and "^" in called.err
-        assert "Traceback" not in called.err and "internal error" not in called.err
-        assert list(tmp_path.iterdir()) == [path]
+    """With a mistake at the end of some config, where a run would be longest away."""
+    *_, mistake = mistakes(config)
+    text, marks = edited(config, [mistake])
+    mark, path = marks[mistake], write(text, "wrong.yaml")
+    called = command("fit", "wrong.yaml")
+    assert (called.status, called.out) == (2, "")
+    assert any(place in called.err for place in places(mark, mistake.wrong)), called.err
+    assert mistake.message in called.err
+    assert f"{mark.line:5} | " in called.err and "^" in called.err
+    assert "Traceback" not in called.err and "internal error" not in called.err
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("wrong", [["optimizer.lrr=0.1"], ["seed=three", "trainer.lenght=1 epochs"]])
-def test_a_process_of_its_own_ends_so_too(nntrain: Callable[..., Any], tmp_path: Path, wrong: list[str]) -> None:
-    called = nntrain("fit", ROOT / "configs" / "mlp_digits.yaml", *wrong)
+def test_wrong_overrides_are_quoted_and_nothing_is_written(
+    command: Callable[..., Any], tmp_path: Path, wrong: list[str]
+) -> None:
+    called = command("fit", "mlp_digits", *wrong)
     assert (called.status, called.out) == (2, "")
     assert len(called.err.splitlines()) == len(wrong) + called.err.count("are dropped")
     assert all(f"command line: {text}: " in called.err for text in wrong)
@@ -163,13 +145,59 @@ def test_a_process_of_its_own_ends_so_too(nntrain: Callable[..., Any], tmp_path:
 def test_a_shipped_config_has_no_mistake(config: Path) -> None:
     document = load(config)
     document.data.setdefault("name", config.stem)
-    try:
-        assert plan(document).plain["name"] == config.stem
-    except WithheldError as error:
-        pytest.skip(f"the data {error} is not here")
+    assert misread(document) == []
 
 
 def test_there_are_thousands_of_them() -> None:
-    in_files = (misspelt_settings, misspelt_components, wrong_types)
-    counts = [sum(len(list(kind(config))) for config in CONFIGS) for kind in (*in_files, overrides)]
+    kinds = (misspelt_settings, misspelt_components, wrong_types, wrong_overrides)
+    counts = [sum(len(list(kind(config))) for config in CONFIGS) for kind in kinds]
     assert sum(counts) > 2000, counts
+
+
+# --- Every slip of a letter, in whatever there is, answered with the name that is near.
+
+
+def slips_of(names: list[str], chosen: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The misspellings of the chosen ones of some names, and how the answers may end."""
+    return {wrong: suggestions(wrong, names) for name in chosen for wrong in misspellings(name, names)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_slip_in_the_name_of_a_component_is_answered(kind: str) -> None:
+    reader, names = Reader(Registry()), Registry().names(kind)
+    slips = slips_of(names, names)
+    for wrong in slips:
+        reader.component(kind, wrong, (wrong,))
+    answers = {str(problem.path[0]): problem.message for problem in reader.problems}
+    assert [wrong for wrong, endings in slips.items() if not answers[wrong].endswith(endings)] == []
+
+
+@pytest.mark.parametrize("kind", ["section", *KINDS])
+def test_every_slip_in_the_name_of_a_setting_is_answered(kind: str) -> None:
+    """Of settings that several components of a kind have, in the first of them."""
+    reader, seen = Reader(Registry()), {"type"}
+    for known in settings_of_kind(kind):
+        slips = slips_of(["type", *known], known.keys() - seen)
+        seen |= known.keys()
+        reader.problems.clear()
+        reader.settings(known, dict.fromkeys(slips), (), "this")
+        answers = {str(problem.path[0]): problem.message for problem in reader.problems if problem.path}
+        unlike = [wrong for wrong, endings in slips.items() if not answers[wrong].endswith(endings)]
+        assert unlike == []
+
+
+def settings_of_kind(kind: str) -> Iterator[Mapping[str, Setting]]:
+    """What each component of a kind takes, and each section in it; of a whole config where no kind is meant."""
+    if kind == "section":
+        yield from with_sections(settings_of(Experiment))
+    for name in Registry().names(kind) if kind in KINDS else ():
+        yield from with_sections(component_settings(Registry().load(kind, name)))
+
+
+def with_sections(known: Mapping[str, Setting]) -> Iterator[Mapping[str, Setting]]:
+    yield known
+    for setting in known.values():
+        for option in options(setting.annotation):
+            for inner in options(item(option) or entry(option) or option):
+                if getattr(inner, "is_section", False):
+                    yield from with_sections(settings_of(inner))

@@ -88,7 +88,7 @@ def test_text_needs_quotes_only_where_yaml_reads_something_else(resolve: Resolve
 
 
 def test_an_entry_of_a_list_is_set_by_its_number(resolve: Resolve) -> None:
-    assert resolve("regularizers.0.weight=0.25")["regularizers"] == [{"type": "l2", "weight": 0.25, "match": "weight$"}]
+    assert resolve("regularizers.0.weight=0.25")["regularizers"] == [{"type": "l2", "weight": 0.25, "match": None}]
     assert resolve("regularizers.0=l1")["regularizers"][0]["type"] == "l1"
 
 
@@ -104,6 +104,11 @@ def test_another_type_drops_the_old_settings_and_says_so(resolve: Resolve, overr
     resolved = resolve(override)
     assert resolved["model"] == {"type": "linear"}
     assert resolved["said"] == "model: now 'linear'; the settings of 'mlp' are dropped (hidden)\n"
+
+
+def test_settings_of_the_same_type_set_as_a_whole_drop_the_old_ones_and_say_so(resolve: Resolve) -> None:
+    said = resolve("model={type: mlp, dropout: 0.1}")["said"]
+    assert said == "model: set as a whole; the settings of 'mlp' are dropped (hidden)\n"
 
 
 @pytest.mark.parametrize("override", ["model=lenet", "model.type=lenet"])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from conftest import Called
 from nntrain.batch import Batch
+from nntrain.closure import Closure
 from nntrain.device import Device
 from nntrain.loss import Loss, Objective, Term
 from nntrain.optimizers import Optimizer, Rule
@@ -20,6 +21,7 @@ from nntrain.optimizers.hessian_free import HessianFree, conjugate_gradients
 from nntrain.optimizers.lbfgs import LBFGS
 from nntrain.optimizers.line_search import Point, strong_wolfe
 from nntrain.optimizers.sgd import SGD
+from nntrain.tasks.autoencoding import Coded
 from nntrain.update import Update
 from runs import bits, instant_disk, last, records  # noqa: F401
 
@@ -269,3 +271,77 @@ def test_clipping_is_refused_where_the_rule_finds_the_length(optimizer: str, com
     called = command("check", write(f"optimizer: {optimizer}{CONFIG}"), "trainer.clip=1.0")
     assert called.status == 2
     assert "trainer.clip: this optimizer finds the length of its steps itself; leave clip out" in called.err
+
+
+TINY_RUN = "trainer: {length: 2 steps, evaluate: 1 step, preflight: false}\noptimizer: {type: hessian_free}\n"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "data: digits\nmodel: {type: autoencoder, code: 3}\ntask: {type: autoencoding, sparsity: 0.1}\n",
+        "data: {type: digits, batch_size: 64}\nmodel: {type: stacked_autoencoder, hidden: [8, 3]}\ntask: denoising\n",
+        "data: ring\nmodel: {type: gan}\ntask: gan\n",
+        "data: karate_club\nmodel: {type: gnn, layer: gcn}\n",
+        "data: karate_club\nmodel: {type: gnn, layer: gat}\n",
+        "data: {type: sequential_digits, batch_size: 64}\nmodel: {type: gru, hidden: 4}\n",
+        "data: {type: reversal, length: 4}\nmodel: {type: transformer, width: 8, heads: 2, layers: 1}\n",
+    ],
+)
+def test_hessian_free_trains_what_puts_out_several_tensors_and_multiplies_sparse_ones(
+    config: str, command: Command, write: Write
+) -> None:
+    called = command("fit", write(config + TINY_RUN), "--json")
+    assert called.status == 0, called.err
+    losses = [record["train"]["loss"] for record in records(Path(called.json["run"]))]
+    assert "gan" in config or losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("data: digit_lines\nmodel: {type: lstm, hidden: 5}\n",
+         "optimizer: this optimizer needs second derivatives, which network or loss do not have"),
+        ("data: bars_and_stripes\nmodel: rbm\ntask: rbm\n",
+         "optimizer: this optimizer compares values of the objective, but here only its gradient means something"),
+    ],
+)  # fmt: skip
+def test_what_hessian_free_cannot_train_is_refused(config: str, message: str, command: Command, write: Write) -> None:
+    called = command("check", write(config + TINY_RUN))
+    assert called.status == 2
+    assert message in called.err
+
+
+def test_a_gauss_newton_product_is_of_all_outputs() -> None:
+    """v -> J^T H J v, for outputs that are a named tuple, of which one does not depend on the parameters."""
+    torch.manual_seed(0)
+    layers, x = nn.ModuleList([nn.Linear(3, 2), nn.Linear(2, 3)]).double(), torch.randn(5, 3).double()
+
+    def outputs(model: Any, batch: Batch) -> Coded:
+        code = model[0](batch.inputs).tanh()
+        return Coded(code, model[1](code), batch.inputs)
+
+    def loss(found: Coded, batch: Batch) -> Loss:
+        error = (found.reconstruction - found.original).square().sum() / 2
+        return Loss(error=Term(error), size=Term(found.code.pow(4).sum(), 0.5))
+
+    objective = Objective("model", outputs, loss, lambda batch: {"error": 1, "size": 1})
+    parameters = list(layers.parameters())
+    made = Closure(layers, objective, parameters, [Batch(x, x)], [], Device("cpu"))
+    names = [name for name, _ in layers.named_parameters()]
+
+    def flat(*values: Tensor) -> Tensor:
+        given = dict(zip(names, values, strict=True))
+        code = (x @ given["0.weight"].T + given["0.bias"]).tanh()
+        return torch.cat([code.flatten(), (code @ given["1.weight"].T + given["1.bias"]).flatten()])
+
+    def of_outputs(z: Tensor) -> Tensor:
+        code, reconstruction = z[:10].view(5, 2), z[10:].view(5, 3)
+        return loss(Coded(code, reconstruction, x), Batch(x, x)).over({"error": 1, "size": 1})
+
+    jacobian = torch.cat([j.flatten(1) for j in torch.autograd.functional.jacobian(flat, tuple(parameters))], dim=1)
+    curvature = torch.autograd.functional.hessian(of_outputs, flat(*parameters).detach())
+    vector = [torch.randn_like(p) for p in parameters]
+    expected = jacobian.T @ curvature @ jacobian @ torch.cat([v.flatten() for v in vector])
+    found = torch.cat([part.flatten() for part in made.gauss_newton()(vector)])
+    torch.testing.assert_close(found, expected)

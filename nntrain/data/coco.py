@@ -8,6 +8,7 @@ from typing import Literal
 from nntrain.data import Learned
 from nntrain.data.class_folders import Part
 from nntrain.data.coco_file import CocoFile, Reading, all_of
+from nntrain.data.image_files import scaled
 from nntrain.data.image_folder import Size, common_size, measured
 from nntrain.data.image_set import NAMED, FromPictures, Listing
 from nntrain.data.objects import Annotated, as_tensors
@@ -132,7 +133,7 @@ def _listing(
     objects = as_tensors(pictures, size, with_masks)
     kind = Instances if with_masks else Boxes
     files, parts = [picture.file for picture in pictures], [picture.part for picture in pictures]
-    return Listing(name, files, objects, kind(names, objects.labels.shape[1]), parts, size, whole=True)
+    return Listing(name, files, objects, kind(names, objects.labels.shape[1]), parts, size, decode=scaled)
 
 
 def _names_of(stored: Learned) -> tuple[str, ...]:

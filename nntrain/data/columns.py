@@ -1,7 +1,7 @@
 """The columns of a table, read whole, and some of its rows."""
 
 import datetime
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -40,6 +40,11 @@ class Columns:
         by_column = zip(*(present(row.fields, missing) for row in rows), strict=True)
         text = {name: list(column) for name, column in zip(sheet.header, by_column, strict=True)}
         return Columns(sheet.path, [row.number for row in rows], text, sheet.decimal)
+
+    def part(self, rows: Sequence[int]) -> "Columns":
+        """Some of the rows, counted from 0, as a table of their own: what is wrong with the others does not matter."""
+        text = {name: [values[row] for row in rows] for name, values in self.text.items()}
+        return Columns(self.path, [self.rows[row] for row in rows], text, self.decimal)
 
     def values(self, name: str, kind: Kind) -> Numbers:
         """A column's values; UserError with the place of the first that cannot be read."""

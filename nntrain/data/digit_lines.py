@@ -53,7 +53,7 @@ def _lines(images: Tensor, numbers: Tensor, count: int, longest: int, gap: int, 
     starts = (gaps + width).cumsum(dim=1) - (gaps + width)
     columns = starts.unsqueeze(2) + torch.arange(width)
     digits_there = images[chosen].transpose(2, 3) * is_there[:, :, None, None]
-    values = torch.zeros(count, longest * (width + gap), images.shape[1])
+    values = images.new_zeros(count, longest * (width + gap), images.shape[1])
     values.index_put_((torch.arange(count)[:, None, None], columns), digits_there, accumulate=True)
     ends = starts.gather(1, lengths - 1).squeeze(1) + width
     return Examples(Sequences(values, ends), numbers[chosen].masked_fill(~is_there, IGNORED))

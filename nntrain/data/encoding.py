@@ -65,6 +65,22 @@ def inputs(columns: Sequence[Column]) -> Vector:
     return Vector(sum(column.type != "category" for column in columns) + sum(groups), groups)
 
 
+def names(columns: Sequence[Column]) -> list[str]:
+    """What the features of `encode` are called."""
+    numbers = [column.name for column in columns if column.type != "category"]
+    flags = [f"{column.name}={category}" for column in columns for category in column.categories or _missing(column)]
+    return [*numbers, *flags]
+
+
+def _missing(column: Column) -> tuple[str, ...]:
+    return ("missing",) if column.flagged else ()
+
+
+def missing(values: Numbers) -> int:
+    """How many of a column's values are none."""
+    return int(np.sum(values == "") if values.dtype == object else np.isnan(values).sum())
+
+
 def to_json(columns: Sequence[Column]) -> list[dict[str, Any]]:
     return [asdict(column) for column in columns]
 

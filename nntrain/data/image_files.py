@@ -1,9 +1,8 @@
 """Picture files as tensors: PNG, JPEG, WebP and what else Pillow reads, of any depth, grey, in colour or with alpha."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from nntrain.data.plain_files import Piece
 from nntrain.specs import Image
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
+Decode = Callable[[bytes, Image], Tensor]  # of a file's content: bytes (channels, height, width); BrokenImageError
 PIECE = 256  # files that are decoded before their answers are given
 THREADS = 4  # Pillow decodes outside of Python's lock
 
@@ -36,16 +36,26 @@ def measure(path: Path) -> Image:
             width, height = reversed(picture.size) if turned else picture.size
             return Image(1 if picture.mode in ("1", "L", "LA", "I", "I;16", "I;16B", "F") else 3, height, width)
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise BrokenImageError(_reason(error)) from None
+        raise BrokenImageError(reason(error)) from None
 
 
-def decode(content: bytes, size: Image, whole: bool = False) -> Tensor:
+def decode(content: bytes, size: Image) -> Tensor:
     """A picture as bytes (channels, height, width), scaled and cut to the size; BrokenImageError.
 
-    The shorter side (relative to the size) is scaled to fit, and the middle is cut out; or both sides are, and the
-    `whole` is there. What is transparent becomes white; 16 bits become 8; a picture lying on its side, as its EXIF
-    says, is set upright.
+    The shorter side (relative to the size) is scaled to fit, and the middle is cut out. What is transparent becomes
+    white; 16 bits become 8; a picture lying on its side, as its EXIF says, is set upright.
     """
+    import PIL.ImageOps
+
+    return _decoded(content, size, PIL.ImageOps.fit)
+
+
+def scaled(content: bytes, size: Image) -> Tensor:
+    """A picture like those of `decode`, but scaled to the size in both directions, so that the whole of it is there."""
+    return _decoded(content, size, lambda picture, sides, method: picture.resize(sides, method))
+
+
+def _decoded(content: bytes, size: Image, scale: Callable[..., Any]) -> Tensor:
     import PIL.Image
     import PIL.ImageOps
 
@@ -54,11 +64,10 @@ def decode(content: bytes, size: Image, whole: bool = False) -> Tensor:
             picture = _eight_bits(PIL.ImageOps.exif_transpose(opened))
             picture = picture.convert("L" if size.channels == 1 else "RGB")
             if picture.size != (size.width, size.height):
-                scale = picture.resize if whole else partial(PIL.ImageOps.fit, picture)
-                picture = scale((size.width, size.height), PIL.Image.Resampling.BILINEAR)
+                picture = scale(picture, (size.width, size.height), PIL.Image.Resampling.BILINEAR)
             pixels = np.array(picture)
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise BrokenImageError(_reason(error)) from None
+        raise BrokenImageError(reason(error)) from None
     return torch.from_numpy(pixels.reshape(size.height, size.width, size.channels)).permute(2, 0, 1)
 
 
@@ -74,12 +83,12 @@ def _eight_bits(picture: Any) -> Any:
     return picture
 
 
-def decoded(paths: Sequence[Path], size: Image, whole: bool = False) -> Iterator[Tensor | str]:
+def decoded(paths: Sequence[Path], size: Image, decode: Decode = decode) -> Iterator[Tensor | str]:
     """Each file's picture, or why there is none, in order."""
 
     def one(path: Path) -> Tensor | str:
         try:
-            return decode(path.read_bytes(), size, whole)
+            return decode(path.read_bytes(), size)
         except OSError as error:
             return error.strerror or str(error)
         except BrokenImageError as error:
@@ -89,11 +98,11 @@ def decoded(paths: Sequence[Path], size: Image, whole: bool = False) -> Iterator
         yield from pool.map(one, paths)
 
 
-def read(inputs: Image, paths: Sequence[str]) -> Iterator[Piece]:
-    """The pictures in files and folders, scaled and cut to the size of the images that a model was trained on."""
+def read(inputs: Image, paths: Sequence[str], decode: Decode = decode) -> Iterator[Piece]:
+    """The pictures in files and folders, made as large as the images that a model was trained on."""
     files = (file for path in paths for file in named(Path(path), SUFFIXES, "pictures"))
     while some := list(islice(files, PIECE)):
-        found = list(zip(some, decoded(some, inputs), strict=True))
+        found = list(zip(some, decoded(some, inputs, decode), strict=True))
         pictures = [picture for _, picture in found if isinstance(picture, Tensor)]
         yield Piece(
             torch.stack(pictures).to(torch.get_default_dtype()) / 255 if pictures else None,
@@ -102,6 +111,7 @@ def read(inputs: Image, paths: Sequence[str]) -> Iterator[Piece]:
         )
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a file is no picture, in one line."""
     text = " ".join(str(error).split())
     return "no known format" if "cannot identify" in text else text

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import tee
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,8 +13,10 @@ from torch import Tensor
 
 from nntrain.batch import Batch, count, each
 from nntrain.data import Given, Learned, Split, check_alike, plain_files, preparation
+from nntrain.data.answers import Answers, Held, MaskFiles
 from nntrain.data.augmented import Changes
 from nntrain.data.class_folders import Part
+from nntrain.data.image_files import Decode, decode
 from nntrain.data.in_memory import Examples, Source, TensorSplit
 from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, sampled
@@ -24,7 +25,7 @@ from nntrain.errors import UnfitError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Augmentation, Count, Mixture, Scaling, Share, Storage
 from nntrain.settings import Sampler as SamplerSetting
-from nntrain.specs import Classes, Image, Targets
+from nntrain.specs import Classes, Image, Mask, Targets
 from nntrain.storages import Kept, Pictures
 
 SAMPLE = 4096  # training pictures that mean and deviation are taken of
@@ -34,20 +35,21 @@ NAMED = 5  # broken files that are named one by one
 
 @dataclass(frozen=True)
 class Listing:
-    """Picture files with their targets (files, ...), and `parts` says which belong to an official part.
+    """Picture files with their targets (files, ...), or with as many files of masks, and their official parts.
 
-    `broken` are files that are left out, since they have no header of a picture, with the reason. `whole` pictures
-    are scaled to the size, others cut as well.
+    broken: files that are left out, since they have no header of a picture, with the reason; decode: what makes a file
+    as large as `size`; facts: what is to be known besides to read more of such files
     """
 
     name: str
     files: Sequence[Path]
-    targets: Any
+    targets: Any  # a tensor, a named tuple of some, or Pictures
     described: Targets
     parts: Sequence[Part]
     size: Image
     broken: Mapping[str, str] = field(default_factory=dict)
-    whole: bool = False
+    decode: Decode = decode
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class PictureFiles(Protocol):
@@ -60,10 +62,10 @@ class PictureFiles(Protocol):
 class ImageSplit:
     """Some of the pictures as examples."""
 
-    def __init__(self, kept: Kept, numbers: Tensor, targets: Any, ready: Callable[[Tensor], Tensor], size: int):
+    def __init__(self, kept: Kept, answers: Answers, numbers: Tensor, ready: Callable[[Tensor], Tensor], size: int):
         self.kept = kept
+        self.answers = answers
         self.numbers = numbers
-        self.targets = targets
         self.batch_size = size
         self._ready = ready
 
@@ -71,10 +73,11 @@ class ImageSplit:
         return len(self.numbers)
 
     def stream(self, plan: Iterable[Sequence[Tensor]]) -> Iterator[list[Batch]]:
-        ahead, now = tee(plan)  # a storage may run ahead of what is learned from
+        ahead, too, now = tee(plan, 3)  # a storage may run ahead of what is learned from
         pixels = self.kept.batches(self.numbers[numbers] for update in ahead for numbers in update)
+        targets = self.answers.batches(self.numbers[numbers] for update in too for numbers in update)
         for update in now:
-            yield [Batch(self._ready(next(pixels)), self._targets_of(numbers)) for numbers in update]
+            yield [Batch(self._ready(next(pixels)), next(targets)) for _ in update]
 
     def in_order(self) -> Iterator[Batch]:
         everyone = torch.arange(len(self), device=self.numbers.device)
@@ -85,10 +88,7 @@ class ImageSplit:
         if len(self) <= examples:
             return self
         some = sampled(len(self), examples, seed).to(self.numbers.device)
-        return ImageSplit(self.kept, self.numbers[some], self._targets_of(some), self._ready, self.batch_size)
-
-    def _targets_of(self, numbers: Tensor) -> Any:
-        return each(itemgetter(numbers), self.targets)
+        return ImageSplit(self.kept, self.answers, self.numbers[some], self._ready, self.batch_size)
 
 
 class FromPictures:
@@ -181,17 +181,35 @@ class FromPictures:
     @cached_property
     def _kept(self) -> Kept:
         listing = self._listing
-        kept: Kept = self._keep()(Pictures(listing.files, listing.size, listing.whole), self._device)
+        kept: Kept = self._keep()(Pictures(listing.files, listing.size, listing.decode), self._device)
         if self._stored is None:
             print(f"{len(listing.files):,} pictures are kept {kept.where}", file=sys.stderr)
-        broken = {**listing.broken, **{str(listing.files[i]): why for i, why in kept.broken.items()}}
-        complain(broken, len(listing.files) + len(listing.broken), self._most_broken)
         return kept
+
+    @cached_property
+    def _answers(self) -> Answers:
+        """The targets of the files; masks are kept where the pictures are."""
+        targets, described = self._listing.targets, self._listing.described
+        if not isinstance(targets, Pictures):
+            return Held(targets, described, self._device)
+        assert isinstance(described, Mask)
+        return MaskFiles(self._keep()(targets, self._device), described, self._device)
+
+    @cached_property
+    def _broken(self) -> set[int]:
+        """The numbers of the files that are no whole pictures, or have no whole mask; they are named."""
+        listing, pictures, answers = self._listing, self._kept.broken, self._answers.broken
+        named = [(listing.files[i], why) for i, why in pictures.items()]
+        if isinstance(listing.targets, Pictures):
+            named += [(listing.targets.files[i], why) for i, why in answers.items()]
+        broken = {**listing.broken, **{str(file): why for file, why in named}}
+        complain(broken, len(listing.files) + len(listing.broken), self._most_broken)
+        return {*pictures, *answers}
 
     @cached_property
     def _parts(self) -> Parts:
         """The numbers of the whole pictures of each part, as examples."""
-        listing, broken = self._listing, self._kept.broken
+        listing, broken = self._listing, self._broken
         whole = [(part, i) for i, part in enumerate(listing.parts) if i not in broken]
         examples = {name: self._numbered([i for part, i in whole if part == name]) for name in ("train", "dev", "test")}
         own = {name: partial(examples.__getitem__, name) if len(examples[name]) else None for name in ("dev", "test")}
@@ -200,22 +218,21 @@ class FromPictures:
 
     def _numbered(self, numbers: list[int]) -> Examples:
         rows = torch.tensor(numbers, dtype=torch.long)
-        return Examples(rows, each(itemgetter(rows), self._listing.targets))
+        return Examples(rows, self._answers.at_hand(rows))
 
     def _learn(self) -> Learned:
         listing, train = self._listing, self._parts.train()
-        found = Learned(listing.size, listing.described.learned_from(train.targets))
+        some = train.inputs[sampled(len(train), SAMPLE, 0)] if len(train) > SAMPLE else train.inputs
+        known = some if isinstance(listing.targets, Pictures) else train.inputs
+        found = Learned(listing.size, self._answers.described(known), facts=listing.facts)
         if self._standardize is False:  # then none is to be decoded
             return preparation.with_scaling(found, False, torch.empty(0, 1), 1.0)
-        some = train.inputs[sampled(len(train), SAMPLE, 0)] if len(train) > SAMPLE else train.inputs
         pixels = torch.cat(list(self._kept.batches(torch.split(some, 256))))
         return preparation.with_scaling(found, self._standardize, pixels.cpu(), 1 / 255)
 
     def _split(self, examples: Examples, prepare: Preparation) -> ImageSplit:
         """Examples on the device, prepared."""
-        numbers, targets = (
-            each(lambda part: part.to(self._device), part) for part in (examples.inputs, examples.targets)
-        )
+        numbers = examples.inputs.to(self._device)
         channels, height, width = self._listing.size.shape
         size = max(1, EVALUATION_BYTES // (4 * channels * height * width))
 
@@ -223,7 +240,7 @@ class FromPictures:
             prepared: Tensor = prepare(pixels.to(self._device), 1 / 255)
             return prepared
 
-        return ImageSplit(self._kept, numbers, targets, ready, size)
+        return ImageSplit(self._kept, self._answers, numbers, ready, size)
 
 
 def complain(broken: Mapping[str, str], files: int, most: float) -> None:

@@ -156,9 +156,10 @@ def _examples(raw: Path, part: str, most: int) -> Examples:
     pixels, labels = (_read(raw, f"{part}-{kind}", header) for kind, header in _KINDS.items())
     if len(pixels) != 784 * len(labels):
         raise UserError(f"{raw}: {part} has {len(pixels) / 784:g} images but {len(labels)} labels")
-    if int(labels.max()) > most:
-        labels_file = _file(raw, f"{part}-labels-idx1-ubyte")
-        raise UserError(f"{labels_file}: the label {int(labels.max())} is no class from 0 to {most}")
+    wrong = (labels > most).nonzero().flatten().tolist()
+    if wrong:
+        labels_file, label = _file(raw, f"{part}-labels-idx1-ubyte"), int(labels[wrong[0]])
+        raise UserError(f"{labels_file}: label number {wrong[0] + 1} is {label}, no class from 0 to {most}")
     return Examples(pixels.view(-1, 1, 28, 28), labels.long())
 
 

@@ -1,7 +1,7 @@
 """Nodes of one graph, which every batch holds whole."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from nntrain import specs
 from nntrain.batch import Batch, GraphNodes, each
 from nntrain.data import Given, Learned, check_alike
+from nntrain.data.plain_files import Piece
 from nntrain.data.split import sampled
 from nntrain.errors import UserError
 from nntrain.samplers import Sampler, TrainingSet
@@ -23,7 +24,8 @@ from nntrain.sparse import Sparse
 class LabelledGraph:
     """A graph as it comes: features (nodes, features), edges (2, edges), a class for each node (nodes,).
 
-    `parts` are the numbers of the nodes of the training, dev and test set.
+    `parts` are the numbers of the nodes of the training, dev and test set; `tensors` and `facts` are what a checkpoint
+    is to know beside.
     """
 
     name: str
@@ -32,6 +34,8 @@ class LabelledGraph:
     labels: Tensor
     classes: specs.Classes
     parts: Mapping[str, Tensor]
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def inputs(self) -> specs.Nodes:
@@ -80,10 +84,12 @@ class OnNodes:
         source: Callable[[], LabelledGraph],
         device: torch.device,
         stored: Learned | None,
+        own: Callable[[Sequence[str], Learned], Iterator[Piece]] | None = None,
         *,
         batch_size: Count | Literal["all"] = "all",
     ) -> None:
         self._source = source
+        self._own = own
         self._device = device
         self._batch_size = batch_size
         self._stored = stored
@@ -106,7 +112,10 @@ class OnNodes:
         return self._splits[name]
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
-        raise UserError(f"{self._graph.name} is one graph, and what is to be said of its nodes is its splits")
+        if self._own is None:
+            raise UserError(f"{self._graph.name} is one graph, and what is to be said of its nodes is its splits")
+        for piece in self._own(paths, self.learned):
+            yield Given(None if piece.inputs is None else self._unlabelled(piece.inputs), piece.sources, piece.failures)
 
     def describe(self) -> dict[str, Any]:
         sizes = {name: len(part) for name, part in self._splits.items() if name != "test"}
@@ -115,7 +124,13 @@ class OnNodes:
 
     def _learn(self) -> Learned:
         graph = self._graph
-        return Learned(graph.inputs, graph.classes.learned_from(graph.labels[graph.parts["train"]]))
+        classes = graph.classes.learned_from(graph.labels[graph.parts["train"]])
+        return Learned(graph.inputs, classes, graph.tensors, graph.facts)
+
+    def _unlabelled(self, graph: GraphNodes) -> NodeSplit:
+        """Nodes of another graph, whose classes are not known."""
+        found = each(lambda part: part.to(self._device), graph)
+        return NodeSplit(found, torch.zeros_like(found.chosen))
 
     @cached_property
     def _graph(self) -> LabelledGraph:

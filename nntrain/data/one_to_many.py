@@ -1,15 +1,15 @@
 """Vectors or images, and the sequences that are made from them."""
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from nntrain.batch import IGNORED, Pair, Sequences
-from nntrain.data import plain_files
 from nntrain.data.in_memory import Examples, Source
-from nntrain.data.plain_files import Piece
+from nntrain.data.plain_files import READERS, Piece
 from nntrain.specs import OneToMany, Tokens
 
 MARKS = ("<begin>", "<end>")  # the first tokens of the vocabulary, as `OneToMany` has them
@@ -32,7 +32,7 @@ def written(name: str, inputs: OneToMany, sources: Tensor, sequences: Sequence[S
 
 def read(inputs: OneToMany, paths: Sequence[str]) -> Iterator[Piece]:
     """The sources in files, of whose sequences only the beginning is known."""
-    for piece in plain_files.read(inputs.source, Tokens(inputs.vocabulary, inputs.target_length), paths):
+    for piece in import_module(READERS[type(inputs.source)]).read(inputs.source, paths):
         if piece.inputs is None:
             yield piece
             continue

@@ -63,22 +63,33 @@ class OxfordPets:
         self._size = size
 
     def listing(self, stored: Learned | None) -> Listing:
-        place = found_by_torchvision("oxford_pets", "800 MB", self._root, "", _made)
-        lists: tuple[tuple[str, Part], ...] = (("trainval", "train"), ("test", "test"))
-        rows: list[tuple[str, int, Part]] = []
-        for file, part in lists:
-            for line in (place / "oxford-iiit-pet" / "annotations" / f"{file}.txt").read_text().splitlines():
-                name, number, *_ = line.split()
-                rows.append((name, int(number) - 1, part))
+        folder = pets_folder("oxford_pets", self._root)
+        rows = pets_parts(folder)
         breeds = {number: name.rpartition("_")[0].replace("_", " ") for name, number, _ in rows}
         return Listing(
             "oxford_pets",
-            [place / "oxford-iiit-pet" / "images" / f"{name}.jpg" for name, _, _ in rows],
+            [folder / "images" / f"{name}.jpg" for name, _, _ in rows],
             torch.tensor([number for _, number, _ in rows]),
             Classes(tuple(breeds[number] for number in sorted(breeds))),
             [part for _, _, part in rows],
             Image(3, *self._size),
         )
+
+
+def pets_folder(name: str, root: str | None) -> Path:
+    """Where the photographs and what is known of them lie; downloaded where they are nowhere."""
+    return found_by_torchvision(name, "800 MB", root, "", _made) / "oxford-iiit-pet"
+
+
+def pets_parts(folder: Path) -> list[tuple[str, int, Part]]:
+    """The name of each photograph, its breed's number and its part."""
+    lists: tuple[tuple[str, Part], ...] = (("trainval", "train"), ("test", "test"))
+    rows: list[tuple[str, int, Part]] = []
+    for file, part in lists:
+        for line in (folder / "annotations" / f"{file}.txt").read_text().splitlines():
+            name, number, *_ = line.split()
+            rows.append((name, int(number) - 1, part))
+    return rows
 
 
 def _made(folder: Path, is_training: bool, download: bool) -> object:

@@ -28,10 +28,13 @@ from nntrain.specs import (
     Vector,
 )
 
-# What reads files for targets, else for inputs of a kind: a module with read(inputs, paths) -> Iterator[Piece].
-READERS: dict[type, str] = {
+# What reads files for targets of a kind, else for inputs: a module with read(inputs, paths) -> Iterator[Piece].
+OF_TARGETS: dict[type, str] = {
     Boxes: "nntrain.data.whole_pictures",
     Instances: "nntrain.data.whole_pictures",
+    Mask: "nntrain.data.mask_pictures",
+}
+READERS: dict[type, str] = {
     Image: "nntrain.data.image_files",
     Vector: "nntrain.data.vector_files",
     Tokens: "nntrain.data.symbols",
@@ -56,7 +59,7 @@ class Piece:
 
 def read(inputs: Inputs, targets: Targets, paths: Sequence[str]) -> Iterator[Piece]:
     """The examples in files, piece by piece; UserError where no files hold such inputs."""
-    reader = READERS.get(type(targets)) or READERS.get(type(inputs))
+    reader = OF_TARGETS.get(type(targets)) or READERS.get(type(inputs))
     if reader is None:
         raise UserError(f"there is no way to read {inputs} from files; take --split")
     yield from import_module(reader).read(inputs, paths)

@@ -31,7 +31,7 @@ def shifted_digits(*, shift: Whole = 0, seed: Whole = 0) -> Source:
     generator = torch.Generator().manual_seed(seed)
     top, left = torch.randint(MARGIN - shift, MARGIN + shift + 1, (2, len(images), 1, 1), generator=generator)
     rows, columns = torch.arange(8).view(-1, 1) + top, torch.arange(8).view(1, -1) + left
-    pictures = torch.zeros(len(images), 1, side, side)
+    pictures = images.new_zeros(len(images), 1, side, side)
     pictures[torch.arange(len(images)).view(-1, 1, 1), 0, rows, columns] = images.squeeze(1)
     shifted = Examples(pictures, centred.train.targets)
     return Source("shifted_digits", Image(1, side, side), centred.targets, shifted, scale=centred.scale)

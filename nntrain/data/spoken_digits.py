@@ -1,9 +1,7 @@
 """Spoken digits: recordings as series of log-mel energies, or of samples."""
 
-import zlib
-from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -11,7 +9,7 @@ from torch import Tensor
 from nntrain.batch import Sequences
 from nntrain.data import sound
 from nntrain.data.in_memory import Examples, InMemory, Source
-from nntrain.data.public_files import fetched, found_or_made, write_checked
+from nntrain.data.public_files import archived, found_or_made, write_checked
 from nntrain.data.sound import Reading
 from nntrain.errors import UserError
 from nntrain.registry import data
@@ -21,7 +19,8 @@ from nntrain.specs import Classes, Series
 RATE = 8000  # samples a second
 WINDOW = 256
 TESTED = 5  # recordings 0 to 4 of each digit by each speaker
-SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+Speaker = Literal["george", "jackson", "lucas", "nicolas", "theo", "yweweler"]
+SPEAKERS: tuple[str, ...] = get_args(Speaker)
 FILES = tuple(sorted(f"{digit}_{speaker}_{i}.wav" for digit in range(10) for speaker in SPEAKERS for i in range(50)))
 COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
 URL = f"https://github.com/Jakobovski/free-spoken-digit-dataset/archive/{COMMIT}.zip"
@@ -29,7 +28,7 @@ GIT_ID = "1e9be612e4e95f651bc1d712afa0e6c68599b180"  # of the recordings' ids, o
 
 
 @data("spoken_digits", within=InMemory)
-def spoken_digits(*, root: PathText | None = None, read: Reading = "log_mel") -> Source:
+def spoken_digits(*, root: PathText | None = None, read: Reading = "log_mel", tested: Speaker | None = None) -> Source:
     """3,000 recordings of ten digits by six speakers, 0.1 to 2.3 s long, at 8 kHz; 300 are the official test set.
 
     x_tk = ln(sum_f M_kf |STFT_tf|^2 + 1e-8), windows of 25 ms every 10 ms, M_k 40 triangles at equal distances on
@@ -41,27 +40,27 @@ def spoken_digits(*, root: PathText | None = None, read: Reading = "log_mel") ->
     Settings:
         root: the folder that holds fsdd/recordings; left out, $NNTRAIN_DATA, else it is downloaded (16 MB)
         read: log_mel for x_t as above; wave for one sample a step, from -1 to 1
+        tested: the speaker all of whose recordings are the test set, so that nothing is known of that voice; left
+            out, it is the official one, of all speakers
     """
     folder = found_or_made("spoken_digits", "fsdd/recordings", FILES, lambda: "16 MB", _download, root)
     files = [folder / name for name in FILES]
-    tested = [int(file.stem.split("_")[2]) < TESTED for file in files]
     train, test = (
-        _examples([file for file, is_tested in zip(files, tested, strict=True) if is_tested is part], read)
-        for part in (False, True)
+        _examples([file for file in files if _is_tested(file, tested) is part], read) for part in (False, True)
     )
     length = max(part.inputs.values.shape[1] for part in (train, test))
     inputs = Series(train.inputs.values.shape[2], length)
     return Source("spoken_digits", inputs, Classes(tuple(map(str, range(10)))), train, lambda: test)
 
 
+def _is_tested(file: Path, speaker: str | None) -> bool:
+    _, its, number = file.stem.split("_")
+    return int(number) < TESTED if speaker is None else its == speaker
+
+
 def _download(folder: Path) -> None:
     """Writes the recordings, which come as one archive and are checked together."""
-    try:
-        with ZipFile(BytesIO(fetched(URL))) as archive:
-            there = {Path(name).name: name for name in archive.namelist() if "/recordings/" in name}
-            contents = {file: archive.read(there[file]) for file in FILES}
-    except (BadZipFile, KeyError, zlib.error) as error:
-        raise OSError(f"{URL} is not the archive that it was: {error}") from None
+    contents = archived(URL, {file: f"/recordings/{file}" for file in FILES})
     write_checked(folder, contents, GIT_ID, URL)
 
 

@@ -50,7 +50,13 @@ class TableSet:
             raise UnfitError("no number is missing in the training set; leave this setting out", "flag_missing")
         if plan.impute != "mean" and all(column.type == "category" for column in columns):
             raise UnfitError("the table has no numbers that could be missing; leave this setting out", "impute")
-        facts = {"columns": encoding.to_json(columns), "table": plan.preparation}
+        lacking = {name: encoding.missing(train.values(name, kind)) for name, kind in self._types.inputs.items()}
+        facts = {
+            "columns": encoding.to_json(columns),
+            "table": plan.preparation,
+            "features": encoding.names(columns),
+            "missing": {name: count for name, count in lacking.items() if count},
+        }
         return Learned(encoding.inputs(columns), self._target.learn(train), facts=facts)
 
     def examples(self, part: Rows, learned: Learned) -> Examples:

@@ -29,7 +29,8 @@ class ClassColumn:
         """The classes of the training set, in the order of the alphabet, or of numbers; UserError where it is one."""
         names = set(rows_names := train.values(self.name, "class").tolist())
         if len(names) < 2:
-            raise UserError(f"{self.name} is '{rows_names[0]}' in every row of the training set; nothing is to be told")
+            only = f"{train.columns.path}: {self.name} is '{rows_names[0]}'"
+            raise UserError(f"{only} in every row of the training set; nothing is to be told")
         classes = Classes(tuple(sorted(names, key=_number_or_name)))
         return classes.learned_from(self.encode(train, classes))
 

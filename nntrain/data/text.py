@@ -143,7 +143,7 @@ class Blocks:
         augment: list[Augmentation] = [],  # noqa: B006
     ) -> None:
         self._corpus = corpus
-        self._device = device
+        self.device = device
         self._block = block
         self._tokenizer = tokenizer
         self.batch_size = batch_size
@@ -185,7 +185,7 @@ class Blocks:
         (numbers,) = self.target_vocabulary.numbers([text])
         if not len(numbers):
             return Given(None, [], [f"{source.get('file', 'the prompt')}: there is no text to go on with"])
-        return Given(Prompt(torch.from_numpy(numbers).long().to(self._device)), [{**source, "prompt": text}])
+        return Given(Prompt(torch.from_numpy(numbers).long().to(self.device)), [{**source, "prompt": text}])
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -214,7 +214,7 @@ class Blocks:
                 f"{text.name} has a part of {shortest} {self.target_vocabulary.unit}s; take a smaller one", "block"
             )
         return {
-            name: TextSplit.of(_stored(numbers, size).to(self._device), self._block, self.batch_size, size)
+            name: TextSplit.of(_stored(numbers, size).to(self.device), self._block, self.batch_size, size)
             for name, numbers in parts.items()
         }
 

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from nntrain.data import Learned
 from nntrain.data.class_folders import Part
+from nntrain.data.image_files import scaled
 from nntrain.data.image_folder import Size
 from nntrain.data.image_set import FromPictures, Listing
 from nntrain.data.objects import Annotated, Found, as_tensors
@@ -60,7 +61,7 @@ class Voc:
         size = Image(3, *self._size)
         objects = as_tensors(pictures, size, with_masks=False)
         files, parts = [picture.file for picture in pictures], [picture.part for picture in pictures]
-        return Listing("voc", files, objects, Boxes(NAMES, objects.labels.shape[1]), parts, size, whole=True)
+        return Listing("voc", files, objects, Boxes(NAMES, objects.labels.shape[1]), parts, size, decode=scaled)
 
     def _made(self, folder: Path, is_training: bool, download: bool) -> object:
         import torchvision.datasets

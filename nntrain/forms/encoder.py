@@ -93,12 +93,12 @@ class Segments(nn.Module):
         if separator not in inputs.vocabulary:
             raise UnfitError(f"the vocabulary has no token {separator!r}", "separator")
         self.separator = inputs.vocabulary.index(separator)
-        self.table = nn.Embedding(2, width)
+        self.embedding = nn.Embedding(2, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         is_separator = (tokens == self.separator).long()
         before = is_separator.cumsum(dim=1) - is_separator
-        return self.table(torch.clamp(before, max=1))
+        return self.embedding(torch.clamp(before, max=1))
 
 
 def refuse_to_look_ahead(name: str, targets: Headed) -> None:

@@ -50,11 +50,11 @@ class EncoderDecoder(nn.Module):
         self.features = architecture.width
         self.tied = tied
         self.context = inputs.target_length
-        self.source = Embedding(Tokens(inputs.source, inputs.source_length), architecture)
-        self.target = Embedding(Tokens(inputs.target, inputs.target_length), architecture)
+        self.source_embedding = Embedding(Tokens(inputs.source, inputs.source_length), architecture)
+        self.target_embedding = Embedding(Tokens(inputs.target, inputs.target_length), architecture)
         self.encoder = Stack(architecture, norm=norm, scale=scale, stochastic_depth=stochastic_depth)
         self.decoder = Stack(architecture, norm=norm, scale=scale, stochastic_depth=stochastic_depth, has_memory=True)
-        for embedding in (self.source, self.target):
+        for embedding in (self.source_embedding, self.target_embedding):
             start_small(embedding)
 
     def forward(self, x: Pair) -> Tensor:
@@ -62,8 +62,9 @@ class EncoderDecoder(nn.Module):
 
     def encode(self, source: Sequences) -> Memory:
         """What the decoder is to know of a source."""
-        mask, h = source.mask(), self.source(source.values)
-        return Memory(self.encoder(h, Scope(over_keys(mask), rotation=self.source.positions.rotation(h, 0))), mask)
+        mask, h = source.mask(), self.source_embedding(source.values)
+        rotation = self.source_embedding.positions.rotation(h, 0)
+        return Memory(self.encoder(h, Scope(over_keys(mask), rotation=rotation)), mask)
 
     def decode(self, target: Sequences, memory: Memory, caches: Sequence[Cache] | None = None) -> Tensor:
         """The features (batch, time, width) at every position of a target, from which the next token is read.
@@ -71,8 +72,8 @@ class EncoderDecoder(nn.Module):
         With caches, which `new_caches` makes, `target` is what follows the positions that they have seen.
         """
         start = caches[0].length if caches else 0
-        h = self.target(target.values, start)
-        scope = causal(h, start)._replace(rotation=self.target.positions.rotation(h, start))
+        h = self.target_embedding(target.values, start)
+        scope = causal(h, start)._replace(rotation=self.target_embedding.positions.rotation(h, start))
         return self.decoder(h, scope, caches, memory)
 
     def new_caches(self) -> list[Cache]:
@@ -86,7 +87,7 @@ class EncoderDecoder(nn.Module):
 
     def head_for(self, targets: Headed) -> nn.Module:
         """W h with the target's embedding as W where it is tied, else W h + b."""
-        return head(self.features, len(targets), self.target.inputs if self.tied else None)
+        return head(self.features, len(targets), self.target_embedding.inputs if self.tied else None)
 
 
 class Progress:

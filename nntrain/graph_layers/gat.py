@@ -44,7 +44,7 @@ class GraphAttention(nn.Module):
         if shared and outputs % heads:
             raise UnfitError(f"{heads} heads cannot share {outputs} units of model.hidden evenly", "heads")
         width = outputs // heads if shared else outputs
-        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, heads * width)))
+        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, heads * width)).T.contiguous())
         self.conv = geometric("nn").GATConv(heads * width, width, heads, shared, slope, dropout)
         self.conv.lin = nn.Identity()  # its product is the one with `weight`, which may be with a sparse matrix
 
@@ -53,4 +53,4 @@ class GraphAttention(nn.Module):
         return edges
 
     def forward(self, features: Tensor | Sparse, graph: Tensor) -> Tensor:
-        return self.conv(features @ self.weight, graph)
+        return self.conv(features @ self.weight.T, graph)

@@ -21,7 +21,7 @@ class NormalisedConvolution(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, is_last: bool) -> None:
         super().__init__()
-        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, outputs)))
+        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, outputs)).T.contiguous())
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def graph(self, edges: Tensor, nodes: int, dtype: torch.dtype) -> Sparse:
@@ -33,4 +33,4 @@ class NormalisedConvolution(nn.Module):
         return Sparse.of(targets, sources, scale[targets] * present * scale[sources], (nodes, nodes))
 
     def forward(self, features: Tensor | Sparse, graph: Sparse) -> Tensor:
-        return graph @ (features @ self.weight) + self.bias
+        return graph @ (features @ self.weight.T) + self.bias

@@ -6,47 +6,65 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.errors import UnfitError
-from nntrain.matching import matching, matrices
+from nntrain.weights import Weight, matrices_of, weights_of
 
-Fill = Callable[[Tensor], object]  # fills a parameter in place
+Fill = Callable[[Tensor], object]  # fills a tensor in place
 
 
 class OnParameters:
-    """A rule for the parameters that a pattern matches.
+    """A rule for parameters of any shape.
 
     Settings:
-        match: pattern on parameter names
+        match: pattern on parameter names; left out, the weights: all matrices and filters, recurrent ones too, and no
+            biases, gains of normalisations or embeddings
     """
 
-    def __init__(self, fill: Callable[[], Fill], *, match: str = "weight$") -> None:
+    def __init__(self, fill: Callable[[], Fill], *, match: str | None = None) -> None:
         self._fill = fill()
         self._match = match
 
     def __call__(self, model: nn.Module) -> None:
-        fill_all(matching(model, self._match), self._fill, self._match)
+        fill_all(weights_of(model, self._match), self._fill)
+
+
+class OnBiases:
+    """A rule for parameters of any shape that is usual for biases.
+
+    Settings:
+        match: pattern on parameter names; by default all biases
+    """
+
+    def __init__(self, fill: Callable[[], Fill], *, match: str = "bias") -> None:
+        self._fill = fill()
+        self._match = match
+
+    def __call__(self, model: nn.Module) -> None:
+        fill_all(weights_of(model, self._match), self._fill)
 
 
 class OnMatrices:
-    """A rule for the matrices and filter banks among the parameters that a pattern matches; vectors are left out.
+    """A rule for matrices and filter banks.
 
     Settings:
-        match: pattern on parameter names; by default weights and not biases
+        match: pattern on parameter names, of which those of one axis are left out; left out itself, the weights: all
+            matrices and filters, recurrent ones too, but no embeddings
     """
 
-    def __init__(self, fill: Callable[[], Fill], *, match: str = "weight$") -> None:
+    def __init__(self, fill: Callable[[], Fill], *, match: str | None = None) -> None:
         self._fill = fill()
         self._match = match
 
     def __call__(self, model: nn.Module) -> None:
-        fill_all(matrices(model, self._match), self._fill, self._match)
+        fill_all(matrices_of(model, self._match), self._fill)
 
 
 @torch.no_grad()
-def fill_all(parameters: Iterable[Tensor], fill: Fill, pattern: str) -> None:
-    """Fills parameters; UnfitError where a rule, by a ValueError, does not fit one's shape."""
-    for parameter in parameters:
+def fill_all(found: Iterable[Weight], fill: Fill) -> None:
+    """Fills weights; UnfitError where a rule, by a ValueError, does not fit one's shape."""
+    for weight in found:
+        value = weight.now().clone(memory_format=torch.contiguous_format)
         try:
-            fill(parameter)
+            fill(value)
         except ValueError as error:
-            shape = tuple(parameter.shape)
-            raise UnfitError(f"'{pattern}' matches a parameter of shape {shape}, but {error}", "match") from None
+            raise UnfitError(f"{weight.name} is of shape {tuple(value.shape)}, but {error}", "match") from None
+        weight.put(value)

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from nntrain.batch import IGNORED
 from nntrain.data import Split
 from nntrain.initializers import fill_all
-from nntrain.matching import matching
 from nntrain.registry import initializer
 from nntrain.specs import Classes, LabelSet, Tags, Tokens
+from nntrain.weights import weights_of
 
 
 @initializer("class_frequencies")
@@ -35,7 +35,7 @@ class ClassFrequencies:
         self._bias = _log_odds(labels.view(-1, classes)) if is_set else _log_frequencies(labels, classes)
 
     def __call__(self, model: nn.Module) -> None:
-        fill_all(matching(model, self._match), self._fill, self._match)
+        fill_all(weights_of(model, self._match), self._fill)
 
     def _fill(self, parameter: Tensor) -> None:
         if parameter.shape != self._bias.shape:

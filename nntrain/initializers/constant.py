@@ -2,14 +2,14 @@
 
 from torch import nn
 
-from nntrain.initializers import Fill, OnParameters
+from nntrain.initializers import Fill, OnBiases
 from nntrain.registry import initializer
 from nntrain.settings import Finite
 
 
-@initializer("zeros", within=OnParameters)
+@initializer("zeros", within=OnBiases)
 def zeros() -> Fill:
-    """Zeros, as usual for biases; units of a hidden layer whose weights are all 0 stay alike.
+    """Zeros, as usual for biases; units of a hidden layer whose weights are all 0 would stay alike.
 
     w = 0
 
@@ -18,9 +18,9 @@ def zeros() -> Fill:
     return nn.init.zeros_
 
 
-@initializer("constant", within=OnParameters)
+@initializer("constant", within=OnBiases)
 def constant(*, value: Finite = 0.1) -> Fill:
-    """The same number everywhere.
+    """The same number everywhere, as some take it for biases.
 
     w = value
 

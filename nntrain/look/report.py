@@ -33,6 +33,7 @@ class Report:
             Table(facts["data"], ("", "found"), (("inputs", facts["inputs"]), ("targets", facts["targets"]))),
             Table("parts", ("part", "examples", "length"), sizes),
             *_class_table(facts),
+            *_missing_table(facts),
             *_number_table("inputs of the training set", unit, train.get("inputs")),
             *_number_table("targets of the training set", "value", train.get("targets")),
             Table("examples", ("inputs", "target"), tuple(self.examples)),
@@ -41,11 +42,15 @@ class Report:
 
 def look(name: str, data: Dataset) -> Report:
     """Goes over all parts of a data set once."""
-    splits = {part: _part(split, data.targets) for part, split in _parts(data).items()}
+    known = data.learned.facts
+    features = known.get("features", ())
+    splits = {part: _part(split, data.targets, features) for part, split in _parts(data).items()}
     first = next(data.train.sample(EXAMPLES, 0).in_order())
     shown = examples.rows(first, data.inputs, data.targets, EXAMPLES)
     unit = "channel" if isinstance(data.inputs, Image | Video) else "feature"
-    described = {"data": name, "inputs": str(data.inputs), "targets": str(data.targets), "unit": unit}
+    described: Facts = {"data": name, "inputs": str(data.inputs), "targets": str(data.targets), "unit": unit}
+    if "missing" in known:
+        described["missing"] = known["missing"]
     return Report({**described, "splits": splits, "first": [list(row) for row in shown]}, shown)
 
 
@@ -57,12 +62,14 @@ def _parts(data: Dataset) -> dict[str, Split]:
     return parts
 
 
-def _part(split: Split, targets: Targets) -> Facts:
-    """What is to be known of one part."""
+def _part(split: Split, targets: Targets, features: Sequence[str]) -> Facts:
+    """What is to be known of one part; `features` are the names of its inputs, where they have some."""
     facts: Facts = {"examples": len(split)}
     numbers = moments(batch.inputs for batch in split.in_order())
     if numbers is not None:
         facts["inputs"] = numbers.by_name()
+        for name, row in zip(features, facts["inputs"], strict=False):
+            row["name"] = name
     lengths = [found for batch in split.in_order() if (found := examples.lengths(batch.inputs)) is not None]
     if lengths:
         facts["lengths"] = _quantiles(torch.cat(lengths))
@@ -108,6 +115,13 @@ def _class_table(facts: Facts) -> Iterator[Table]:
     ranked = sorted(parts["train"], key=lambda name: -parts["train"][name])
     rows = tuple((_visible(name), *(_share(part[name], part) for part in parts.values())) for name in _some(ranked))
     yield Table(f"{len(ranked)} classes", ("class", *parts), _with_gap(rows, len(ranked)))
+
+
+def _missing_table(facts: Facts) -> Iterator[Table]:
+    """How many values of the training set are missing, which others stand for in the inputs."""
+    if facts.get("missing"):
+        rows = tuple((name, f"{count:,}") for name, count in facts["missing"].items())
+        yield Table("missing values", ("column", "rows of the training set"), rows)
 
 
 def _visible(name: str) -> str:

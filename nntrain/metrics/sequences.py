@@ -65,6 +65,30 @@ class Perplexity:
             return math.inf
 
 
+@metric("unigram_perplexity")
+class UnigramPerplexity:
+    """The perplexity of the best guess that sees nothing: it knows how frequent each token is among the targets.
+
+    unigram_perplexity = exp(-sum_v f_v log f_v), f_v the share of the targets that are v
+
+    What a model's perplexity is to be compared with; targets y (batch, time) without those IGNORED.
+    Source: Shannon, Prediction and entropy of printed English, 1951.
+    """
+
+    better: ClassVar[str] = "lower"
+
+    def __init__(self, targets: Tags | Tokens) -> None:
+        self._tokens = len(targets)
+
+    def measure(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        return torch.bincount(targets[targets != IGNORED], minlength=self._tokens)
+
+    def value(self, state: Tensor) -> float:
+        counts = state[state > 0].double()
+        shares = counts / counts.sum()
+        return float(torch.exp(-(shares * shares.log()).sum()))
+
+
 @metric("bits_per_char")
 class BitsPerCharacter:
     """How many bits a token costs under the model, for tokens that are characters (or bytes).

@@ -16,7 +16,7 @@ from nntrain.registry import model
 from nntrain.settings import Attention, Count, Probability
 from nntrain.specs import Pairs, Tags, Tokens
 
-LAYERS: Mapping[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+LAYERS: Mapping[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
 @model("rnn_encoder_decoder")

@@ -14,8 +14,8 @@ def weight(maps: Maps, layer: nn.Module | None) -> None:
 
     w_i = g_i v_i / |v_i|, w_i the incoming weights of a unit or the filter of a map
 
-    The parameters are then called parametrizations.weight.original0 (g) and .original1 (v), so that a penalty with
-    the pattern weight$ leaves them alone; original0$ is what to penalise, since the length of v changes nothing.
+    The parameters are then called parametrizations.weight.original0 (g) and .original1 (v). Penalties, constraints,
+    noise and rules of `init` without a pattern are of the w_i; with the pattern original0$ they are of the lengths g.
     Source: Salimans, Kingma, Weight normalization, 2016, arXiv:1602.07868.
     """
     if layer is None:

@@ -47,6 +47,7 @@ class HessianFree:
     """
 
     sets_length = True
+    takes_curvature = True
 
     def __init__(
         self,

@@ -7,11 +7,13 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from nntrain.errors import UnfitError
 from nntrain.optimizers import Betas, Problem, State, counters
 from nntrain.optimizers.adam import step_moments
 from nntrain.registry import optimizer
 from nntrain.settings import NonNegative, Positive, Probability
 
+OUTSIDE = re.compile(r"(^|\.)(head|auxiliary|outputs)\.|embedding")  # names of what is no hidden layer
 QUINTIC = (3.4445, -4.7750, 2.0315)  # steep at 0, so that few iterations bring all singular values near 1
 ITERATIONS = 5
 
@@ -24,7 +26,7 @@ class Muon:
     W = W - lr (max(1, rows / columns)^(1/2) O + weight_decay W)
 
     Hidden matrices are parameters of two or more axes (of a filter bank, all axes but the first are columns)
-    without `embedding` in their name and outside of the head.
+    without `embedding` in their name and outside of heads (head, auxiliary, and outputs of graph networks).
     Source: Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024. In bfloat16 on a GPU.
 
     Settings:
@@ -52,6 +54,11 @@ class Muon:
         self.betas = betas
         self.eps = eps
         self.weight_decay = weight_decay
+
+    def check(self, parameters: Mapping[str, Tensor]) -> None:
+        """UnfitError where there is nothing that it is for."""
+        if not any(is_hidden(name, parameter) for name, parameter in parameters.items()):
+            raise UnfitError(f"there are no hidden matrices, only {', '.join(parameters)}; take adamw")
 
     def start(self, parameters: Mapping[str, Tensor]) -> State:
         """A hidden matrix has an empty `square`: it needs none."""
@@ -86,7 +93,7 @@ class Muon:
 
 def is_hidden(name: str, parameter: Tensor) -> bool:
     """Whether a parameter is a matrix (or filter bank) between hidden layers."""
-    return parameter.dim() >= 2 and not re.search(r"(^|\.)head\.|embedding", name)
+    return parameter.dim() >= 2 and not OUTSIDE.search(name)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

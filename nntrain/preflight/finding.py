@@ -22,6 +22,7 @@ Rule = Literal[
     "gradients",
     "frozen",
     "one_batch",
+    "durations",
 ]
 
 

@@ -13,7 +13,7 @@ from nntrain.batch import Batch
 from nntrain.device import python_state, restore_python
 from nntrain.loss import Objective
 from nntrain.parts import Parts
-from nntrain.preflight import data, first_batch, inputs, order
+from nntrain.preflight import data, durations, first_batch, inputs, order
 from nntrain.preflight.finding import Finding
 from nntrain.preflight.first_batch import FirstPass
 from nntrain.preflight.fitting import EXAMPLES, Trial, one_batch
@@ -34,7 +34,8 @@ def preflight(parts: Parts, with_fitting: bool) -> list[Finding]:
             for name in ("train", "dev")
             if (split := parts.data.split(name)) is not None
         }
-        found = list(_on_data(parts, scans))
+        found = [*durations.beyond_the_end(parts.plain, parts.clock), *_on_data(parts, scans)]
+        found += durations.beyond_an_epoch(parts.order)
         if not any(finding.rule in UNUSABLE for finding in found):
             found += _on_first_batches(parts, scans["train"])
             # A later stage will not start from the weights that it has now.

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from nntrain.matching import matching, matrices
+from nntrain.weights import Weight, matrices_of, weights_of
 
 Penalty = Callable[[Sequence[Tensor]], Tensor]  # of parameters, a tensor of shape ()
 
@@ -34,40 +34,40 @@ class Regularizer(Protocol):
 
 
 class OnWeights(Regularizer):
-    """A penalty on the parameters that a pattern matches.
+    """A penalty on parameters.
 
     Settings:
-        match: pattern on parameter names; by default weights and not biases
+        match: pattern on parameter names; left out, the weights: all matrices and filters, recurrent ones too, and no
+            biases, gains of normalisations or embeddings
     """
 
-    def __init__(self, penalty: Callable[[], Penalty], *, match: str = "weight$") -> None:
+    def __init__(self, penalty: Callable[[], Penalty], *, match: str | None = None) -> None:
         self._penalty = penalty()
         self._match = match
-        self._parameters: Sequence[Tensor] = ()
+        self._weights: Sequence[Weight] = ()
 
     def bind(self, model: nn.Module) -> None:
-        self._parameters = matching(model, self._match)
+        self._weights = weights_of(model, self._match)
 
     def penalty(self) -> Tensor | None:
-        return self._penalty(self._parameters)
+        return self._penalty([weight.now() for weight in self._weights])
 
 
 class OnMatrices(Regularizer):
-    """A penalty on the matrices among the parameters that a pattern matches, a row for each unit.
-
-    Of a filter bank, all axes but the first are columns; parameters of one axis are left out.
+    """A penalty on matrices, a row for each unit, which of a filter bank holds all of the unit's filter.
 
     Settings:
-        match: pattern on parameter names; by default weights and not biases
+        match: pattern on parameter names, of which those of one axis are left out; left out itself, the weights: all
+            matrices and filters, recurrent ones too, but no embeddings
     """
 
-    def __init__(self, penalty: Callable[[], Penalty], *, match: str = "weight$") -> None:
+    def __init__(self, penalty: Callable[[], Penalty], *, match: str | None = None) -> None:
         self._penalty = penalty()
         self._match = match
-        self._parameters: Sequence[Tensor] = ()
+        self._weights: Sequence[Weight] = ()
 
     def bind(self, model: nn.Module) -> None:
-        self._parameters = matrices(model, self._match)
+        self._weights = matrices_of(model, self._match)
 
     def penalty(self) -> Tensor | None:
-        return self._penalty([p.flatten(1) for p in self._parameters])
+        return self._penalty([weight.now().flatten(1) for weight in self._weights])

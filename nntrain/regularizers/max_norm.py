@@ -1,11 +1,13 @@
 """A constraint on the length of weight vectors."""
 
-from torch import Tensor, nn
+from collections.abc import Sequence
 
-from nntrain.matching import matrices
+from torch import nn
+
 from nntrain.registry import regularizer
 from nntrain.regularizers import Regularizer
 from nntrain.settings import Positive
+from nntrain.weights import Weight, matrices_of
 
 
 @regularizer("max_norm")
@@ -20,18 +22,24 @@ class MaxNorm(Regularizer):
 
     Settings:
         largest: the length
-        match: pattern on parameter names; parameters of one axis are left out
+        match: pattern on parameter names, of which those of one axis are left out; left out itself, the weights: all
+            matrices and filters, recurrent ones too, but no embeddings
     """
 
-    def __init__(self, *, largest: Positive = 3.0, match: str = "weight$") -> None:
+    def __init__(self, *, largest: Positive = 3.0, match: str | None = None) -> None:
         self._largest = largest
         self._match = match
-        self._matrices: list[tuple[Tensor, Tensor]] = []  # each, and its rows in the same memory
+        self._weights: Sequence[Weight] = ()
 
     def bind(self, model: nn.Module) -> None:
-        self._matrices = [(p, p.detach().flatten(1)) for p in matrices(model, self._match)]
+        self._weights = matrices_of(model, self._match)
+        for weight in self._weights:
+            weight.as_long()
 
     def project(self) -> None:
-        for parameter, rows in self._matrices:
+        for weight in self._weights:
+            parameter = weight.as_long()
             if parameter.requires_grad:
-                rows.mul_((self._largest / rows.norm(dim=1, keepdim=True)).clamp(max=1))
+                rows = parameter.detach().flatten(1)
+                factors = (self._largest / rows.norm(dim=1)).clamp(max=1)
+                parameter.detach().mul_(factors.view(-1, *[1] * (parameter.dim() - 1)))

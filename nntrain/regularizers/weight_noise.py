@@ -1,35 +1,39 @@
 """Noise on the weights: other ones in every forward pass of training."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nntrain.matching import matching
 from nntrain.registry import regularizer
 from nntrain.regularizers import Regularizer
 from nntrain.settings import Positive, Share
+from nntrain.weights import weights_of
 
 Noise = Callable[[Tensor], Tensor]  # from a parameter to what stands in its place
 Place = tuple[nn.Module, str]
 
 
 class InForward(Regularizer):
-    """Noise on the parameters that a pattern matches, drawn anew for every batch, in training.
+    """Noise on parameters, drawn anew for every batch, in training.
 
     Settings:
-        match: pattern on parameter names; by default weights, those of recurrent layers too, and not biases
+        match: pattern on parameter names; left out, the weights: all matrices and filters, recurrent ones too, and no
+            biases, gains of normalisations or embeddings
     """
 
-    def __init__(self, noise: Callable[[], Noise], *, match: str = "weight") -> None:
+    def __init__(self, noise: Callable[[], Noise], *, match: str | None = None) -> None:
         self._noise = noise()
         self._match = match
         self._places: list[tuple[Tensor, list[Place]]] = []
+        self._makers: list[nn.Module] = []  # of weights that are no parameters
 
     def bind(self, model: nn.Module) -> None:
-        chosen = {id(p): (p, list[Place]()) for p in matching(model, self._match)}
+        found = weights_of(model, self._match)
+        self._makers = [maker for weight in found if (maker := weight.maker()) is not None]
+        chosen = {id(p): (p, list[Place]()) for weight in found if isinstance(p := weight.tensor, nn.Parameter)}
         for module in model.modules():
             for name, parameter in module._parameters.items():
                 if id(parameter) in chosen:  # a tied weight is one parameter in several places
@@ -39,6 +43,14 @@ class InForward(Regularizer):
     @contextmanager
     def during_forward(self) -> Iterator[None]:
         """Puts what noise makes of each parameter in its place; it stays the leaf that gradients are taken by."""
+        with ExitStack() as hooks:
+            for maker in self._makers:
+                hooks.callback(maker.register_forward_hook(lambda *made: self._noise(made[-1])).remove)
+            with self._in_place():
+                yield
+
+    @contextmanager
+    def _in_place(self) -> Iterator[None]:
         try:
             for _, places in self._places:
                 _put(self._noise(_now(places)), places)

@@ -12,7 +12,7 @@ class Warmup:
     """A schedule with a linear rise before it.
 
     factor(p) = (p + 1/N) / w for p < w, then schedule((p - w) / (1 - w)); N is the number of steps, so that the
-    first step already moves and the last one of the rise has the full rate.
+    first step already moves and the last one of the rise has the full rate. Where the run ends before, it never has.
 
     Settings:
         warmup: how long the rate rises to its full value, such as 5% or 500 steps; left out, not at all
@@ -20,7 +20,7 @@ class Warmup:
 
     def __init__(self, schedule: Callable[[Clock], Schedule], clock: Clock, *, warmup: Length | None = None) -> None:
         steps = clock.steps(warmup) if warmup is not None else 0
-        self._warmup = min(1.0, steps / clock.total)
+        self._warmup = steps / clock.total
         self._first = 1 / clock.total
         rest = Clock(max(1, clock.total - steps), clock.steps_per_epoch, whole=clock.total)
         self._schedule = schedule(rest)

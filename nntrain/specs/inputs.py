@@ -129,7 +129,7 @@ class Pairs:
     target_length: int
     unit: str = "symbol"
     plural: ClassVar[str] = "pairs of sequences"
-    task: ClassVar[str] = "seq2seq"
+    asks_for: ClassVar[str] = "seq2seq"  # the task, whatever the targets are
     begin: ClassVar[int] = 0
     end: ClassVar[int] = 1
 
@@ -156,7 +156,7 @@ class OneToMany:
     unit: str = "word"
     drawn: Image | None = None
     plural: ClassVar[str] = "vectors or images with a sequence for each"
-    task: ClassVar[str] = "sequence_generation"
+    asks_for: ClassVar[str] = "sequence_generation"  # the task, whatever the targets are
     begin: ClassVar[int] = Pairs.begin
     end: ClassVar[int] = Pairs.end
 

@@ -8,16 +8,17 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from nntrain.data.image_files import Decode, decode
 from nntrain.specs import Image
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Files with pictures, and the size that all are scaled and cut to; or only scaled, and shown `whole`."""
+    """Files with pictures, the size that all are scaled and cut to, and what does that."""
 
     files: Sequence[Path]
     size: Image
-    whole: bool = False
+    decode: Decode = decode
 
     @property
     def bytes(self) -> int:

@@ -56,16 +56,16 @@ class Disk:
     """Keeps pictures on disk, mapped into memory."""
 
     def __call__(self, pictures: Pictures, device: torch.device) -> Kept:
-        found = decoded_once(pictures.files, pictures.size, pictures.whole)
+        found = decoded_once(pictures.files, pictures.size, pictures.decode)
         return Chosen(found.pixels, found.broken, f"on disk ({_megabytes(pictures)})")
 
 
 def _decoded(pictures: Pictures) -> Decoded:
     """From the cache; decoded anew where there is no place for one."""
     try:
-        return decoded_once(pictures.files, pictures.size, pictures.whole)
+        return decoded_once(pictures.files, pictures.size, pictures.decode)
     except (OSError, RuntimeError):  # no home, or a folder that cannot be written to
-        found = list(decoded(pictures.files, pictures.size, pictures.whole))
+        found = list(decoded(pictures.files, pictures.size, pictures.decode))
         black = torch.zeros(pictures.size.shape, dtype=torch.uint8)
         pixels = torch.stack([black if isinstance(picture, str) else picture for picture in found])
         return Decoded(pixels, {i: reason for i, reason in enumerate(found) if isinstance(reason, str)})

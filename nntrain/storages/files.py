@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from nntrain.data.image_files import BrokenImageError, decode
+from nntrain.data.image_files import BrokenImageError
 from nntrain.errors import RunError
 from nntrain.registry import storage
 from nntrain.settings import Count, Whole
@@ -74,7 +74,7 @@ class _Files(Dataset[Tensor | str]):
     def __getitem__(self, number: int) -> Tensor | str:
         path: Path = self._pictures.files[number]
         try:
-            return decode(path.read_bytes(), self._pictures.size, self._pictures.whole)
+            return self._pictures.decode(path.read_bytes(), self._pictures.size)
         except (OSError, BrokenImageError) as error:
             return f"{path} (number {number}) is not a whole picture: {error}"
 

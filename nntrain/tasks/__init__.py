@@ -67,6 +67,10 @@ class Task:
         outputs = at_least_single(objective.outputs(model, batch))
         return Outcome(outputs, batch.targets, objective.loss(outputs, batch), objective.counts(batch))
 
+    def seen(self, inputs: Inputs) -> Inputs:
+        """What the model is given, where the task changes what the data gives."""
+        return inputs
+
     def further(self, split: Split, is_thorough: bool) -> Iterable[tuple[Look, Split]]:
         """Other ways of looking at a split that are evaluated besides, each with the examples that it takes.
 

@@ -50,7 +50,7 @@ class ContrastiveDivergence(Task):
     def __init__(self, inputs: Vector | Image, *, steps: Count = 1) -> None:
         self.targets = Density(inputs)
         self.steps = steps
-        self.objectives = (Objective("model", self.outputs, self.loss, self.counts),)
+        self.objectives = (Objective("model", self.outputs, self.loss, self.counts, has_value=False),)
 
     def outputs(self, model: Any, batch: Batch) -> Energies:
         data = model.below(batch.inputs)

@@ -1,12 +1,15 @@
 """Which class every pixel of a picture belongs to."""
 
+import io
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nntrain.attachments import Attachment
-from nntrain.batch import IGNORED, Batch
+from nntrain.batch import Batch
 from nntrain.device import at_least_single
 from nntrain.errors import UnfitError
 from nntrain.grid import sheet
@@ -35,7 +38,8 @@ class Segmentation(Task):
     times that of the pixel's class; label smoothing as in classification
 
     The error rate is that of pixels. `nntrain predict` says what share of each picture each class has; with --out it
-    writes the masks as well, PNG files whose numbers are the classes', into a folder that is called like the file.
+    writes the masks as well, PNG files as large as the pictures whose numbers are the classes', into a folder that is
+    called like the file.
 
     Source: Long, Shelhamer, Darrell, Fully convolutional networks for semantic segmentation, 2015, arXiv:1411.4038.
 
@@ -97,7 +101,7 @@ class Segmentation(Task):
     def _answer(self, mask: Tensor) -> dict[str, Any]:
         shares = torch.bincount(mask.flatten(), minlength=len(self.targets)) / mask.numel()
         by_name = dict(zip(self.targets.names, shares.tolist(), strict=True))
-        return {"shares": by_name, "mask": Attachment(lambda: png_of(mask), ".png")}
+        return {"shares": by_name, "mask": Attachment(partial(png_of, mask), ".png")}
 
     def _overlap(self, logits: Tensor, truth: Tensor) -> float:
         """The mean intersection over union of one picture."""
@@ -105,14 +109,14 @@ class Segmentation(Task):
         return float(intersection_over_union(counts).nanmean())
 
 
-def png_of(mask: Tensor) -> bytes:
-    """A PNG file with a colour map, whose numbers are the classes' (255 where IGNORED)."""
-    import io
-
+def png_of(mask: Tensor, row: Mapping[str, Any]) -> bytes:
+    """A PNG file with a colour map, whose numbers are the classes'; of the size that the row says, where it does."""
     from PIL import Image
 
-    picture = Image.fromarray(torch.where(mask == IGNORED, 255, mask).to(torch.uint8).numpy(), mode="P")
+    picture = Image.fromarray(mask.to(torch.uint8).numpy())
     picture.putpalette(palette(256).flatten().tolist())
+    if "width" in row:
+        picture = picture.resize((row["width"], row["height"]), Image.Resampling.NEAREST)
     content = io.BytesIO()
     picture.save(content, "PNG")
     return content.getvalue()

@@ -74,21 +74,29 @@ def main() -> None:
     asked = parser.parse_args()
     cores = os.cpu_count() or 1
     os.environ["OMP_NUM_THREADS"] = str(max(1, cores // asked.jobs))
-    rows: list[str] = []
+    there = written()
     with tempfile.TemporaryDirectory() as out, ThreadPoolExecutor(asked.jobs) as jobs:
         for done in jobs.map(lambda config: row(config, asked.seeds, out), asked.configs or sorted(CONFIGS)):
-            rows.append(done)
             print(done, file=sys.stderr)
-            if not asked.configs:
-                TABLE.write_text(table(rows, asked.seeds, asked.jobs), encoding="utf-8")
-    print(table(rows, asked.seeds, asked.jobs))
+            there[name_of(done)] = done
+            TABLE.write_text(table([there[name] for name in sorted(there)]), encoding="utf-8")
 
 
-def table(rows: list[str], seeds: int, jobs: int) -> str:
+def name_of(line: str) -> str:
+    """The config that a row of the table is of."""
+    return line.partition("[")[2].partition("]")[0]
+
+
+def written() -> dict[str, str]:
+    """The rows that the table has already, by the config's name."""
+    lines = TABLE.read_text(encoding="utf-8").splitlines() if TABLE.exists() else []
+    return {name_of(line): line for line in lines if name_of(line)}
+
+
+def table(rows: list[str]) -> str:
     machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {version('torch')}"
-    told = "seed 0" if seeds == 1 else f"seeds 0 to {seeds - 1}: mean (smallest to largest)"
-    options = "".join(f" --{name} {n}" for name, n in (("seeds", seeds), ("jobs", jobs)) if n > 1)
-    head = f"Written by `scripts/bench/scores{options}` on {machine}; seconds of training; {told}.\n"
+    told = "seed 0, or of several seeds their mean (smallest to largest)"
+    head = f"Written by `scripts/bench/scores` on {machine}; seconds of training; {told}.\n"
     ruler = "| --- " + "| ---: " * 2 + "| --- " + "| ---: " * 4 + "|"
     return "\n".join((head, COLUMNS, ruler, *rows)) + "\n"
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from nntrain.data import sound
 from nntrain.data.adding_problem import adding_problem
 from nntrain.data.in_memory import InMemory
 from nntrain.data.mnist import mnist
@@ -197,7 +198,7 @@ def test_recordings_come_as_an_archive(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("NNTRAIN_DATA", raising=False)
     archive = Path(shutil.make_archive(str(tmp_path / "archive"), "zip", tmp_path, "whole"))
     answers = [archive.read_bytes()[:-100], archive.read_bytes(), archive.read_bytes()]
-    monkeypatch.setattr("nntrain.data.spoken_digits.fetched", lambda url: answers.pop(0))
+    monkeypatch.setattr("nntrain.data.public_files.fetched", lambda url: answers.pop(0))
     for reason in ("is not the archive that it was: File is not a zip file", "its files are not the published ones"):
         with pytest.raises(UserError, match=reason):
             spoken_digits()
@@ -219,3 +220,13 @@ def test_the_official_division_of_spoken_digits(shared_data: Path) -> None:
     assert torch.bincount(train.targets).tolist() == [270] * 10 and torch.bincount(test.targets).tolist() == [30] * 10
     assert source.inputs == Series(40, 226)
     assert train.inputs.values.isfinite().all()
+
+
+def test_a_speaker_can_be_kept_for_the_test_set(shared_data: Path) -> None:
+    official, source = spoken_digits(root=str(shared_data)), spoken_digits(root=str(shared_data), tested="theo")
+    assert official.test is not None and source.test is not None
+    assert (len(source.train), len(source.test())) == (2500, 500)
+    assert torch.bincount(source.test().targets).tolist() == [50] * 10
+    first = next(path for path in sorted((shared_data / "fsdd" / "recordings").glob("0_theo_*.wav")))
+    samples = sound.frames(sound.read(first), "log_mel")
+    torch.testing.assert_close(source.test().inputs.values[0, : len(samples)], samples)

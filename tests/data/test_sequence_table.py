@@ -43,12 +43,18 @@ def test_trained_measured_and_applied_after_the_table_is_gone(
     shutil.copy(fitted["best"]["checkpoint"], tmp_path / "model.safetensors")
     (tmp_path / "series.csv").unlink()
     lines = [row.rpartition(",")[0] for row in (*rows_of("new", True, 9), *rows_of("other", False, 6))]
-    write("\n".join(["patient,hour,pulse,ward", *lines]) + "\n", "new.csv")
-    write("patient,hour,pulse,ward\na,0,high,1\n", "bad.csv")
+    bad = ["a,0,high,1", "a,1,2,1", "b,noon,2,1", ",1,2,1"]
+    write("\n".join(["patient,hour,pulse,ward", *bad[:2], *lines, *bad[2:]]) + "\n", "new.csv")
+    write("patient,hour,ward\na,0,1\n", "bad.csv")
     said = command("predict", tmp_path / "model.safetensors", "new.csv", "bad.csv")
     found = [json.loads(line) for line in said.out.splitlines()]
     assert said.status == 1
-    assert "bad.csv:2:3: pulse: 'high' is not a finite number" in said.err
+    assert said.err.splitlines() == [
+        "new.csv:2:3: pulse: 'high' is not a finite number",
+        "new.csv:19:2: hour: 'noon' is not a finite number",
+        "new.csv:20: there is no patient",
+        "bad.csv has no column pulse, which the training table has",
+    ]
     assert [(row["id"], row["class"]) for row in found] == [("new", "up"), ("other", "down")]
 
 

@@ -16,9 +16,21 @@ import torchvision.datasets
 from PIL import Image
 
 from nntrain.data.mnist import emnist
+from nntrain.overlays import palette
 
 Command = Callable[..., Any]
-DOWNLOADED = ["cifar10", "cifar100", "usps", "svhn", "stl10", "kmnist", "emnist", "oxford_pets"]
+DOWNLOADED = [
+    "cifar10",
+    "cifar100",
+    "usps",
+    "svhn",
+    "stl10",
+    "kmnist",
+    "emnist",
+    "oxford_pets",
+    "oxford_pets_masks",
+    "voc_masks",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +123,45 @@ def test_oxford_pets(command: Command, tmp_path: Path) -> None:
     found = facts(command, "oxford_pets", tmp_path, "data.size=[24,32]")
     assert found["inputs"] == "images of shape (3, 24, 32)"
     assert found["splits"]["test"]["classes"] == {"Abyssinian": 3, "great pyrenees": 3}
+
+
+def test_oxford_pets_masks(command: Command, tmp_path: Path) -> None:
+    """Trimaps hold 1 for the pet, 2 for the background, 3 for the border; the last column is black there."""
+    folder = tmp_path / "oxford-iiit-pet"
+    (folder / "images").mkdir(parents=True)
+    (folder / "annotations" / "trimaps").mkdir(parents=True)
+    trimap = np.full((40, 50), 2, dtype=np.uint8)
+    trimap[:, :10], trimap[:, 10:15] = 1, 3
+    for part, count in (("trainval", 20), ("test", 6)):
+        names = [f"Abyssinian_{part}{i}" for i in range(count)]
+        for name in names:
+            Image.new("RGB", (50, 40), (200, 0, 0)).save(folder / "images" / f"{name}.jpg")
+            Image.fromarray(trimap).save(folder / "annotations" / "trimaps" / f"{name}.png")
+        (folder / "annotations" / f"{part}.txt").write_text("".join(f"{name} 1 1 1\n" for name in names))
+    found = facts(command, "oxford_pets_masks", tmp_path, "data.size=[40,50]")
+    assert found["inputs"] == "images of shape (3, 40, 50)" and found["targets"] == "masks of 3 classes"
+    pixels = {"background": 6 * 40 * 35, "pet": 6 * 40 * 10, "border": 6 * 40 * 5}
+    assert found["splits"]["test"]["classes"] == pixels
+    found = facts(command, "oxford_pets_masks", tmp_path, "data.size=[40,50]", "data.border=ignored")
+    assert found["splits"]["test"]["classes"] == {name: pixels[name] for name in ("background", "pet")}
+
+
+@pytest.mark.parametrize(("year", "folder"), [(2012, "VOCdevkit/VOC2012"), (2011, "TrainVal/VOCdevkit/VOC2011")])
+def test_voc_masks(year: int, folder: str, command: Command, tmp_path: Path) -> None:
+    devkit = tmp_path / folder
+    for below in ("ImageSets/Segmentation", "JPEGImages", "SegmentationClass"):
+        (devkit / below).mkdir(parents=True)
+    mask = np.zeros((30, 40), dtype=np.uint8)
+    mask[:, :10], mask[:, 10] = 15, 255
+    drawn = Image.fromarray(mask)
+    drawn.putpalette(palette(256).flatten().tolist())
+    for part, count in (("train", 12), ("val", 4)):
+        names = [f"2007_{part}{i}" for i in range(count)]
+        for name in names:
+            Image.new("RGB", (40, 30), (200, 0, 0)).save(devkit / "JPEGImages" / f"{name}.jpg")
+            drawn.save(devkit / "SegmentationClass" / f"{name}.png")
+        (devkit / "ImageSets" / "Segmentation" / f"{part}.txt").write_text("\n".join(names) + "\n")
+    found = facts(command, "voc_masks", tmp_path, "data.size=[30,40]", f"data.year={year}")
+    assert found["targets"] == "masks of 21 classes"
+    pixels = found["splits"]["dev"]["classes"]
+    assert {name: n for name, n in pixels.items() if n} == {"background": 4 * 30 * 29, "person": 4 * 30 * 10}

@@ -18,7 +18,7 @@ def encoder(**settings: object) -> torch.nn.Module:
 
 def test_a_segment_ends_with_the_first_separator() -> None:
     segments = encoder(separator="|").segments
-    first, second = segments.table.weight
+    first, second = segments.embedding.weight
     found = segments(TEXT)
     torch.testing.assert_close(found[0], torch.stack([first] * 3 + [second] * 4))
     torch.testing.assert_close(found[1], first.expand(7, -1))
@@ -27,11 +27,11 @@ def test_a_segment_ends_with_the_first_separator() -> None:
 def test_segments_are_added_to_the_embedded_tokens() -> None:
     body = encoder(separator="|", readout="first")
     with torch.no_grad():
-        body.segments.table.weight[1] = body.segments.table.weight[0]
+        body.segments.embedding.weight[1] = body.segments.embedding.weight[0]
     torch.testing.assert_close(body(Sequences(TEXT)), body(Sequences(TEXT)))
     with_equal = body(Sequences(TEXT))
     with torch.no_grad():
-        body.segments.table.weight[1] += torch.randn(16)
+        body.segments.embedding.weight[1] += torch.randn(16)
     assert not torch.allclose(body(Sequences(TEXT))[0], with_equal[0])
     torch.testing.assert_close(body(Sequences(TEXT))[1], with_equal[1])
 

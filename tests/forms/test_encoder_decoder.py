@@ -52,6 +52,6 @@ def test_logits_with_a_cache_are_those_of_the_full_pass(positions: str, norm: st
 
 def test_a_tied_head_is_the_targets_embedding() -> None:
     tied, untied = network(), network(tied=False)
-    assert tied.head.weight is tied.body.target.inputs.weight
+    assert tied.head.weight is tied.body.target_embedding.inputs.weight
     assert untied.head.weight.shape == (5, 16)
-    assert untied.head.weight is not untied.body.target.inputs.weight
+    assert untied.head.weight is not untied.body.target_embedding.inputs.weight

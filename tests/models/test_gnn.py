@@ -70,7 +70,7 @@ def test_gcn_by_its_formula(features: Tensor) -> None:
     layer = made(NormalisedConvolution)
     looped = ADJACENCY + torch.eye(6, dtype=torch.float64)
     scale = torch.diag(looped.sum(dim=1) ** -0.5)
-    expected = scale @ looped @ scale @ features @ layer.weight + layer.bias
+    expected = scale @ looped @ scale @ features @ layer.weight.T + layer.bias
     torch.testing.assert_close(run(layer, features), expected)
     torch.testing.assert_close(run(layer, sparse(features)), expected)
 
@@ -84,7 +84,7 @@ def test_gcn_is_that_of_torch_geometric(features: Tensor) -> None:
     from nntrain.geometric import geometric
 
     layer, other = made(NormalisedConvolution), geometric("nn").GCNConv(5, 4).double()
-    other.load_state_dict({"lin.weight": layer.weight.T, "bias": layer.bias})
+    other.load_state_dict({"lin.weight": layer.weight, "bias": layer.bias})
     torch.testing.assert_close(run(layer, features), other(features, EDGES))
 
 
@@ -115,7 +115,7 @@ def test_gin_by_its_formula(features: Tensor) -> None:
 def test_gat_by_its_formula(features: Tensor, concat: bool, is_last: bool) -> None:
     layer = made(partial(GraphAttention, heads=2, concat=concat), is_last=is_last)
     heads, width = (1, 4) if is_last else (2, 2 if concat else 4)
-    values = (features @ layer.weight).view(6, heads, width)
+    values = (features @ layer.weight.T).view(6, heads, width)
     source, target = ((values * vector).sum(-1) for vector in (layer.conv.att_src[0], layer.conv.att_dst[0]))
     scores = F.leaky_relu(target[:, None] + source[None, :], 0.2)  # (target, source, head)
     seen = (ADJACENCY + torch.eye(6)).bool().unsqueeze(-1)
