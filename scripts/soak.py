@@ -104,6 +104,8 @@ def trial(folder: Path, seconds: float, chance: random.Random) -> int:
             break
         assert status == -signal.SIGKILL, (status, (folder / "log").read_text()[-2000:])
         kills += 1
+        if any((folder / arguments[-1]).glob("*/*/summary.json")):  # killed after its end
+            break
     else:
         done(folder, *arguments)
     difference = first_difference(finished(folder / "straight"), finished(folder / arguments[-1]))
@@ -170,7 +172,7 @@ def cycles(folder: Path, count: int, chance: random.Random) -> tuple[int, int]:
         request = Request("my.yaml", (), Path("killed"), resume="auto")
         status = ended(forked(folder, lambda: fit(request, lambda message: None, show)))  # noqa: B023
         assert status in (0, -signal.SIGKILL), (status, (folder / "log").read_text()[-2000:])
-        if status == 0:
+        if any((folder / "killed").glob("*/*/summary.json")):
             break
         if number % 100 == 99:
             print(f"{number + 1} of {count} cycles", file=sys.stderr)
