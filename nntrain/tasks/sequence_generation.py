@@ -71,14 +71,20 @@ class SequenceGeneration(Task):
         assert isinstance(inputs, OneToMany)
         if inputs.drawn is not None:
             sources = torch.unique(batch.inputs.source, dim=0).repeat_interleave(DRAWN, dim=0)
-            images = self._drawn(self._made(model, sources), inputs.drawn)
-            return [Picture("drawn", sheet(images, columns=DRAWN))]
+            return [Picture("drawn", sheet(self.drawn(model, sources, inputs.drawn), columns=DRAWN))]
         texts = [self._text(row) for row in self._made(model, batch.inputs.source[:SHOWN])]
         shown = images_of(batch.inputs.source[:SHOWN], inputs.source)
         if shown is not None:
             return [Picture("said", sheet(visible(shown)[0], [textwrap.wrap(text, LETTERS) for text in texts]))]
         right = [self._text(row[row != IGNORED]) for row in batch.targets[:SHOWN]]
         return [Text("said", table(("said", "right"), list(zip(texts, right, strict=True))))]
+
+    def drawn(self, model: Any, sources: Tensor, image: Image) -> Tensor:
+        """What is made of sources, as images from 0, black, to 1; what is not drawn is black."""
+        first, pixels = OneToMany.end + 1, image.height * image.width
+        rows = [row[:pixels] - first for row in self._made(model, sources)]
+        greys = [row.clamp(min=0) / (len(self.targets) - first - 1) for row in rows]
+        return torch.stack([F.pad(grey, (0, pixels - len(grey))) for grey in greys]).view(-1, *image.shape)
 
     def untrained_loss(self) -> float | None:
         return self._by_token.untrained_loss()
@@ -92,9 +98,3 @@ class SequenceGeneration(Task):
 
     def _text(self, tokens: Tensor) -> str:
         return said(tokens[tokens > OneToMany.end], self.targets.vocabulary, self.targets.unit)
-
-    def _drawn(self, rows: list[Tensor], image: Image) -> Tensor:
-        """Sequences of grey values as images from 0, black, to 1; what is not drawn is black."""
-        first, pixels = OneToMany.end + 1, image.height * image.width
-        greys = [(row[:pixels] - first).clamp(min=0) / (len(self.targets) - first - 1) for row in rows]
-        return torch.stack([F.pad(grey, (0, pixels - len(grey))) for grey in greys]).view(-1, *image.shape)

@@ -15,11 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nntrain import measure
 from nntrain.assemble import assemble
 from nntrain.config import dump
 from nntrain.fit import Request, document, fit
 from nntrain.interruption import Interruption
-from nntrain.measure import measure
 from nntrain.run import Run
 from nntrain.trainer import Trainer
 
@@ -49,8 +49,8 @@ def trained(config: str, overrides: list[str], out: str) -> tuple[float, float]:
     """Test accuracy (%) of the best model by the dev set, and the seconds it took to train."""
     summary = fit(Request(str(ROOT / "configs" / f"{config}.yaml"), overrides, Path(out)), quiet, silent).summary
     assert summary["status"] in ("finished", "stopped_early"), summary["reason"]
-    _, measured = measure(Path(summary["run"]), "test", [], False, quiet)
-    return 100 * measured.numbers["accuracy"], summary["seconds"]
+    _, parts = measure.trained(Path(summary["run"]), [], False, quiet)
+    return 100 * measure.measure(parts, "test").numbers["accuracy"], summary["seconds"]
 
 
 def by_seed(config: str, out: str) -> tuple[list[float], list[float]]:

@@ -1,4 +1,4 @@
-"""Trains the shipped generative adversarial networks through the command line and measures what they make."""
+"""Trains the shipped models that make examples through the command line and measures what they make."""
 
 import argparse
 import json
@@ -8,11 +8,13 @@ import platform
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nntrain.measure import trained
@@ -20,7 +22,6 @@ from nntrain.metrics.samples import RarestClass, Sureness
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path(__file__).with_suffix(".md")
-SEEDS = 5
 RING = {"samples": 10_000, "modes": 8, "radius": 2.0, "deviation": 0.02}  # as the data's defaults
 NEAR = 3  # deviations from a mode's mean within which a sample is of it
 FOUND = 0.01  # of the samples: a mode that has as many is found
@@ -60,14 +61,13 @@ def ring(seed: int, out: str) -> str:
 
 
 def digits(seed: int, out: str) -> str:
-    classifier, _ = fitted("cnn_digits", out, "data.standardize=false")
     run, seconds = fitted("gan_digits", out, f"seed={seed}")
     parts = generator(run)
     with torch.inference_mode():
         made = parts.model.make(DIGITS)
     sureness, rarest = (
         metric.value(metric.measure(made, made))
-        for metric in (kind(parts.task.measured, classifier=str(classifier)) for kind in (Sureness, RarestClass))
+        for metric in (kind(parts.task.measured, classifier=classifier(out)) for kind in (Sureness, RarestClass))
     )
     train = images(parts, "train")
     (own, least), (others, least_of_others) = (nearest(some, train) for some in (made, images(parts, "test")))
@@ -75,6 +75,25 @@ def digits(seed: int, out: str) -> str:
         f"{100 * sureness:.1f} | {100 * rarest:.1f} | {own:.2f}, {least:.2f} | {others:.2f}, {least_of_others:.2f} | "
         f"{seconds:.0f}"
     )
+
+
+def drawn(seed: int, out: str) -> str:
+    run, seconds = fitted("rnn_drawn_digits", out, f"seed={seed}")
+    parts = generator(run)
+    labels = torch.arange(10).repeat_interleave(DIGITS // 10)
+    with torch.inference_mode():
+        images = parts.task.drawn(parts.model, F.one_hot(labels).float(), parts.data.inputs.drawn)
+        _, judge = trained(Path(classifier(out)), [], False, lambda note: None)
+        logits = judge.model.eval()(images)
+    right = (logits.argmax(dim=1) == labels).float().mean()
+    sureness = logits.softmax(dim=1).amax(dim=1).mean()
+    return f"{100 * right:.1f} | {100 * sureness:.1f} | {seconds:.0f}"
+
+
+@cache
+def classifier(out: str) -> str:
+    """The folder of a run that is sure which digit is which."""
+    return str(fitted("cnn_digits", out, "data.standardize=false")[0])
 
 
 def images(parts: Any, split: str) -> Tensor:
@@ -101,16 +120,22 @@ SECTIONS = {
         "least, beside the same for test images.",
         "| sureness, % | rarest class, % | distance of samples | of test images | seconds |",
     ),
+    "drawn": (
+        drawn,
+        "Handwritten digits drawn pixel by pixel from their label, 100 of each: how many the classifier takes for what "
+        "they are to be, and how sure it is.",
+        "| right, % | sureness, % | seconds |",
+    ),
 }
 
 
-def section(name: str) -> str:
+def section(name: str, seeds: int) -> str:
     measure, words, columns = SECTIONS[name]
     rows = []
-    for seed in range(SEEDS):
-        with tempfile.TemporaryDirectory() as out:
+    with tempfile.TemporaryDirectory() as out:
+        for seed in range(seeds):
             rows.append(f"| {seed} | {measure(seed, out)} |")
-        print(f"{name}: {rows[-1]}", file=sys.stderr)
+            print(f"{name}: {rows[-1]}", file=sys.stderr)
     ruler = "|" + " ---: |" * columns.count("|")
     return "\n".join((f"## {name}", "", words, "", f"| seed {columns}", ruler, *rows))
 
@@ -124,10 +149,12 @@ def written() -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; both where none is given")
-    for name in parser.parse_args().sections or SECTIONS:
-        there = written() | {name: section(name)}
+    parser.add_argument("--seeds", type=int, default=5, help="train with the seeds 0 to N - 1 (default: 5)")
+    asked = parser.parse_args()
+    for name in asked.sections or SECTIONS:
+        there = written() | {name: section(name, asked.seeds)}
         machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {version('torch')}"
-        head = f"Written by `scripts/bench/gans` on {machine}; seconds of training."
+        head = f"Written by `scripts/bench/samples` on {machine}; seconds of training."
         TABLE.write_text("\n\n".join((head, *(there[n] for n in SECTIONS if n in there))) + "\n", encoding="utf-8")
 
 
