@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from nntrain.attempts import Attempts
 from nntrain.averages import Average, NoAverage
 from nntrain.batch_statistics import BatchStatistics
+from nntrain.bounded import Bounded
 from nntrain.clock import Clock
 from nntrain.config import Document
 from nntrain.data import Dataset, Learned
@@ -20,7 +21,6 @@ from nntrain.judging import metrics_of, monitor_of
 from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, remedy_of, rules_of
 from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
-from nntrain.remedies import Remedy
 from nntrain.schema import Component
 from nntrain.sections import read, registry_of
 from nntrain.tasks import Task
@@ -43,8 +43,7 @@ def assemble(
     settings: TrainerSettings = given.get("trainer", TrainerSettings())
     seed: int = given.get("seed", 0)
 
-    device = attempt(("trainer",), Device, settings.device, settings.precision, settings.threads) or Device("cpu")
-    device.use_precision()
+    device = _device(attempt, settings)
     device.seed(seed, 2)
     seed_python(seed)
     made = made_rules(attempt, given.get("optimizer"))
@@ -78,7 +77,7 @@ def assemble(
     if settings.average and model and data and task and order and clock:
         statistics = BatchStatistics(model, task.objectives, data.train, order, device, seed)
         average = attempt.make(settings.average, clock, statistics)
-    remedy: Remedy = remedy_of(attempt, settings.on_nan)
+    remedy = remedy_of(attempt, settings.on_nan)
     monitor = monitor_of(reader, settings, data, metrics, task) if task and data else None
     optimizers = optimizers_of(attempt, rules, made, task, model, clock) if task and model else {}
 
@@ -97,22 +96,23 @@ def assemble(
     )  # fmt: skip
 
 
-def recall(document: Document, learned: Learned, arithmetic: int) -> Trained:
+def recall(document: Document, learned: Learned, arithmetic: int, weights: Mapping[str, Tensor]) -> Trained:
     """The parts that a trained model is used with, without reading its training data; ConfigError where not.
 
-    `arithmetic` is the multiply-adds of a batch, which the threads depend on.
+    `arithmetic` is the multiply-adds of a batch, which the threads depend on. The network may be as large as the
+    `weights` are that are to be loaded.
     """
     reader = Reader(registry_of(document), document.absolute)
     attempt = Attempts(reader)
     given, plain, task_settings = read(reader, document)
     settings: TrainerSettings = given.get("trainer", TrainerSettings())
     seed: int = given.get("seed", 0)
-    device = attempt(("trainer",), Device, settings.device, settings.precision, settings.threads) or Device("cpu")
-    device.use_precision()
+    device = _device(attempt, settings)
     device.use_threads(arithmetic)
     data: Dataset | None = attempt.make(given.get("data"), device.torch, learned)
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
-    model = _model(attempt, given.get("model"), data, task, device, seed) if data and task else None
+    with Bounded(weights):
+        model = _model(attempt, given.get("model"), data, task, device, seed) if data and task else None
     regularizers_of(attempt, model, given.get("regularizers", []))
     metrics = metrics_of(attempt, task, given.get("metrics", [])) if task else {}
     if reader.problems:
@@ -121,6 +121,15 @@ def recall(document: Document, learned: Learned, arithmetic: int) -> Trained:
     device.seed(seed, 2)  # as when it was trained: data is read from here on, and some of it is drawn at random
     seed_python(seed)
     return Trained(plain, device, data, model, task, metrics)
+
+
+def _device(attempt: Attempts, settings: TrainerSettings) -> Device:
+    """The device, made ready; the CPU where the config has none that is there."""
+    wanted = settings.device, settings.precision, settings.threads, settings.deterministic
+    device = attempt(("trainer",), Device, *wanted) or Device("cpu")
+    device.use_precision()
+    device.use_determinism()
+    return device
 
 
 def _task(

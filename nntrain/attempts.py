@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from nntrain.data.places import WithheldError
 from nntrain.errors import MismatchError, UnfitError, UserError
+from nntrain.out_of_memory import is_out_of_memory
 from nntrain.reader import Reader
 from nntrain.schema import Component, Path, Problem
 
@@ -42,6 +43,6 @@ class Attempts:
 def reason(error: Exception) -> str:
     """A model's own error in one line; its type where that is needed to understand it."""
     text = " ".join(str(error).split())
-    if isinstance(error, MemoryError | OverflowError) or "can't allocate memory" in text or "overflow" in text:
+    if is_out_of_memory(error) or isinstance(error, OverflowError) or "overflow" in text:
         return "it needs more memory than this machine has"
     return text if isinstance(error, RuntimeError) else f"{type(error).__name__}: {text}"

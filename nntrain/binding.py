@@ -42,6 +42,9 @@ def bind(
         treatments = {name: rule.treatment(owners.get(whole), clock) for name, whole in names[objective.name].items()}
         if all(how.start != 0 for how in treatments.values()):
             raise UnfitError("leave something to train from the first step on: here all is frozen", "groups")
+        check = getattr(rule.rule, "check", None)  # of a rule that is not for every network
+        if check is not None:
+            check(dict(objective.part_of(model).named_parameters()))
         if getattr(rule.rule, "sets_length", False) and not objective.has_value:
             message = "this optimizer compares values of the objective, but here only its gradient means something"
             raise UnfitError(f"{message}; take one that follows the gradient, such as sgd or adam")

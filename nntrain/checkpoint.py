@@ -17,12 +17,16 @@ from torch import Tensor
 
 from nntrain import __version__
 from nntrain.data import Learned
-from nntrain.errors import UserError
+from nntrain.errors import RunError, UserError
 from nntrain.migration import FORMAT, migrated
 from nntrain.specs import from_json
 
 Position = dict[str, int]  # in a run: `stage` and `step`
 _ZEROS = "0" * 64
+_NONE = "not a checkpoint of nntrain, or not a whole one"
+MOST_HEADER = 32 << 20  # bytes; a vocabulary of a million words fits
+MOST_LISTS = 500_000
+MOST_VALUES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,9 @@ def serialise(checkpoint: Checkpoint) -> bytes:
         memory.add(flat.untyped_storage().data_ptr())
     facts = json.dumps({"format": FORMAT, "nntrain": __version__, **checkpoint.facts})
     content = safetensors.torch.save(tensors, {"nntrain": facts, "checksum": _ZEROS})
+    if int.from_bytes(content[:8], "little") > MOST_HEADER:
+        most = f"the {MOST_HEADER >> 20} MB that a checkpoint may say"
+        raise RunError(f"what preparation has learned of the data takes more than {most}")
     place = _checksum_place(content)
     digest = sha256(content).hexdigest().encode()
     return b"".join((memoryview(content)[:place], digest, memoryview(content)[place + len(digest) :]))
@@ -78,6 +85,7 @@ def find_checkpoint(path: Path) -> Path:
 def load(path: Path) -> Checkpoint:
     """Reads and verifies a checkpoint; DamagedError says what is wrong with it."""
     try:
+        _check_size(path)
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: the checkpoint cannot be read: {error.strerror}") from None
@@ -95,6 +103,44 @@ def load(path: Path) -> Checkpoint:
         raise DamagedError(f"{path}: damaged: {error}") from None
 
 
+def _check_size(path: Path) -> None:
+    """DamagedError where a file is not as long as its header says, which may be a small one: nothing else is read."""
+    with path.open("rb") as file:
+        head = file.read(8)
+        size = int.from_bytes(head, "little")
+        content = head + file.read(min(size, MOST_HEADER + 1))
+    try:
+        entries = {name: entry for name, entry in _header(content).items() if name != "__metadata__"}
+        end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+        if path.stat().st_size != 8 + size + end:
+            raise ValueError
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        raise DamagedError(f"{path}: {_NONE}") from None
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    """The header of a file that begins so; ValueError where there is none, or none that an honest file has."""
+    size = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or not 0 < size <= min(MOST_HEADER, len(content) - 8):
+        raise ValueError
+    header: dict[str, Any] = _parsed(content[8 : 8 + size].decode())
+    return header
+
+
+def _parsed(text: str) -> Any:
+    """JSON that takes no more than some times its length in memory, and says nothing twice; ValueError where not."""
+    if text.count("[") + text.count("{") > MOST_LISTS or text.count(",") > MOST_VALUES:
+        raise ValueError
+    return json.loads(text, object_pairs_hook=_without_repetition)
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
+
+
 def learned_of(stored: Checkpoint) -> Learned:
     """What a checkpoint's preparation of data learned; UserError where it does not say."""
     try:
@@ -107,10 +153,10 @@ def learned_of(stored: Checkpoint) -> Learned:
 def _facts(path: Path, text: str) -> dict[str, Any]:
     """What a checkpoint says beside its tensors."""
     try:
-        facts = json.loads(text)
+        facts = _parsed(text)
         written = facts["format"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise DamagedError(f"{path}: not a checkpoint of nntrain, or not a whole one") from None
+        raise DamagedError(f"{path}: {_NONE}") from None
     if not isinstance(written, int) or not 1 <= written <= FORMAT:
         by = f"by nntrain {facts.get('nntrain')} in format {written}"
         raise UserError(f"{path}: written {by}; this is nntrain {__version__}, which reads formats up to {FORMAT}")
@@ -118,15 +164,12 @@ def _facts(path: Path, text: str) -> dict[str, Any]:
 
 
 def _metadata(path: Path, content: bytes) -> dict[str, str]:
-    size = int.from_bytes(content[:8], "little")
     try:
-        if len(content) < 8 or size > len(content) - 8:
-            raise ValueError
-        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        metadata = _header(content)["__metadata__"]
         if len(metadata["checksum"]) != 64 or not isinstance(metadata["nntrain"], str):
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise DamagedError(f"{path}: not a checkpoint of nntrain, or not a whole one") from None
+        raise DamagedError(f"{path}: {_NONE}") from None
     return metadata
 
 
@@ -237,7 +280,7 @@ def _position_of(path: Path) -> Position | None:
     try:
         with path.open("rb") as file:
             head = file.read(8)
-            content = head + file.read(int.from_bytes(head, "little"))
+            content = head + file.read(min(int.from_bytes(head, "little"), MOST_HEADER))
         return _facts(path, _metadata(path, content)["nntrain"])["position"]
     except (OSError, OverflowError, MemoryError, UserError, KeyError, TypeError):
         return None

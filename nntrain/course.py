@@ -7,14 +7,13 @@ from contextlib import AbstractContextManager, suppress
 from shlex import quote
 from typing import Any
 
-import torch
-
 from nntrain import state
 from nntrain.checkpoint import serialise
 from nntrain.errors import RunError
 from nntrain.interruption import Interruption
 from nntrain.invocation import command
 from nntrain.meter import REMEDIES, DivergedError, Failure
+from nntrain.out_of_memory import is_out_of_memory
 from nntrain.plan import Plan
 from nntrain.replay import record, replayed
 from nntrain.run import ENDED
@@ -132,6 +131,7 @@ def say_failure(error: Exception) -> str:
         where = f" ({error.filename})" if error.filename else ""
         return f"the run could not be written{where}: {error.strerror or error}; what was saved before is whole"
     text = " ".join(str(error).split())
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
-        return "out of memory; try a smaller data.batch_size, with trainer.accumulate for the same updates"
+    if is_out_of_memory(error):
+        smaller = "a smaller data.batch_size, with trainer.accumulate for the same updates"
+        return f"out of memory; try trainer.oom=halve, or {smaller}"
     return f"{type(error).__name__}: {text}; NNTRAIN_DEBUG=1 shows where"

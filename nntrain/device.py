@@ -1,6 +1,7 @@
 """Where a run computes: device, precision, threads, and random numbers as a function of position."""
 
 import math
+import os
 import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,6 +17,14 @@ Precision = Literal["fp32", "bf16", "fp64"]
 TORCH_THREADS = torch.get_num_threads()  # torch's choice: the cores, or OMP_NUM_THREADS
 MOST_THREADS = 1024
 WORTH_THREADS = 10_000_000  # multiply-adds in a batch's forward pass
+# What CUDA computes in an order that differs from run to run, where it is not asked to be deterministic.
+ON_CUDA = (
+    "sums into places that are given by numbers (index_add, scatter_add, index_put), such as messages between nodes, "
+    "and gradients of embeddings: atomic additions",
+    "gradients of pooling, of interpolation and of padding by reflection: atomic additions",
+    "CTC's gradient",
+    "cuDNN's choice among ways of convolving, and cuBLAS's with several streams",
+)
 _MASK = (1 << 64) - 1
 
 
@@ -34,17 +43,33 @@ class Device:
     """A torch device with the run's precision."""
 
     def __init__(
-        self, name: str = "auto", precision: Precision = "fp32", threads: int | Literal["auto"] = "auto"
+        self,
+        name: str = "auto",
+        precision: Precision = "fp32",
+        threads: int | Literal["auto"] = "auto",
+        deterministic: bool = False,
     ) -> None:
         self.torch = _torch_device(name)
         if threads != "auto" and threads > MOST_THREADS:
             raise UnfitError(f"expected at most {MOST_THREADS} threads, found {threads}", "threads")
         self._precision = precision
         self._threads = threads
+        self._deterministic = deterministic
 
     def use_precision(self) -> None:
         """Sets the type of numbers that torch makes from here on: weights, and data that is made ready."""
         torch.set_default_dtype(torch.float64 if self._precision == "fp64" else torch.float32)
+
+    def use_determinism(self) -> None:
+        """Lets torch compute what is the same from run to run, and refuse what it has no such way for; or not."""
+        torch.use_deterministic_algorithms(self._deterministic)
+        torch.backends.cudnn.deterministic = self._deterministic
+        if self._deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS looks at it when it starts
+
+    def not_deterministic(self) -> list[str]:
+        """What may differ from run to run with the same config and seed, in words."""
+        return list(ON_CUDA) if self.torch.type == "cuda" and not self._deterministic else []
 
     def use_threads(self, multiply_adds: int) -> None:
         """Sets torch's CPU threads for batches of so much arithmetic: several only slow small ones down."""

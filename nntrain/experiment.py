@@ -13,60 +13,23 @@ from nntrain.settings import (
     Clip,
     Count,
     Data,
-    Factor,
     Initializer,
     Interval,
     Length,
     Metric,
     Model,
     Name,
-    NonNegative,
     Optimizer,
     Positive,
     Regularizer,
     Remedy,
     Scheduler,
-    Share,
     Stage,
     Task,
     section,
 )
-
-
-@section
-@dataclass(frozen=True, kw_only=True)
-class EarlyStopping:
-    """Ends a run that no longer gets better.
-
-    Settings:
-        patience: how long to wait for a better evaluation
-        min_change: how much better it has to be
-        monitor: the metric to watch, such as dev/error_rate; left out, trainer.monitor
-    """
-
-    patience: Length
-    min_change: NonNegative = 0.0
-    monitor: str | None = None
-
-
-@section
-@dataclass(frozen=True, kw_only=True)
-class Plateau:
-    """Multiplies the learning rate, beside what the schedule does, whenever a metric stops getting better.
-
-    Settings:
-        patience: how long to wait for a better evaluation
-        factor: what the rate is multiplied with then
-        min_change: how much better it has to be
-        monitor: the metric to watch, such as dev/error_rate; left out, trainer.monitor
-        least: the share of the schedule's rate that is never gone below
-    """
-
-    patience: Length
-    factor: Share = 0.1
-    min_change: NonNegative = 0.0
-    monitor: str | None = None
-    least: Factor = 0.0
+from nntrain.watchers.early_stopping import EarlyStopping
+from nntrain.watchers.plateau import Plateau
 
 
 @section
@@ -89,9 +52,13 @@ class TrainerSettings:
             several would slow it down
         capture: whether the step is written down once as a flat list of operations that runs without autograd, with
             the same bits; auto does so in longer runs, where it is proven to give the same and is faster
+        deterministic: whether only such arithmetic is used as gives the same bits in every run, and what has none is
+            refused; what is not so without it, on a GPU, stands in environment.json
         clip: what makes long gradients shorter; a number is the largest norm that they may have
         accumulate: how many batches make one update
         average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
+        oom: what becomes of a batch that does not fit into memory: fail ends the run, halve takes it in halves (and
+            these again), whose gradients add up to the same
         on_nan: what becomes of the run when loss or gradient is no longer a finite number
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
@@ -111,9 +78,11 @@ class TrainerSettings:
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
     capture: bool | Auto = "auto"
+    deterministic: bool = False
     clip: Positive | Clip | None = None
     accumulate: Count = 1
     average: Average | None = None
+    oom: Literal["fail", "halve"] = "fail"
     on_nan: Remedy = "stop"
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None

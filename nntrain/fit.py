@@ -23,10 +23,10 @@ from nntrain.plan import ALL, Plan, plan
 from nntrain.preflight.finding import alarms, remarks
 from nntrain.preflight.run import preflight
 from nntrain.reader import Reader
-from nntrain.run import ENDED, Run, describe_environment
+from nntrain.run import ENDED, Run, check_room, describe_environment
 from nntrain.sections import read, registry_of
 from nntrain.stages import stages_of
-from nntrain.state import position_of
+from nntrain.state import bytes_of, position_of
 from nntrain.trainer import Trainer
 
 # What the position in a run, and what its dev set has not seen, depend on.
@@ -94,7 +94,8 @@ def _prepare(request: Request, say: Say, held: ExitStack) -> Course:
     for message in found:
         say(message)
     parts = stages.parts(0)
-    environment = describe_environment(parts.device.describe(), parts.seed, parts.data.describe())
+    check_room(request.out, bytes_of(parts))
+    environment = describe_environment(parts.device, parts.seed, parts.data.describe())
     folder = request.folder or parts.plain["name"]
     run = Run.create(request.out, folder, dump(stages.plain), environment, request.label)
     held.enter_context(Lock(run.path, say))
@@ -124,6 +125,7 @@ def _preflight(parts: Parts, request: Request) -> Iterator[str]:
 def _resumed(run: Run, request: Request, say: Say, held: ExitStack) -> Course:
     """A run with its newest state; settings change only by overrides, and the changes are said."""
     held.enter_context(Lock(run.path, say))
+    run.check_writable()
     before = load(run.config)
     changed = override(load(run.config), request.overrides)
     for note in changed.notes:

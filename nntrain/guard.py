@@ -28,6 +28,11 @@ class Guard:
         if self._buffers:
             torch._foreach_copy_(self._kept, self._buffers)
 
+    def restore(self) -> None:
+        """Puts back what was kept."""
+        if self._buffers:
+            torch._foreach_copy_(self._buffers, self._kept)
+
     def __call__(self, objective: Tensor, norm: Tensor) -> Tensor:
         """1.0 where the update is to be left out, else 0.0; puts the buffers back where it is."""
         torch.add(objective, norm, out=self._sum)

@@ -36,7 +36,8 @@ def trained(
     document = override(Document(str(path), config), overrides)
     for note in document.notes:
         say(note)
-    parts = recall(_stage_of(document, stored, path), learned_of(stored), stored.facts.get("multiply_adds", 0))
+    of_stage, arithmetic = _stage_of(document, stored, path), stored.facts.get("multiply_adds", 0)
+    parts = recall(of_stage, learned_of(stored), arithmetic, stored.model)
     load_state(parts.model, stored.model, path)
     return path, parts
 

@@ -36,7 +36,7 @@ class DivergedError(RunError):
 class _Seen:
     """What the updates of one objective measured since the last reading: on the device, and as rows of numbers.
 
-    A row is the number of the step, the objective, the gradient's norm, that of each layer, and terms of the loss.
+    A row is the number of the step, the objective, the gradient's norm, that of each layer, and the terms of the loss.
     """
 
     waiting: list[tuple[int, Measures]] = field(default_factory=list)
@@ -46,8 +46,8 @@ class _Seen:
 class Meter:
     """Mean objective and gradient norm since the last reading, for each objective.
 
-    With those of each layer, where they are measured, and the terms of the loss that are logged apart. Updates that
-    were left out count in no mean; `left_out` is how many they are since the start of the stage.
+    With those of each layer, where they are measured, and the terms of the loss that are logged apart.
+    Updates that were left out count in no mean; `left_out` is how many they are since the start of the stage.
     """
 
     def __init__(
@@ -61,7 +61,6 @@ class Meter:
         self._found: list[Failure] = []
         self._most = most_left_out
         self._seen = {name: _Seen() for name in layers}
-        apart = {name: terms.get(name, ()) for name in layers}
         prefixes = {name: "" if list(layers) == ["model"] else f"{name}/" for name in layers}
         self._tags = {
             name: [
@@ -69,7 +68,7 @@ class Meter:
                 for tag in (
                     *("objective", "grad_norm"),
                     *(f"grad_norm/{layer}" for layer in found),
-                    *(f"objective/{term}" for term in apart[name]),
+                    *(f"objective/{term}" for term in terms.get(name, ())),
                 )
             ]
             for name, found in layers.items()
@@ -134,8 +133,8 @@ def _rows(waiting: Sequence[tuple[int, Measures]]) -> list[list[float]]:
     if not waiting:
         return []
     steps, measured = zip(*waiting, strict=True)
-    objectives, norms, layers, terms = (torch.stack(column) for column in zip(*measured, strict=True))
-    columns = torch.cat([objectives[:, None], norms[:, None], layers, terms], dim=1)
+    fields = (torch.stack(field) for field in zip(*measured, strict=True))
+    columns = torch.cat([field.view(len(steps), -1) if field.numel() else field for field in fields], dim=1)
     return [[step, *row] for step, row in zip(steps, columns.double().tolist(), strict=True)]
 
 

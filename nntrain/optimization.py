@@ -75,6 +75,12 @@ def clip_of(
     return chosen
 
 
+def remedy_of(attempt: Attempts, given: Component | str) -> Remedy:
+    """What becomes of a run that diverges; of a config without mistakes it is a component."""
+    made: Remedy | None = attempt.make(given) if isinstance(given, Component) else None
+    return made or Remedy()
+
+
 def regularizers_of(attempt: Attempts, model: nn.Module | None, chosen: list[Component]) -> list[Regularizer]:
     """The regularizers, bound to the model."""
     made = [(component.path, attempt.make(component)) for component in chosen]
@@ -83,9 +89,3 @@ def regularizers_of(attempt: Attempts, model: nn.Module | None, chosen: list[Com
         for path, regularizer in bound:
             attempt(path, regularizer.bind, model)
     return [regularizer for _, regularizer in bound]
-
-
-def remedy_of(attempt: Attempts, given: Component | str) -> Remedy:
-    """What becomes of a run that diverges; of a config without mistakes it is a component."""
-    made: Remedy | None = attempt.make(given) if isinstance(given, Component) else None
-    return made or Remedy()

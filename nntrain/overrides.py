@@ -98,5 +98,6 @@ def _drop_settings(document: Document, path: Path, name: object, mark: Mark) -> 
     if dropped and "type" in component:
         where = ".".join(map(str, path))
         lost = f"the settings of '{component['type']}' are dropped ({', '.join(dropped)})"
-        document.notes.append(f"{where}: now '{name}'; {lost}")
+        now = f"now '{name}'" if name not in (None, component["type"]) else "set as a whole"
+        document.notes.append(f"{where}: {now}; {lost}")
     document.replace(path, {}, mark)

@@ -50,17 +50,17 @@ class Parts:
 
     def update(self) -> Update:
         """The update that trains these parts."""
-        objectives, settings = self.task.objectives, self.settings
         return Update(
             self.model,
-            objectives,
+            self.task.objectives,
             self.optimizers,
             self.regularizers,
             self.device,
             self.clip,
-            settings.gradient_norms,
-            settings.capture,
+            self.settings.gradient_norms,
+            self.settings.capture,
             self.remedy.skips,
+            self.settings.oom,
         )
 
 

@@ -78,7 +78,7 @@ class Reader:
             if name not in given and setting.default is LEFT_OUT:
                 continue
             count = len(self.problems)
-            value = _with_default_type(given.get(name, setting.default), setting)
+            value = _with_default_type(given.get(name, setting.default), setting, self.registry)
             result = self._value(setting.annotation, value, (*path, name))
             if len(self.problems) == count or result[0] is not None:
                 parsed[name], plain[name] = result
@@ -98,7 +98,7 @@ class Reader:
             return self._leaf(Union[tuple(plain)], data, path), data  # noqa: UP007
         if _is_word(data, choices):
             return data, data
-        option = _of_such_form(nested, data)
+        option = _of_such_form(nested, data, self.registry)
         parse = metadata(option, Parsed)
         if parse is not None:
             expected = " or ".join(describe(o) for o in (*plain, option))
@@ -200,11 +200,12 @@ def _is_word(data: Any, choices: tuple[Any, ...]) -> bool:
     return isinstance(data, str) and any(data in get_args(o) for o in choices if get_origin(o) is Literal)
 
 
-def _with_default_type(given: Any, setting: Setting) -> Any:
+def _with_default_type(given: Any, setting: Setting, registry: Registry) -> Any:
     """Settings of a component without its type are those of the setting's default component."""
     choices = options(setting.annotation)
     is_component = any(metadata(option, Choice) for option in choices) and not _is_word(setting.default, choices)
-    may_lack_type = isinstance(given, dict) and "type" not in given and not is_by_name(given)
+    are_several = is_by_name(given) or any(_are_names(given, option, registry) for option in choices)
+    may_lack_type = isinstance(given, dict) and "type" not in given and not are_several
     if is_component and may_lack_type and isinstance(setting.default, str):
         return {"type": setting.default, **given}
     return given
@@ -219,11 +220,21 @@ def _with_implied_type(data: Any, choice: Choice) -> Any:
     return data
 
 
-def _of_such_form(nested: Sequence[Any], data: Any) -> Any:
+def _of_such_form(nested: Sequence[Any], data: Any, registry: Registry) -> Any:
     """The alternative that data of this form is meant for: several by name, a list, or one."""
-    by_name = [option for option in nested if entry(option) is not None and is_by_name(data)]
+    of_names = [option for option in nested if entry(option) is not None]
+    by_name = [option for option in of_names if is_by_name(data) or _are_names(data, option, registry)]
     of_form = [option for option in nested if (item(option) is not None) == isinstance(data, list | tuple)]
     return (by_name or of_form or nested)[0]
+
+
+def _are_names(data: Any, option: Any, registry: Registry) -> bool:
+    """Whether these are components in their short form, each under a name: {discriminator: sgd, generator: adam}."""
+    choice = metadata(entry(option), Choice) if entry(option) is not None else None
+    if choice is None or not isinstance(data, Mapping) or not data:
+        return False
+    names = registry.names(choice.kind)
+    return all(isinstance(value, str) and value in names for value in data.values())
 
 
 def is_by_name(data: Any) -> bool:

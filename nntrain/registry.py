@@ -76,6 +76,8 @@ coder = Kind("coder", "coders")
 adversary = Kind("adversary", "adversaries")
 # Where pictures are kept.
 storage = Kind("storage", "storages")
+# What listens to metrics: sections of the trainer, each by its own name.
+watcher = Kind("watcher", "watchers")
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in tuple(globals().values()) if isinstance(kind, Kind)}
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nntrain.batch import Batch
+from nntrain.batch import Batch, tensors_in
 from nntrain.checkpoint import load
 from nntrain.closure import Closure
 from nntrain.config import load as load_config
@@ -179,10 +179,6 @@ def _see_gradient(replay: Replay, name: str, gradients: Range, gradient: Tensor)
 
 def _tensors(value: Any) -> list[Tensor]:
     """The tensors in what is passed between layers."""
-    if isinstance(value, Tensor):
-        return [value]
     if isinstance(value, Mapping):
         value = list(value.values())
-    if isinstance(value, Sparse) or not isinstance(value, list | tuple):
-        return []
-    return [tensor for part in value for tensor in _tensors(part)]
+    return [] if isinstance(value, Sparse) else tensors_in(value)

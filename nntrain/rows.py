@@ -56,13 +56,18 @@ def _write_csv(rows: Iterable[Mapping[str, Any]], file: IO[str]) -> int:
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A list of numbers as columns features.0, features.1 ..., numbers by name alike; a list of words as one column."""
+    """A list of numbers as columns features.0, features.1 ..., numbers by name alike; a list of words as one column.
+
+    A list of anything else stands in one column as JSON.
+    """
     found: dict[str, Any] = {}
     for name, value in row.items():
-        if isinstance(value, list) and all(isinstance(entry, float) for entry in value):
+        if isinstance(value, list) and value and all(isinstance(entry, float) for entry in value):
             found.update({f"{name}.{i}": entry for i, entry in enumerate(value)})
         elif isinstance(value, Mapping):
             found.update({f"{name}.{key}": entry for key, entry in value.items()})
+        elif isinstance(value, list) and not all(isinstance(entry, str) for entry in value):
+            found[name] = json.dumps(value, ensure_ascii=False)
         else:
-            found[name] = " ".join(map(str, value)) if isinstance(value, list) else value
+            found[name] = " ".join(value) if isinstance(value, list) else value
     return found

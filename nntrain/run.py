@@ -3,9 +3,11 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,9 +17,11 @@ import torch
 
 from nntrain import __version__
 from nntrain.checkpoint import Checkpoints, write_durably
+from nntrain.device import Device
 from nntrain.errors import UserError
 from nntrain.writers import finite
 
+CHECKPOINTS = 3  # that a run may have at a time: the last, the one before it, and one that is being written
 ENDED = ("finished", "stopped_early")
 
 
@@ -40,15 +44,17 @@ class Run:
     def create(cls, out: Path, name: str, config: str, environment: dict[str, Any], label: str | None = None) -> "Run":
         """Makes `out/name/label`, date and time where there is no label; the second of two equal ones is `-2`."""
         stamp = label or now()
-        try:
+        with _refusals(out):
             (out / name).mkdir(parents=True, exist_ok=True)
             path = next(path for path in _numbered(out.resolve() / name / stamp) if _made(path))
-            run = cls(path)
-            (path / "checkpoints").mkdir()
-            write_durably(run.config, config.encode())
-            write_durably(path / "environment.json", _json(environment))
-        except OSError as error:
-            raise UserError(f"the run's folder cannot be written: {error.filename or out}: {error.strerror}") from None
+            try:
+                run = cls(path)
+                (path / "checkpoints").mkdir()
+                write_durably(run.config, config.encode())
+                write_durably(path / "environment.json", _json(environment))
+            except OSError:
+                shutil.rmtree(path, ignore_errors=True)
+                raise
         return run
 
     @classmethod
@@ -57,6 +63,14 @@ class Run:
         if not run.config.is_file():
             raise UserError(f"{path} is not a run: it holds no config.yaml")
         return run
+
+    def check_writable(self) -> None:
+        """UserError where nothing can be written and renamed in the folder of checkpoints."""
+        probe = self.checkpoints.last.with_name(".probe")
+        with _refusals(self.path):
+            probe.parent.mkdir(exist_ok=True)
+            write_durably(probe, b"")
+            probe.unlink()
 
     def is_finished(self) -> bool:
         return self.summary_status() in ENDED
@@ -91,6 +105,24 @@ class Run:
         write_durably(self.summary, _json(summary))
 
 
+@contextmanager
+def _refusals(place: Path) -> Iterator[None]:
+    """Within it, what cannot be written is a UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"the run's folder cannot be written: {error.filename or place}: {error.strerror}") from None
+
+
+def check_room(out: Path, checkpoint: int) -> None:
+    """UserError where there is no room for the checkpoints of a run, each of so many bytes."""
+    folder = next(path for path in (out.resolve(), *out.resolve().parents) if path.exists())
+    free, needed = shutil.disk_usage(folder).free, CHECKPOINTS * checkpoint
+    if free < needed:
+        room = f"{CHECKPOINTS} checkpoints of this run take {needed / 1e6:,.0f} MB, and {folder} has room for"
+        raise UserError(f"{room} {free / 1e6:,.0f} MB; make some, or give another folder by --out")
+
+
 def _numbered(path: Path) -> Iterator[Path]:
     yield path
     for number in range(2, 1000):
@@ -109,7 +141,7 @@ def _json(value: dict[str, Any]) -> bytes:
     return json.dumps(finite(value), indent=2).encode() + b"\n"
 
 
-def describe_environment(device: str, seed: int, data: dict[str, Any]) -> dict[str, Any]:
+def describe_environment(device: Device, seed: int, data: dict[str, Any]) -> dict[str, Any]:
     """What a run depended on beside its config; `data` says how large its data is, and of texts which."""
     return {
         "nntrain": __version__,
@@ -121,7 +153,8 @@ def describe_environment(device: str, seed: int, data: dict[str, Any]) -> dict[s
             "torch": torch.__version__,  # with the build, such as +cu132
             **{name: _version(name) for name in ("torchvision", "numpy", "scikit-learn")},
         },
-        "device": device,
+        "device": device.describe(),
+        "not_deterministic": device.not_deterministic(),
         "cores": os.cpu_count(),
         "git": _git_commit(),
         "seed": seed,

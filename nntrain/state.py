@@ -47,6 +47,13 @@ def whole(parts: Parts, step: int, meter: Meter) -> Checkpoint:
     return checkpoint
 
 
+def bytes_of(parts: Parts) -> int:
+    """About how much a checkpoint takes."""
+    states = [optimizer.state() for optimizer in parts.optimizers.values()]
+    tensors = [*parts.model.state_dict().values(), *parts.average.means(), *(t for s in states for t in s.values())]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
 def restore(stored: Checkpoint, parts: Parts, guard: Guard, meter: Meter, source: Path) -> None:
     """Puts everything back to what `whole` saw; UserError where it is the state of other parts."""
     load_state(parts.model, stored.part("model"), source)

@@ -55,6 +55,7 @@ class Trainer:
         seed_python(parts.seed + parts.stage)
         if stored is not None:
             state.restore(stored, parts, self.update.guard, self.meter, run.checkpoints.last)
+        self.update.pieces.count = facts.get("pieces", 1)
         self._lengths: Lengths = facts.get("lengths", self.past.lengths)
         self.writers = Writers(run.path, self._lengths, parts.remedy.skips > 0)
         self.curves = Curves(parts, facts.get("curves"), self.past)
@@ -182,6 +183,7 @@ class Trainer:
         self._lengths = self.writers.sync()
         saved.facts.update(self.past.facts(), seconds=self.stopwatch.seconds(), lengths=self._lengths)
         saved.facts.update(curves=self.curves.state(), returns=self.returns)
+        saved.facts.update(pieces=self.update.pieces.count)
         self.run.checkpoints.save_last(saved)
         self._saved_best = self._best()
         return time.monotonic() - began

@@ -11,6 +11,7 @@ from nntrain.errors import UserError
 from nntrain.network import Network
 from nntrain.specs import Pairs
 
+LENGTH_PENALTY = 0.6
 MARGIN = 10  # tokens that a target may always have
 
 
@@ -45,7 +46,7 @@ class Search:
     """
 
     beam: int = 1
-    length_penalty: float = 0.6
+    length_penalty: float = LENGTH_PENALTY
     longest: float = 2.0
 
     def score(self, log_probability: Tensor, length: Tensor | int) -> Tensor:

@@ -71,7 +71,9 @@ def tried(
     except UnfitError:
         raise
     except Exception as error:
-        raise UnfitError(f"the first batch of {batch.examples} examples fails: {reason(error)}") from error
+        found = f"the first batch of {batch.examples} examples fails: {reason(error)}"
+        hint = "; it may be that one example is too few: take a larger data.batch_size" if batch.examples == 1 else ""
+        raise UnfitError(f"{found}{hint}") from error
 
 
 def curved(

@@ -15,6 +15,7 @@ from nntrain.gradient_norms import GradientNorms, NoGradientNorms
 from nntrain.guard import Guard
 from nntrain.loss import Objective
 from nntrain.optimizers import Optimizer
+from nntrain.out_of_memory import Oom, Pieces
 from nntrain.regularizers import Regularizer
 
 
@@ -47,6 +48,7 @@ class Update:
         by_layer: bool = False,
         capture: Wanted = False,
         most_left_out: int = 0,
+        oom: Oom = "fail",
     ) -> None:
         self.model = model
         self.objectives = objectives
@@ -55,10 +57,11 @@ class Update:
         self.device = device
         self.clip = clip(model)
         self.guard = Guard(model, most_left_out, device.torch)
+        self.pieces = Pieces(oom, device)
         kind = GradientNorms if by_layer else NoGradientNorms
         self.norms = {name: kind(optimizer.all_names()) for name, optimizer in optimizers.items()}
         self.captured = {
-            o.name: Captured(partial(self._seen, o), model, device, capture and not optimizers[o.name].looks_again)
+            o.name: Captured(partial(self._seen, o), model, device, not optimizers[o.name].looks_again and capture)
             for o in objectives
         }
 
@@ -74,12 +77,17 @@ class Update:
 
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         optimizer = self.optimizers[objective.name]
+        closure: Closure | None = None
+
+        def look(pieces: Sequence[Batch]) -> list[Tensor]:
+            nonlocal closure
+            if not optimizer.looks_again:
+                return self.captured[objective.name](pieces, optimizer.names)
+            closure = self._closure(objective, pieces)
+            return self._measured(objective, closure)
+
         self.guard.keep()
-        closure = self._closure(objective, batches) if optimizer.looks_again else None
-        if closure is not None:
-            found = self._measured(objective, closure)
-        else:
-            found = self.captured[objective.name](batches, optimizer.names)
+        found = self.pieces(look, batches, self.guard.restore)
         measures, gradients = Measures(*found[:MEASURES]), found[MEASURES:]
         left_out = self.guard(measures.objective, measures.grad_norm)
         optimizer.step(gradients, factor, closure, left_out)

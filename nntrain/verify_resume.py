@@ -12,7 +12,8 @@ from typing import Any
 
 from nntrain.checkpoint import load
 from nntrain.errors import RunError, UserError
-from nntrain.fit import Say
+from nntrain.fit import Say, document
+from nntrain.plan import plan
 from nntrain.same_runs import first_difference
 from nntrain.tables import Table
 
@@ -50,12 +51,19 @@ def verify(config: str, overrides: Sequence[str], kills: int, seed: int, say: Sa
     """
     with tempfile.TemporaryDirectory(prefix="nntrain-verify-") as folder:
         straight, killed = Path(folder, "straight"), Path(folder, "killed")
-        steps = int(_answer(["check", config, *overrides])["steps"])
+        steps = _steps(config, overrides, say)
         settings = [*overrides, f"trainer.save={max(1, steps // ((kills + 1) * SAVES))} steps"]
         say(f"training straight: {steps:,} steps")
         _answer(["fit", config, *settings, "--out", str(straight)])
         found = _with_kills([config, *settings], killed, _moments(steps, kills, seed), say)
         return Verdict(steps, found, first_difference(_run_in(straight), _run_in(killed)))
+
+
+def _steps(config: str, overrides: Sequence[str], say: Say) -> int:
+    """The updates of all stages; raises what `fit` would."""
+    totals: list[int] = []
+    plan(document(config, overrides, say), lambda parts: totals.append(parts.clock.total))
+    return sum(totals)
 
 
 def _moments(steps: int, kills: int, seed: int) -> list[tuple[int, float]]:

@@ -46,6 +46,8 @@ class Weight(NamedTuple):
     def as_long(self) -> Tensor:
         """A parameter whose rows are as long as the weight's, so that shortening its rows shortens these."""
         maker = self.maker()
+        if maker is not None and not hasattr(maker, "original1"):
+            raise UnfitError(f"{self.name} is made of other parameters, whose lengths are not its own", "match")
         return self.now() if maker is None else maker.get_parameter("original0")  # weight_norm's lengths
 
     def _with_units_first(self, tensor: Tensor) -> Tensor:
@@ -91,7 +93,11 @@ def _weight(model: nn.Module, name: str) -> Weight:
 
 
 def _as_used(model: nn.Module, parameters: list[Weight]) -> Iterator[Weight]:
-    """The parameters, with what is made of them in the place of those of weight normalisation."""
-    names = (weight.name.replace(f"{PARAMETRIZATIONS}.", "", 1).rpartition(".original")[0] for weight in parameters)
-    made = (name or weight.name for name, weight in zip(names, parameters, strict=True))
-    return (_weight(model, name) for name in dict.fromkeys(made))
+    """The parameters, with what is made of them in the place of those that are made into others."""
+    return (_weight(model, name) for name in dict.fromkeys(_used_as(weight.name) for weight in parameters))
+
+
+def _used_as(name: str) -> str:
+    """`layer.weight` of layer.parametrizations.weight.original0."""
+    layer, is_part, rest = name.rpartition(f"{PARAMETRIZATIONS}.")
+    return layer + rest.rpartition(".")[0] if is_part else name

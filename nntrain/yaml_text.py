@@ -4,6 +4,7 @@ Scalars are those of YAML 1.2's core schema: `1e-3` is a number, `yes` and `on` 
 """
 
 import re
+from itertools import accumulate
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ from nntrain.schema import Path
 
 MOST_NODES = 20_000  # aliases of aliases grow exponentially; no honest config is this large
 MOST_LETTERS = 200_000  # PyYAML reads some ten thousand a second; a config of this size is some other file
+MOST_DEEP = 100
 MOST_DIGITS = 400  # more than any number that fits a float needs
 
 _TAG = "tag:yaml.org,2002:"
@@ -69,6 +71,8 @@ def parse(text: str, source: str) -> Document:
     """YAML text as a document; its `data` may be anything that YAML can hold."""
     if len(text) > MOST_LETTERS:
         raise ConfigError([(Mark(source, 1, 1), f"not a config: it has more than {MOST_LETTERS:,} letters")])
+    if _depth(text) > MOST_DEEP:
+        raise ConfigError([(Mark(source, 1, 1), "not a config: lists or settings are nested too deeply")])
     lines = text.splitlines()
     document = Document(source, {})
     try:
@@ -90,6 +94,11 @@ def parse(text: str, source: str) -> Document:
     if builder.mistakes:
         raise ConfigError(builder.mistakes)
     return document
+
+
+def _depth(text: str) -> int:
+    """About how deep brackets are nested, which PyYAML takes long over."""
+    return max(accumulate(1 if bracket in "[{" else -1 for bracket in re.findall(r"[\[\]{}]", text)), default=0)
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, source: str, lines: list[str]) -> tuple[Mark, str]:

@@ -195,6 +195,13 @@ def instances() -> tuple[Instance, ...]:
     )
 
 
+def networks() -> list[Instance]:
+    """Those that differ in more than the width of their head, as they do for classes and values."""
+    of_classes = {(i.name, i.variant, i.inputs) for i in instances() if isinstance(i.targets, Classes)}
+    same = [i for i in instances() if isinstance(i.targets, Values) and (i.name, i.variant, i.inputs) in of_classes]
+    return [instance for instance in instances() if instance not in same]
+
+
 def _of(name: str, variant: int) -> Iterator[Instance]:
     chosen = component(name, variant)
     taken = list(_positional(chosen.factory).values())

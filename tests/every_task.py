@@ -29,6 +29,11 @@ data: {type: digits, batch_size: 200, standardize: false}
 model: {type: autoencoder, code: 4, layers: {type: dense, hidden: [8]}}
 task: {type: denoising, masked: 0.2, loss: absolute}
 """,
+    "detection": """
+data: {type: many_shapes, examples: 60, size: 24, batch_size: 12}
+model: {type: center_net, channels: 4, backbone: {type: resnet, width: 4, norm: {type: group, groups: 2}}}
+task: {type: detection, threshold: 0.1}
+""",
     "distillation": f"""
 data: {{type: digits, batch_size: 200, split: {{train: 600}}}}
 model: {{type: mlp, hidden: [8]}}
@@ -39,6 +44,11 @@ data: {type: ring, examples: 200}
 model: {type: gan, noise: 2, networks: {type: dense, hidden: [8]}}
 task: {type: gan, noise: 0.1}
 optimizer: {discriminator: {type: adam, lr: 0.01}, generator: {type: sgd, lr: 0.05}}
+""",
+    "instance_segmentation": """
+data: {type: many_shapes, examples: 36, size: 24, batch_size: 6}
+model: {type: mask_rcnn, channels: 4, hidden: 4, min_size: 32, backbone: {type: resnet, width: 4}}
+task: {type: instance_segmentation, threshold: 0.1}
 """,
     "language_model": """
 data: {type: standard_library, batch_size: 4, block: 16}
@@ -125,7 +135,29 @@ task: transcription
 # The loss of these is a sum over examples without random numbers, so that a batch in parts is as the batch.
 RANDOM = ("contrastive", "denoising", "gan", "link_prediction", "masked_language_model", "rbm")
 SUMS = [name for name in TASKS if name not in RANDOM]
-SUMS.remove("multi_task")  # its network has batch statistics here
+SUMS.remove("instance_segmentation")  # which draws the regions that it learns from
+
+
+# What there is to see at every evaluation.
+SHOWN = {
+    "autoencoding": {"reconstructions"},
+    "classification": {"hardest"},
+    "denoising": {"reconstructions"},
+    "detection": {"objects"},
+    "distillation": {"hardest"},
+    "gan": {"samples"},
+    "instance_segmentation": {"objects"},
+    "language_model": {"continuation"},
+    "masked_language_model": {"filled"},
+    "multi_task": {"parity/hardest"},
+    "rbm": {"weights", "samples"},
+    "localization": {"boxes"},
+    "segmentation": {"masks"},
+    "seq2seq": {"translations"},
+    "sequence_generation": {"said"},
+    "tagging": {"tags"},
+    "transcription": {"transcripts"},
+}
 
 
 def text_of(name: str, teacher: Path) -> str:

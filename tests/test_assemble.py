@@ -307,3 +307,11 @@ def test_a_wrong_setting_of_the_data_hides_no_other_mistake(check: Check) -> Non
     )
     places = [line.split(": ")[1] for line in said]
     assert sorted(places) == ["data.batch_sise", "regularizers.0.match", "scheduler.every", "trainer.monitor"]
+
+
+def test_a_batch_of_one_that_batch_normalisation_cannot_take(command: Any, write: Any) -> None:
+    config = write("data: {type: iris, batch_size: 1}\nmodel: {type: mlp, hidden: [4], norm: batch}\n")
+    refused = command("check", config)
+    assert refused.status == 2
+    assert "model: the first batch of 1 examples fails" in refused.err
+    assert "take a larger data.batch_size" in refused.err

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from made import made
 from torch import Tensor, nn
 
-from every_model import Instance, instances
+from every_model import Instance, networks
 from nntrain.assemble import assemble
 from nntrain.auxiliary import AuxiliaryHeads, Layout, judged
 from nntrain.batch import Batch, Sequences
@@ -26,8 +26,7 @@ Write = Callable[..., Path]
 
 TAKEN = (Vector, Image, Video, Series, Tokens)
 LEARNED = (Classes, Values, Tags, Tokens, LabelSet)
-INSTANCES = [i for i in instances() if isinstance(i.inputs, TAKEN) and isinstance(i.targets, LEARNED)]
-DIFFERENT = {(i.name, i.variant, i.inputs, i.targets.per_position): i for i in INSTANCES}.values()  # to a head
+INSTANCES = [i for i in networks() if isinstance(i.inputs, TAKEN) and isinstance(i.targets, LEARNED)]
 
 
 def with_heads(instance: Instance) -> tuple[nn.Module, AuxiliaryHeads, list[str]]:
@@ -40,7 +39,7 @@ def with_heads(instance: Instance) -> tuple[nn.Module, AuxiliaryHeads, list[str]
     return model, model.auxiliary, names
 
 
-@pytest.mark.parametrize("instance", DIFFERENT, ids=str)
+@pytest.mark.parametrize("instance", INSTANCES, ids=str)
 def test_a_head_on_any_layer_of_any_model_gives_what_the_network_gives(instance: Instance) -> None:
     model, heads, names = with_heads(instance)
     outputs = model.train()(instance.batch())
@@ -56,7 +55,7 @@ def test_a_head_on_any_layer_of_any_model_gives_what_the_network_gives(instance:
 
 
 OVER_TIME = ("gru", "lstm", "tdnn", "transformer")
-SEQUENTIAL = [i for i in DIFFERENT if isinstance(i.inputs, Series | Tokens) and i.name in OVER_TIME]
+SEQUENTIAL = [i for i in INSTANCES if isinstance(i.inputs, Series | Tokens) and i.name in OVER_TIME]
 
 
 @pytest.mark.parametrize("instance", SEQUENTIAL, ids=str)

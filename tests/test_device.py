@@ -1,13 +1,17 @@
 """Random numbers as a function of position, and precision."""
 
 import itertools
+import json
 import random
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
+from conftest import Called
 from nntrain.device import TORCH_THREADS, Device, mix, python_state, restore_python, seed_python
 from nntrain.errors import UnfitError
 
@@ -111,3 +115,64 @@ def test_the_number_of_threads_can_be_set() -> None:
         assert torch.get_num_threads() == TORCH_THREADS
     finally:
         torch.set_num_threads(before)
+
+
+def test_what_has_no_deterministic_way_is_refused(
+    command: Callable[..., Called], write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU everything of torch has one: a layer stands in for what has none on a GPU."""
+    write(CAREFUL, "mine.py")
+    config = write("plugins: [mine.py]\ndata: iris\nmodel: careless\ntrainer: {length: 3 steps}\n")
+    try:
+        loose = command("fit", config, "--json")
+        strict = command("fit", config, "trainer.deterministic=true")
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert loose.status == 0, loose.err
+    assert strict.status == 2
+    assert "does not have a deterministic implementation" in strict.err
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_a_run_with_deterministic_arithmetic_says_so(
+    command: Callable[..., Called], write: Callable[..., Path]
+) -> None:
+    config = write("data: iris\nmodel: mlp\ntrainer: {length: 3 steps, deterministic: true}\n")
+    try:
+        run = Path(command("fit", config, "--json").json["run"])
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert json.loads((run / "environment.json").read_text())["not_deterministic"] == []
+
+
+def test_what_differs_on_a_gpu_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    loose, strict = Device("cpu"), Device("cpu", deterministic=True)
+    assert loose.not_deterministic() == []
+    for device in (loose, strict):
+        device.torch = torch.device("cuda", 0)
+    assert any("atomic additions" in line for line in loose.not_deterministic())
+    assert strict.not_deterministic() == []
+
+
+CAREFUL = '''
+import torch
+from torch import nn
+
+from nntrain.registry import model
+from nntrain.specs import Vector
+
+
+@model("careless")
+class Careless(nn.Module):
+    """Does what has no deterministic way."""
+
+    def __init__(self, inputs: Vector) -> None:
+        super().__init__()
+        self.features = inputs.features
+
+    def forward(self, x):
+        if torch.are_deterministic_algorithms_enabled():
+            raise RuntimeError("careless does not have a deterministic implementation")
+        return x
+'''

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from every_model import Instance, instances
 from nntrain.batch import IGNORED
 from nntrain.checkpoint import load
 from nntrain.data.in_memory import TensorSplit
@@ -26,6 +27,7 @@ from nntrain.initializers.scaled import (
     lecun_uniform,
 )
 from nntrain.initializers.structured import ForgetGate, Identity, orthogonal, sparse
+from nntrain.models.lstm import SquashedLSTM
 from nntrain.specs import LabelSet, Tags
 from runs import only_run, records
 
@@ -111,6 +113,21 @@ def test_every_gate_gets_an_identity() -> None:
     assert torch.equal(lstm.weight_ih_l0, before)
 
 
+@pytest.mark.parametrize("layer", [nn.RNN(3, 8), nn.GRU(3, 8)])
+def test_other_cells_have_no_forget_gate(layer: nn.Module) -> None:
+    with pytest.raises(UnfitError, match="bias_ih_l0 is no bias of an LSTM"):
+        ForgetGate()(layer)
+
+
+@pytest.mark.parametrize("instance", [i for i in instances() if i.name == "lstm" and "Series" in str(i)], ids=str)
+def test_every_lstm_has_forget_gates(instance: Instance) -> None:
+    model = instance.make()
+    ForgetGate(value=7.0)(model)
+    sevens = sum(int(p.eq(7).sum()) for p in model.parameters())
+    layers = [m for m in model.modules() if isinstance(m, nn.LSTM | SquashedLSTM)]
+    assert sevens == sum(layer.hidden_size for layer in layers) > 0
+
+
 def test_the_forget_gates_bias_and_no_other() -> None:
     lstm = nn.LSTM(3, 5)
     torch.manual_seed(0)
@@ -129,7 +146,7 @@ def test_the_forget_gates_bias_and_no_other() -> None:
             r"weight is of shape \(6, 4\), but only square matrices, one or several below",
         ),
         (Identity(), "'weight_hh' matches no parameter; there are weight, bias"),
-        (ForgetGate(match="weight$"), "the biases of an LSTM are four for each unit; write match: bias_ih"),
+        (ForgetGate(match="weight$"), "weight is no bias of an LSTM, which has four for each unit"),
         (OnMatrices(he_normal, match="bias$"), "'bias\\$' matches no matrix; there are weight"),
         (OnBiases(zeros, match="conv"), "'conv' matches no parameter; there are weight, bias"),
     ],

@@ -1,7 +1,9 @@
 """Losses against their formulas: sums over the examples."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -74,3 +76,43 @@ def test_a_loss_over_counts_is_the_weighted_sum_of_the_terms_means() -> None:
     loss = Loss(words=Term(torch.tensor(6.0)), edges=Term(torch.tensor(10.0), weight=0.5))
     assert loss.over({"words": 4, "edges": 20}).item() == pytest.approx(6 / 4 + 0.5 * 10 / 20)
     assert loss.over({"words": 4, "edges": 20}).shape == ()
+
+
+LABELS_ALONE = '''
+import torch.nn.functional as F
+from torch import Tensor
+
+from nntrain.registry import loss
+from nntrain.specs import Classes
+
+
+@loss("of_labels_alone")
+class OfLabelsAlone:
+    """Cross-entropy of labels.
+
+    L = -ln p
+
+    Source: a test.
+    """
+
+    def __init__(self, targets: Classes) -> None:
+        pass
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.nll_loss(outputs.log_softmax(1), targets, reduction="none")
+'''
+
+
+@pytest.mark.parametrize("override", ["data.mix=mixup", "task.label_smoothing=0.1"])
+def test_a_loss_of_labels_alone_says_so_where_they_are_mixed(
+    override: str, command: Callable[..., Any], write: Callable[..., Path]
+) -> None:
+    write(LABELS_ALONE, "mine.py")
+    config = "plugins: [mine.py]\ndata: iris\nmodel: linear\ntask: {type: classification, loss: of_labels_alone}\n"
+    path = write(config + "trainer: {length: 2 steps, preflight: false}\n")
+    assert command("fit", path).status == 0
+    refused = command("fit", path, override)
+    assert refused.status == 2
+    assert (
+        "task.loss: this loss fails on distributions of classes, which data.mix and task.label_smoothing" in refused.err
+    )

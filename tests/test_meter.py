@@ -12,7 +12,7 @@ from nntrain.update import Measures
 def measures(
     objective: float, grad_norm: float = 1.0, by_layer: tuple[float, ...] = (), terms: tuple[float, ...] = ()
 ) -> Measures:
-    return Measures(torch.tensor(objective), torch.tensor(grad_norm), torch.tensor(by_layer), torch.tensor(terms))
+    return Measures(*map(torch.tensor, (objective, grad_norm, by_layer, terms)))
 
 
 def reading(meter: Meter) -> dict[str, float]:

@@ -1,14 +1,18 @@
 """Schedules against their closed forms at the start, one step later, in the middle and at the end."""
 
 import math
+import signal
 import warnings
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from nntrain.clock import Clock, Duration
+from nntrain.registry import Registry
 from nntrain.schedulers import Warmup
 from nntrain.schedulers.cosine_restarts import cosine_restarts
 from nntrain.schedulers.exponential import exponential
@@ -18,6 +22,7 @@ from nntrain.schedulers.multi_step import multi_step
 from nntrain.schedulers.one_cycle import one_cycle
 from nntrain.schedulers.polynomial import polynomial
 from nntrain.schedulers.trapezoid import trapezoid
+from runs import at_step, instant_disk, records  # noqa: F401
 
 T = 200
 MOMENTS = (0, 1, T // 2, T)
@@ -115,3 +120,29 @@ def test_the_transformers_schedule_is_inverse_sqrt_after_a_warmup_of_its_scale()
 def test_every_schedule_stays_between_nothing_and_the_full_rate(kind: Any, total: int) -> None:
     for warmup in (None, steps(1), Duration(50, "%")):
         assert all(0 <= factor <= 1 for factor in factors(kind, warmup=warmup, total=total))
+
+
+RUN = """
+data: {type: iris, batch_size: 30}
+model: linear
+optimizer: {type: sgd, lr: 0.5}
+scheduler: {type: NAME, warmup: 2 steps}
+trainer: {length: 12 steps, evaluate: 1 step, save: 1 step, preflight: false, samples: false}
+"""
+
+
+@pytest.mark.parametrize("name", Registry().names("scheduler"))
+def test_a_resumed_run_goes_on_at_the_same_rates(
+    name: str, command: Callable[..., Any], write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write(RUN.replace("NAME", name))
+    whole = Path(command("fit", config, "--json").json["run"])
+    with monkeypatch.context() as patch:
+        at_step(patch, 5, lambda: signal.raise_signal(signal.SIGINT))
+        stopped = command("fit", config, "--json")
+    assert stopped.status == 130 and 5 <= stopped.json["steps"] < 12
+    run = Path(stopped.json["run"])
+    assert command("fit", "--resume", run).status == 0
+    rates = [record["train"]["lr"] for record in records(run)]
+    assert rates == [record["train"]["lr"] for record in records(whole)]
+    assert rates[:2] == pytest.approx([0.25, 0.5]) and len(rates) == 12

@@ -106,6 +106,11 @@ def test_another_type_drops_the_old_settings_and_says_so(resolve: Resolve, overr
     assert resolved["said"] == "model: now 'linear'; the settings of 'mlp' are dropped (hidden)\n"
 
 
+def test_settings_of_the_same_type_set_as_a_whole_drop_the_old_ones_and_say_so(resolve: Resolve) -> None:
+    said = resolve("model={type: mlp, dropout: 0.1}")["said"]
+    assert said == "model: set as a whole; the settings of 'mlp' are dropped (hidden)\n"
+
+
 @pytest.mark.parametrize("override", ["model=lenet", "model.type=lenet"])
 def test_a_type_that_does_not_fit_the_data_is_blamed_on_the_override(refuse: Refuse, override: str) -> None:
     said = refuse(override)

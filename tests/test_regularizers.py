@@ -198,6 +198,19 @@ def test_activity_is_the_mean_size_of_a_layers_outputs(model: nn.Module, norm: A
         torch.testing.assert_close(found, wanted)
 
 
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_activitys_gradient_agrees_with_finite_differences(model: nn.Module, norm: Any) -> None:
+    activity = Activity(layer="1", weight=0.3, norm=norm)
+    activity.bind(model)
+    names, x = [name for name, _ in model.named_parameters()], torch.randn(5, 3, dtype=torch.float64)
+
+    def penalty(*values: torch.Tensor) -> torch.Tensor | None:
+        torch.func.functional_call(model, dict(zip(names, values, strict=True)), (x,))
+        return activity.penalty()
+
+    assert torch.autograd.gradcheck(penalty, tuple(model.parameters()))
+
+
 def test_activity_does_not_look_at_evaluation_and_forgets_what_was_asked(model: nn.Module) -> None:
     activity = Activity(layer="1")
     activity.bind(model)

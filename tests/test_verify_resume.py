@@ -40,18 +40,18 @@ trainer: {length: 400 steps, evaluate: 50 steps}
 """
 
 
-def test_a_config_that_resumes_is_proven(nntrain: Command, write: Callable[..., Path]) -> None:
-    said = nntrain("verify-resume", write(LONG), "--kills", "2", "--json")
+def test_a_config_that_resumes_is_proven(command: Command, write: Callable[..., Path]) -> None:
+    said = command("verify-resume", write(LONG), "--kills", "2", "--json")
     assert said.status == 0, said.err
     assert said.json["same"] is True
     assert said.json["steps"] == 400
     assert len(said.json["kills"]) == 2
 
 
-def test_a_config_that_does_not_is_found_out(nntrain: Command, write: Callable[..., Path]) -> None:
+def test_a_config_that_does_not_is_found_out(command: Command, write: Callable[..., Path]) -> None:
     write(FORGETFUL, "forgetful.py")
     config = "plugins: [forgetful.py]\n" + LONG.replace("{type: mlp, hidden: [8], dropout: 0.2}", "forgetful")
-    said = nntrain("verify-resume", write(config), "--kills", "2", "--json")
+    said = command("verify-resume", write(config), "--kills", "1", "--json")
     assert said.status == 1, said.err
     assert said.json["same"] is False
     assert "the bits of the tensor model." in said.json["difference"]

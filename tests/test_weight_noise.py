@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from every_model import Instance, instances
+from every_model import Instance, networks
 from nntrain.batch import Batch
 from nntrain.closure import Closure
 from nntrain.coders.dense import Transposed
@@ -122,7 +122,7 @@ def test_a_forward_pass_that_fails_leaves_the_weights(model: nn.Sequential) -> N
     assert all(p is kept[name] for name, p in model.named_parameters()) and len(list(model.parameters())) == 4
 
 
-@pytest.mark.parametrize("instance", instances(), ids=str)
+@pytest.mark.parametrize("instance", networks(), ids=str)
 def test_every_model_takes_it(instance: Instance) -> None:
     """Its loss moves with the noise, every gradient has its place, and names and weights stay."""
     model, x = instance.make().eval(), instance.batch()  # without other noise

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrizations import orthogonal, weight_norm
 
 from every_model import Instance, instances
 from nntrain.errors import UnfitError
@@ -127,6 +127,18 @@ def test_with_weight_normalisation_it_is_the_weights_that_have_noise() -> None:
     assert torch.equal(layer.weight, plain)
 
 
+def test_weights_that_are_made_otherwise_are_penalised_but_have_no_lengths_to_constrain() -> None:
+    torch.manual_seed(0)
+    layer = orthogonal(nn.Linear(3, 3))
+    layer.original = nn.Parameter(torch.ones(2, 2))  # a name that has nothing to do with it
+    assert names(layer) == {"weight", "original"}
+    penalty = OnWeights(partial(l2, weight=2.0))
+    penalty.bind(layer)
+    torch.testing.assert_close(penalty.penalty(), torch.tensor(3.0 + 4.0))
+    with pytest.raises(UnfitError, match="weight is made of other parameters, whose lengths are not its own"):
+        MaxNorm().bind(layer)
+
+
 def test_units_come_first_in_transposed_convolutions_too() -> None:
     layer = nn.ConvTranspose2d(3, 4, 2)
     (weight,) = matrices_of(layer)
@@ -184,3 +196,17 @@ def test_he_normal_without_a_pattern_leaves_the_gains_of_normalisations(
     model = assemble(load(write(text))).model
     assert model.get_parameter("body.layers.0.norm.weight").eq(1).all()
     assert float(model.get_parameter("body.layers.0.linear.weight").detach().std()) == pytest.approx(0.5, rel=0.05)
+
+
+def test_muon_is_refused_where_nothing_is_hidden(command: Callable[..., Any], write: Callable[..., Path]) -> None:
+    refused = command("check", write("data: iris\nmodel: linear\noptimizer: muon\n"))
+    assert refused.status == 2
+    assert "optimizer: there are no hidden matrices, only head.weight, head.bias; take adamw" in refused.err
+
+
+def test_optimizers_by_name_may_be_in_their_short_form(command: Callable[..., Any], write: Callable[..., Path]) -> None:
+    config = write("data: ring\nmodel: gan\ntask: gan\ntrainer: {length: 1 step, preflight: false}\n")
+    assert command("check", config, "optimizer={discriminator: sgd, generator: adam}").status == 0
+    refused = command("check", config, "optimizer={discriminator: sgd}")
+    assert refused.status == 2
+    assert "optimizer: names no optimizer for the objective 'generator'" in refused.err

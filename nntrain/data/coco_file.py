@@ -37,6 +37,10 @@ class CocoFile:
         self._setting = setting
         found = self._loaded()
         self._images, self._categories, self._annotations = (self._list(found, name) for name in LISTS)
+        for image in self._images:
+            if not all(isinstance(image[side], int) and image[side] > 0 for side in ("height", "width")):
+                sides = f"{image['height']} and {image['width']}"
+                raise self._wrong(f"image {image['id']}: expected height and width in pixels, found {sides}")
 
     def names(self) -> tuple[str, ...]:
         """The categories, in the order of their ids."""

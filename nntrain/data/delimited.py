@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, Literal
@@ -16,6 +15,8 @@ Separator = Literal["auto", ",", ";", "tab", "|"]
 Decimal = Literal["auto", ".", ","]
 Mark = Literal[".", ","]
 SEPARATORS = (",", ";", "\t", "|")
+LONGEST = 1_000_000  # letters of a value: longer than any text, and a quote that is never closed is found
+MOST_COLUMNS = 10_000
 SAMPLED = 100  # lines that separator and decimal mark are told by
 WITH_COMMA = re.compile(r"[+-]?\d+,\d+")
 THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}")
@@ -36,6 +37,8 @@ def open_text(
     if first is None:
         names = "a row with the columns' names, and " if named else ""
         raise UserError(f"{path} is empty; expected {names}rows of values")
+    if len(first.fields) > MOST_COLUMNS:
+        raise UserError(f"{path} has {len(first.fields):,} columns; a table has at most {MOST_COLUMNS:,}")
     if named:
         return Sheet(path, _names(path, first), _complete(path, len(first.fields), rows), mark)
     numbers = list(map(str, range(len(first.fields))))
@@ -76,7 +79,7 @@ def _form(sample: Sequence[str], separator: str, plain_tabs: bool) -> dict[str, 
 
 def _rows(path: str, read: Iterator[Line | Fault], form: dict[str, Any]) -> Iterator[Row | Fault]:
     """The rows that are not blank, each with the line that it begins in."""
-    csv.field_size_limit(sys.maxsize)  # a text may be longer than the usual limit
+    csv.field_size_limit(LONGEST)
     readable = _Readable(path, read)
     reader = csv.reader(readable, **form)
     fields: list[str] | None = []

@@ -1,9 +1,8 @@
 """The user's own graph: a table of edges and a table of nodes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +12,7 @@ from nntrain.data.class_folders import PARTS
 from nntrain.data.columns import Columns, Rows
 from nntrain.data.delimited import Decimal, Separator
 from nntrain.data.division import Stratified
+from nntrain.data.graph_tables import check_column, edges_of, numbers_of, values_of
 from nntrain.data.nodes import LabelledGraph, OnNodes
 from nntrain.data.plain_files import Piece
 from nntrain.data.split import SplitSettings, divide_all
@@ -20,11 +20,10 @@ from nntrain.data.table import MISSING
 from nntrain.data.table_files import TableFiles
 from nntrain.data.table_plan import lacking
 from nntrain.data.table_target import ClassColumn
-from nntrain.errors import UnfitError, UserError
+from nntrain.errors import UserError
 from nntrain.registry import data
 from nntrain.settings import Count, PathText
 from nntrain.specs import Classes, Nodes
-from nntrain.suggest import did_you_mean
 
 IDENTITY = 4096  # nodes without features that may be told apart by a feature of their own
 
@@ -97,9 +96,11 @@ class Graph:
     def read(self, stored: Learned | None) -> LabelledGraph:
         table, links = map(self._files.read, self._paths)
         for setting, name in (("id", self._id), ("target", self._target), ("part", self._part)):
-            if name is not None and name not in table.text:
-                raise UnfitError(f"{table.path} has no column '{name}'; {did_you_mean(name, table.text)}", setting)
-        edges = self._edges(links, _numbers(table, self._id))
+            if name is not None:
+                check_column(table, name, setting)
+        for name in self._ends:
+            check_column(links, name, "ends")
+        edges = edges_of(links, self._ends, numbers_of(table, self._id), self._id, self._directed)
         labelled = torch.tensor([row for row, label in enumerate(table.text[self._target]) if label])
         parts = _parts(table, self._part, labelled, self._target, self._split)
         learned = self._learn(table, parts["train"]) if stored is None else stored
@@ -123,8 +124,9 @@ class Graph:
         if len(links) != 1 or len(rest) != 1:
             raise UserError(f"expected a table of nodes and one of edges, with the columns {' and '.join(self._ends)}")
         lacking(rest[0], [self._id, *learned.facts.get("features", [])])
-        numbers = _numbers(rest[0], self._id)
-        features, edges = self._features(rest[0], learned), self._edges(links[0], numbers)
+        numbers = numbers_of(rest[0], self._id)
+        features = self._features(rest[0], learned)
+        edges = edges_of(links[0], self._ends, numbers, self._id, self._directed)
         sources = [{"file": rest[0].path, "row": rest[0].rows[row], "id": name} for name, row in numbers.items()]
         return Piece(GraphNodes(features, edges, torch.arange(len(numbers))), sources)
 
@@ -139,7 +141,7 @@ class Graph:
                     f"{table.path} has no column of features, and {len(table.rows)} nodes; give each at least a number"
                 )
             return Learned(Nodes(len(table.rows)), classes, facts={"nodes": table.text[self._id]})
-        known = _values(table, names)[train]
+        known = values_of(table, names)[train]
         deviation, mean = torch.std_mean(known, dim=0, correction=0)
         if not self._standardize:
             deviation, mean = torch.ones_like(deviation), torch.zeros_like(mean)
@@ -150,7 +152,7 @@ class Graph:
         """Numbers for each node (nodes, features)."""
         if "features" in learned.facts:
             mean, deviation = learned.tensors["mean"], learned.tensors["deviation"]
-            scaled = (_values(table, learned.facts["features"]) - mean) / deviation
+            scaled = (values_of(table, learned.facts["features"]) - mean) / deviation
             return scaled.to(torch.get_default_dtype())
         place = {name: i for i, name in enumerate(learned.facts["nodes"])}
         features = torch.zeros(len(table.rows), len(place))
@@ -160,32 +162,6 @@ class Graph:
                 raise UserError(f"{where}: the model knows no node '{name}', and nodes have no features to tell by")
             features[row, place[name]] = 1.0
         return features
-
-    def _edges(self, links: Columns, numbers: Mapping[str, int]) -> Tensor:
-        """The edges by the numbers of their nodes (2, edges)."""
-        for name in self._ends:
-            if name not in links.text:
-                raise UnfitError(f"{links.path} has no column '{name}'; {did_you_mean(name, links.text)}", "ends")
-        for column in self._ends:
-            for row, name in enumerate(links.text[column]):
-                if name not in numbers:
-                    where = f"{links.path}:{links.rows[row]}"
-                    raise UserError(f"{where}: there is no node whose {self._id} is '{name}'")
-        found = torch.tensor([[numbers[name] for name in links.text[column]] for column in self._ends])
-        return found if self._directed else torch.unique(torch.cat((found, found.flip(0)), dim=1), dim=1)
-
-
-def _numbers(table: Columns, id: str) -> dict[str, int]:
-    """The number of each node by its name."""
-    numbers: dict[str, int] = {}
-    for row, name in enumerate(table.text[id]):
-        where = f"{table.path}:{table.rows[row]}"
-        if not name:
-            raise UserError(f"{where}: there is no {id}")
-        if name in numbers:
-            raise UserError(f"{where}: the node '{name}' is there already, in row {table.rows[numbers[name]]}")
-        numbers[name] = row
-    return numbers
 
 
 def _parts(table: Columns, part: str | None, labelled: Tensor, target: str, split: SplitSettings) -> dict[str, Tensor]:
@@ -210,8 +186,3 @@ def _parts(table: Columns, part: str | None, labelled: Tensor, target: str, spli
 def _some(table: Columns, rows: Tensor) -> Rows:
     """Some rows as a table of their own: in the others a value may be missing."""
     return Rows.all_of(table.part(rows.tolist()))
-
-
-def _values(table: Columns, names: Sequence[str]) -> Tensor:
-    """Numbers for each node (nodes, features); UserError, with the place, for others."""
-    return torch.from_numpy(np.stack([Rows.all_of(table).values(name, "value") for name in names], axis=1))

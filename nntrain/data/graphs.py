@@ -1,7 +1,7 @@
 """Whole graphs in memory, put side by side in batches."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from nntrain.batch import Batch, GraphBatch, each
 from nntrain.data import Given, Learned, check_alike
 from nntrain.data.division import Stratified
 from nntrain.data.in_memory import EVALUATION_BYTES
+from nntrain.data.plain_files import Piece
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.errors import UserError
 from nntrain.samplers import Sampler, TrainingSet
@@ -62,12 +63,17 @@ def _places(starts: Tensor, counts: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LabelledGraphs:
-    """A set as it comes: graphs, and a class for each (graphs,)."""
+    """A set as it comes: graphs, and a class for each (graphs,).
+
+    `parts` are their numbers where it comes divided; `facts` are what a checkpoint is to know beside.
+    """
 
     name: str
     graphs: Graphs
     labels: Tensor
     classes: specs.Classes
+    parts: Mapping[str, Tensor] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def inputs(self) -> specs.Graphs:
@@ -119,11 +125,13 @@ class WholeGraphs:
         source: Callable[[], LabelledGraphs],
         device: torch.device,
         stored: Learned | None,
+        own: Callable[[Sequence[str], Learned], Iterator[Piece]] | None = None,
         *,
         batch_size: Count | Literal["all"] = 32,
         split: SplitSettings = SplitSettings(),  # noqa: B008
     ) -> None:
         self._source = source
+        self._own = own
         self._device = device
         self._batch_size = batch_size
         self._division = split
@@ -147,7 +155,10 @@ class WholeGraphs:
         return self._splits.get(name)
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
-        raise UserError(f"there is no way to read {self.inputs} from files; take --split")
+        if self._own is None:
+            raise UserError(f"there is no way to read {self.inputs} from files; take --split")
+        for piece in self._own(paths, self.learned):
+            yield Given(None if piece.inputs is None else self._unlabelled(piece.inputs), piece.sources, piece.failures)
 
     def describe(self) -> dict[str, Any]:
         sizes = {name: len(part) for name, part in self._splits.items() if name != "test"}
@@ -157,12 +168,24 @@ class WholeGraphs:
 
     def _learn(self) -> Learned:
         found = self._found
-        return Learned(found.inputs, found.classes.learned_from(found.labels[self._parts[0]]))
+        return Learned(found.inputs, found.classes.learned_from(found.labels[self._parts[0]]), facts=found.facts)
+
+    def _unlabelled(self, graphs: Graphs) -> GraphSplit:
+        """Other graphs, whose classes are not known."""
+        found = each(lambda part: part.to(self._device), graphs)
+        numbers = torch.arange(len(found.sizes), device=self._device)
+        return GraphSplit(found, numbers, torch.zeros_like(numbers), len(numbers))
 
     @cached_property
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
         """The numbers of the graphs of training, dev and test set."""
-        return divide_all(Stratified(self._found.classes.strata(self._found.labels)), self._division)
+        found = self._found
+        if found.parts is None:
+            return divide_all(Stratified(found.classes.strata(found.labels)), self._division)
+        train = found.parts["train"]
+        strata = found.classes.strata(found.labels[train])
+        kept, _, _ = divide_all(Stratified(strata), self._division, found.name, ("dev", "test"))
+        return train[kept], found.parts["dev"], found.parts["test"]
 
     @cached_property
     def _found(self) -> LabelledGraphs:

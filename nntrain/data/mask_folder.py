@@ -29,9 +29,8 @@ class MaskFolder:
     """Your own pictures with masks: folders images and masks, whose files are called alike (images/7.jpg, masks/7.png).
 
     Folders train, dev (or val, valid) and test above those two make official parts. A mask is as large as its
-    picture, and stored without loss (PNG, TIFF, BMP, GIF). What its pixels show is told by their number, a palette's or
-    a grey, or by their colour. Both are
-    scaled to the size, as a whole.
+    picture, and stored without loss (PNG, TIFF, BMP, GIF). What its pixels show is told by their number, a palette's
+    or a grey, or by their colour. Both are scaled to the size, as a whole.
 
     Source: the layout of most published sets, such as that of Cordts et al., The Cityscapes dataset, 2016,
     arXiv:1604.01685.

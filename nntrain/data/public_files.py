@@ -1,13 +1,16 @@
 """Files of public repositories: where they lie already, else downloaded and checked."""
 
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import md5, sha1
 from http.client import HTTPException
+from io import BytesIO
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
+from zipfile import BadZipFile, ZipFile
 
 from nntrain.data.places import cache_folder, download_folder, needed_from_elsewhere, roots
 from nntrain.errors import UnfitError, UserError
@@ -44,6 +47,23 @@ def found_or_downloaded_together(
         write_checked(whole, {file: fetched(f"{url}/{file}") for file in files}, git_id, url)
 
     return found_or_made(name, folder, files, lambda: size, download, root)
+
+
+def archived(url: str, ends: Mapping[str, str], optional: Collection[str] = ()) -> dict[str, bytes]:
+    """Files of a ZIP archive, each by how its path there ends; OSError where it is not whole, or lacks one.
+
+    Of those that are `optional` the ones that are there.
+    """
+    try:
+        with ZipFile(BytesIO(fetched(url))) as archive:
+            paths = archive.namelist()
+            there = {file: [path for path in paths if path.endswith(end)] for file, end in ends.items()}
+            wanted = [file for file in ends if there[file] or file not in optional]
+            return {file: archive.read(there[file][0]) for file in wanted}
+    except IndexError:
+        raise OSError(f"{url} has changed: it lacks one of the published files") from None
+    except (BadZipFile, zlib.error) as error:
+        raise OSError(f"{url} is not the archive that it was: {error}") from None
 
 
 def write_checked(folder: Path, contents: Mapping[str, bytes], git_id: str, url: str) -> None:
@@ -119,6 +139,13 @@ def fetched(url: str) -> bytes:
     with urlopen(url, timeout=SECONDS) as answer:
         content: bytes = answer.read()
     return content
+
+
+def size_of(url: str) -> str:
+    """How much there is to download, in words."""
+    with urlopen(url, timeout=SECONDS) as answer:
+        megabytes = int(answer.headers["Content-Length"]) / 2**20
+    return f"{megabytes:,.1f} MB" if megabytes < 10 else f"{megabytes:,.0f} MB"
 
 
 def _download(url: str, target: Path, checksum: str) -> None:

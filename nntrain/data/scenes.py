@@ -19,7 +19,9 @@ COLOURS = {
     "blue": (0.25, 0.35, 0.95),
     "yellow": (0.9, 0.85, 0.2),
 }
-RADIUS = (0.12, 0.22)  # of the circle around a shape, smallest and largest, in sides of the picture
+Radii = tuple[float, float]  # of the circles around shapes, smallest and largest, in sides of the picture
+SEVERAL: Radii = (0.12, 0.22)  # where there are several in a picture
+ALONE: Radii = (0.15, 0.35)
 TRIES = 10  # for a place that leaves enough of the others to be seen
 SEEN = 0.25  # of its pixels: a shape of which less is seen is not there
 ABSENT = IGNORED  # in place of the shape and the colour of an object that is not there
@@ -52,7 +54,9 @@ class Scenes(NamedTuple):
         return self.shapes != ABSENT
 
 
-def scenes(examples: int, size: int, objects: list[int], overlap: float, noise: float, seed: int) -> Scenes:
+def scenes(
+    examples: int, size: int, objects: list[int], overlap: float, noise: float, seed: int, radii: Radii = SEVERAL
+) -> Scenes:
     """Scenes whose number of objects is uniform from `objects[0]` to `objects[1]`, reproducible by the seed.
 
     Shapes and colours are equally likely, whatever the others are. Where there is room, the circles around two shapes
@@ -65,10 +69,10 @@ def scenes(examples: int, size: int, objects: list[int], overlap: float, noise: 
     generator = torch.Generator().manual_seed(seed)
     shapes = torch.randint(len(SHAPES), (examples, most), generator=generator)
     colours = torch.randint(len(COLOURS), (examples, most), generator=generator)
-    radii = size * _uniform(generator, *RADIUS, examples, most)
-    middles = _places(radii, size, overlap, generator)
+    reach = size * _uniform(generator, *radii, examples, most)
+    middles = _places(reach, size, overlap, generator)
     numbers = torch.randint(fewest, most + 1, (examples, 1), generator=generator)
-    full = _drawn(shapes, middles, radii, size) & (torch.arange(most) < numbers)[:, :, None, None]
+    full = _drawn(shapes, middles, reach, size) & (torch.arange(most) < numbers)[:, :, None, None]
     is_hidden = _areas(_seen(full)) < SEEN * _areas(full)
     masks = _seen(full & ~is_hidden[:, :, None, None])
     is_there = _areas(masks) > 0

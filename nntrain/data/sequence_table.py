@@ -1,21 +1,21 @@
 """The user's own series as a table in the long format: a row for each step of each sequence."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nntrain.batch import IGNORED, Sequences
+from nntrain.batch import IGNORED
 from nntrain.data import Learned, column_types
-from nntrain.data.columns import Columns, Rows
+from nntrain.data.columns import Columns
 from nntrain.data.delimited import Decimal, Separator
 from nntrain.data.division import Stratified
 from nntrain.data.in_memory import Examples
 from nntrain.data.own_files import FromFiles
 from nntrain.data.plain_files import Piece
+from nntrain.data.row_sequences import Some, by_id, inputs_of
 from nntrain.data.split import SplitSettings, divide_all
 from nntrain.data.table import MISSING
 from nntrain.data.table_files import TableFiles
@@ -29,34 +29,6 @@ from nntrain.specs import Classes, Inputs, Series, Tags, Targets
 from nntrain.suggest import did_you_mean
 
 Labels = Literal["sequence", "step"]
-
-
-@dataclass(frozen=True)
-class Some:
-    """Some of the sequences in a table: the numbers of the rows of each, in the order of time."""
-
-    columns: Columns
-    rows: Sequence[np.ndarray[Any, Any]]
-
-    def take(self, numbers: Tensor) -> "Some":
-        return Some(self.columns, [self.rows[i] for i in numbers.tolist()])
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def first(self) -> Rows:
-        """The first row of each."""
-        return Rows(self.columns, np.array([rows[0] for rows in self.rows], dtype=np.int64))
-
-    def all(self) -> Rows:
-        return Rows(self.columns, np.concatenate([*self.rows, np.zeros(0, np.int64)]).astype(np.int64))
-
-    def padded(self, values: Tensor, padding: float) -> Sequences:
-        """Numbers of all rows (rows, ...), a row of steps for each sequence."""
-        lengths = [len(rows) for rows in self.rows]
-        pieces = torch.split(values, lengths) if lengths else []
-        whole = torch.nn.utils.rnn.pad_sequence(list(pieces), batch_first=True, padding_value=padding)
-        return Sequences(whole, torch.tensor(lengths))
 
 
 @data("sequence_table", within=FromFiles)
@@ -122,7 +94,7 @@ class SequenceTable:
         lacking(columns, [self.id, *features, *([self.time] if self.time else [])])
         whole: list[int] = []
         failures: list[str] = []
-        for rows in _by_id(columns, self.id).values():
+        for rows in by_id(columns, self.id).values():
             try:
                 inputs_of(self.sequences(columns.part(rows), features), features)
                 whole += rows
@@ -157,7 +129,7 @@ class SequenceTable:
     def sequences(self, columns: Columns, features: Collection[str]) -> Some:
         """The rows of each id; UserError for a row without one, or without its time."""
         lacking(columns, [self.id, *features, *([self.time] if self.time else [])])
-        rows = _by_id(columns, self.id)
+        rows = by_id(columns, self.id)
         if "" in rows:
             raise UserError(f"{columns.path}:{columns.rows[rows[''][0]]}: there is no {self.id}")
         if self.time is None:
@@ -240,21 +212,6 @@ class SequenceSet:
                         f"{where}: {self._table.target} is '{text[row]}' here and '{text[rows[0]]}' at the first step "
                         f"of '{part.columns.text[self._table.id][row]}'; data.labels=step learns a label for each step"
                     )
-
-
-def _by_id(columns: Columns, id: str) -> dict[str, list[int]]:
-    """The rows of each sequence, in their order; of '' those without an id."""
-    rows: dict[str, list[int]] = {}
-    for row, name in enumerate(columns.text[id]):
-        rows.setdefault(name, []).append(row)
-    return rows
-
-
-def inputs_of(part: Some, features: Sequence[str]) -> Sequences:
-    """The numbers of each step (sequences, time, features), padded with 0; UserError, with the row, for others."""
-    rows = part.all()
-    values = np.stack([rows.values(name, "value") for name in features], axis=1)
-    return part.padded(torch.from_numpy(values).to(torch.get_default_dtype()), 0.0)
 
 
 def _are_classes(stored: Learned) -> bool:

@@ -7,7 +7,7 @@ from annotated_types import Ge, Le
 from torch import Tensor
 
 from nntrain.data.in_memory import Examples, InMemory, Source
-from nntrain.data.scenes import SHAPES, Numbers, Scenes, scenes
+from nntrain.data.scenes import ALONE, SHAPES, Numbers, Scenes, scenes
 from nntrain.registry import data
 from nntrain.settings import Count, Factor, NonNegative, Whole
 from nntrain.specs import ClassAndBox, Image, Mask
@@ -57,7 +57,7 @@ def single_shapes(*, examples: Count = 2000, size: Size = 48, noise: NonNegative
         noise: the deviation of what is added to every pixel; the brightest is 1
         seed: of all that is random
     """
-    made = scenes(examples, size, [1, 1], 0.0, noise, seed)
+    made = scenes(examples, size, [1, 1], 0.0, noise, seed, ALONE)
     targets = torch.cat((made.shapes.float(), made.boxes[:, 0]), dim=1)
     described = ClassAndBox(SHAPES, size, size)
     return Source("single_shapes", Image(3, size, size), described, Examples(made.pictures, targets))

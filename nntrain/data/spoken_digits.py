@@ -1,10 +1,7 @@
 """Spoken digits: recordings as series of log-mel energies, or of samples."""
 
-import zlib
-from io import BytesIO
 from pathlib import Path
 from typing import Literal, get_args
-from zipfile import BadZipFile, ZipFile
 
 import torch
 from torch import Tensor
@@ -12,7 +9,7 @@ from torch import Tensor
 from nntrain.batch import Sequences
 from nntrain.data import sound
 from nntrain.data.in_memory import Examples, InMemory, Source
-from nntrain.data.public_files import fetched, found_or_made, write_checked
+from nntrain.data.public_files import archived, found_or_made, write_checked
 from nntrain.data.sound import Reading
 from nntrain.errors import UserError
 from nntrain.registry import data
@@ -63,12 +60,7 @@ def _is_tested(file: Path, speaker: str | None) -> bool:
 
 def _download(folder: Path) -> None:
     """Writes the recordings, which come as one archive and are checked together."""
-    try:
-        with ZipFile(BytesIO(fetched(URL))) as archive:
-            there = {Path(name).name: name for name in archive.namelist() if "/recordings/" in name}
-            contents = {file: archive.read(there[file]) for file in FILES}
-    except (BadZipFile, KeyError, zlib.error) as error:
-        raise OSError(f"{URL} is not the archive that it was: {error}") from None
+    contents = archived(URL, {file: f"/recordings/{file}" for file in FILES})
     write_checked(folder, contents, GIT_ID, URL)
 
 

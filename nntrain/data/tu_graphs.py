@@ -1,6 +1,7 @@
 """Sets of graphs from the collection of TU Dortmund: molecules and proteins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nntrain.data.graphs import Graphs, LabelledGraphs, WholeGraphs
-from nntrain.data.public_files import found_or_downloaded
-from nntrain.errors import UserError
+from nntrain.data.public_files import archived, found_or_downloaded, found_or_made, size_of
+from nntrain.errors import UnfitError, UserError
 from nntrain.registry import data
 from nntrain.settings import PathText
 from nntrain.specs import Classes
 
 COMMIT = "f76543d8bd82c7ebe1c16f59d9219d038c62ac8e"
+COLLECTION = "https://www.chrsmrrs.com/graphkerneldatasets"
 URL = f"https://raw.githubusercontent.com/XuelinHu/Matrix-ResGNN-GraphClassificatio/{COMMIT}/data/TUDataset"
 
 
@@ -60,12 +62,50 @@ def proteins(*, attributes: bool = False, root: PathText | None = None) -> Label
     return _graphs("PROTEINS", files, "3 MB", Classes(("enzyme", "not an enzyme")), root, attributes)
 
 
+@data("tu_dataset", within=WholeGraphs)
+def tu_dataset(*, name: str, attributes: bool = False, root: PathText | None = None) -> LabelledGraphs:
+    """Any set of TU Dortmund's collection by its name, such as ENZYMES, NCI1 or IMDB-BINARY, with a class each graph.
+
+    A node has the one-hot code of its kind, where the set says kinds, and else a 1.
+    Source: Morris et al., TUDataset, 2020, arXiv:2007.08663, chrsmrrs.github.io/datasets.
+
+    Settings:
+        name: which set, as the collection spells it
+        attributes: whether the nodes have, before their kind, the numbers that the set gives them
+        root: the folder that holds TUDataset/NAME/raw; left out, $NNTRAIN_DATA, else it is downloaded (0.1 to 800 MB,
+            its size is said)
+    """
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise UnfitError(f"expected a name such as ENZYMES, found '{name}'", "name")
+    url = f"{COLLECTION}/{name}.zip"
+    needed = [f"{name}_{table}.txt" for table in ("A", "graph_indicator", "graph_labels")]
+    raw = found_or_made(
+        name, f"TUDataset/{name}/raw", needed, partial(size_of, url), partial(_download, name, url, needed), root
+    )
+    labels = torch.unique(_numbers(raw / f"{name}_graph_labels.txt")).tolist()
+    if attributes and not (raw / f"{name}_node_attributes.txt").is_file():
+        raise UnfitError(f"{name} gives its nodes no numbers; leave this setting out", "attributes")
+    return _read(raw, name, Classes(tuple(map(str, labels))), attributes)
+
+
+def _download(name: str, url: str, needed: Sequence[str], folder: Path) -> None:
+    optional = [f"{name}_{table}.txt" for table in ("node_labels", "node_attributes")]
+    files = {file: f"/{file}" for file in (*needed, *optional)}
+    for file, content in archived(url, files, optional).items():
+        (folder / file).write_bytes(content)
+
+
 def _graphs(
     name: str, files: Mapping[str, str], size: str, classes: Classes, root: str | None, attributes: bool
 ) -> LabelledGraphs:
     raw = found_or_downloaded(name.lower(), f"TUDataset/{name}/raw", files, f"{URL}/{name}/raw", size, root)
+    return _read(raw, name, classes, attributes)
+
+
+def _read(raw: Path, name: str, classes: Classes, attributes: bool) -> LabelledGraphs:
     graph = _numbers(raw / f"{name}_graph_indicator.txt").flatten() - 1
-    kinds = _numbers(raw / f"{name}_node_labels.txt").flatten()
+    has_kinds = (raw / f"{name}_node_labels.txt").is_file()
+    kinds = _numbers(raw / f"{name}_node_labels.txt")[:, 0] if has_kinds else torch.zeros_like(graph)
     labels = _numbers(raw / f"{name}_graph_labels.txt").flatten()
     edges = _numbers(raw / f"{name}_A.txt").T - 1
     _check(raw, graph, kinds, labels, edges, len(classes))

@@ -3,10 +3,13 @@
 import torch
 from torch import Tensor, nn
 
+from nntrain.errors import UnfitError
 from nntrain.initializers import Fill, OnMatrices, fill_all
 from nntrain.registry import initializer
 from nntrain.settings import Count, Finite, Positive, Share
 from nntrain.weights import matrices_of, weights_of
+
+GATES = r"bias_ih|(forwards|backwards)\.bias$"  # torch's name for one of two biases; that of own cells
 
 
 @initializer("orthogonal", within=OnMatrices)
@@ -85,18 +88,21 @@ class ForgetGate:
 
     Settings:
         value: the bias
-        match: pattern on parameter names; by default one of the two biases that torch's layers add up
+        match: pattern on parameter names; by default the bias of every LSTM, where two are added up the first
     """
 
-    def __init__(self, *, value: Finite = 1.0, match: str = "bias_ih") -> None:
+    def __init__(self, *, value: Finite = 1.0, match: str = GATES) -> None:
         self._value = value
         self._match = match
 
     def __call__(self, model: nn.Module) -> None:
-        fill_all(weights_of(model, self._match), self._fill)
+        found = weights_of(model, self._match)
+        for weight in found:
+            units = getattr(weight.layer, "hidden_size", 0)
+            if weight.tensor.shape != (4 * units,):
+                raise UnfitError(f"{weight.name} is no bias of an LSTM, which has four for each unit", "match")
+        fill_all(found, self._fill)
 
     def _fill(self, parameter: Tensor) -> None:
-        if parameter.dim() != 1 or len(parameter) % 4:
-            raise ValueError("the biases of an LSTM are four for each unit; write match: bias_ih")
         quarter = len(parameter) // 4
         parameter[quarter : 2 * quarter] = self._value

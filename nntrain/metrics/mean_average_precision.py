@@ -120,6 +120,8 @@ def mean_average_precision(targets: Boxes | Instances) -> AveragePrecisions:
 def mean_average_precision_50(targets: Boxes | Instances) -> AveragePrecisions:
     """As map, of boxes that overlap by half or more: where an object is found, if not its edges.
 
+    map_50 = 1/classes sum_c AP_c(0.5)
+
     Source: Everingham et al., The Pascal visual object classes challenge, 2010; as pycocotools' AP50.
     """
     return AveragePrecisions(len(targets), [0.5], by_masks=False)
@@ -129,6 +131,8 @@ def mean_average_precision_50(targets: Boxes | Instances) -> AveragePrecisions:
 def mask_mean_average_precision(targets: Instances) -> AveragePrecisions:
     """As map, with the overlap of masks in place of boxes.
 
+    mask_map = 1/10 sum_t 1/classes sum_c AP_c(t),  t = 0.5, 0.55, ..., 0.95
+
     Source: Lin et al., Microsoft COCO: common objects in context, 2014, arXiv:1405.0312; as pycocotools' AP.
     """
     return AveragePrecisions(len(targets), OVERLAPS, by_masks=True)
@@ -137,6 +141,8 @@ def mask_mean_average_precision(targets: Instances) -> AveragePrecisions:
 @metric("mask_map_50")
 def mask_mean_average_precision_50(targets: Instances) -> AveragePrecisions:
     """As mask_map, of masks that overlap by half or more.
+
+    mask_map_50 = 1/classes sum_c AP_c(0.5)
 
     Source: Lin et al., Microsoft COCO: common objects in context, 2014, arXiv:1405.0312; as pycocotools' AP50.
     """

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from nntrain.batch import IGNORED, Detections, Objects
+from nntrain.errors import UnfitError
 from nntrain.models.feature_pyramid import SMALL, pyramid
 from nntrain.registry import model
 from nntrain.settings import Count, Model, Share
@@ -15,6 +16,7 @@ from nntrain.specs import Boxes, Image, Instances
 SCORE = 0.05  # below it nothing is told of
 RATIOS = (0.5, 1.0, 2.0)  # of the heights of anchors to their widths
 LIKELY = 0.5  # how likely a pixel is an object's, for it to be in its mask
+GROUPS = 32  # of maps, that fcos normalises together
 TERMS = {
     "loss_objectness": "objectness",
     "loss_rpn_box_reg": "region",
@@ -201,13 +203,16 @@ def fcos(
 
     Settings:
         backbone: the resnet below, with stem: imagenet
-        channels: the maps of each level of the pyramid, and of the heads' layers
+        channels: the maps of each level of the pyramid, and of the heads' layers, a multiple of 32 from 64 on
         min_size: pixels of the shorter side that pictures are scaled to
         smallest: the size of what the lowest level finds, as a share of min_size; at each level it is twice as large
     """
     from torchvision.models.detection.anchor_utils import AnchorGenerator
     from torchvision.models.detection.fcos import FCOS
 
+    if channels % GROUPS or channels == GROUPS:
+        message = f"its layers normalise {GROUPS} groups of two maps or more: expected a multiple of {GROUPS}, from"
+        raise UnfitError(f"{message} {2 * GROUPS} on, found {channels}", "channels")
     sizes = tuple((side,) for side in _sides(smallest, min_size))
     base = pyramid(inputs, backbone, channels)
     anchors = AnchorGenerator(sizes, ((1.0,),) * len(sizes))  # one at each place

@@ -168,17 +168,19 @@ class Share(NamedTuple):
 
 
 def _shares(parameters: Mapping[str, Tensor], treatments: Mapping[str, Treatment]) -> list[Share]:
-    """The parameters by rule and factor, without those that are never trained."""
-    alike: dict[tuple[int, float], list[Member]] = {}
+    """The parameters by rule, factor, type and device, without those that are never trained."""
+    alike: dict[tuple[int, float, torch.dtype, torch.device], list[Member]] = {}
     rules: dict[int, Rule] = {}
     for name, p in parameters.items():
         how = treatments[name]
         if how.start is not None:
             rules[id(how.rule)] = how.rule
-            alike.setdefault((id(how.rule), how.factor), []).append(Member(name, p, p.detach(), how.start))
+            alike.setdefault((id(how.rule), how.factor, p.dtype, p.device), []).append(
+                Member(name, p, p.detach(), how.start)
+            )
     return [
         Share(rules[rule], factor, members, rules[rule].start({m.name: m.memory for m in members}))
-        for (rule, factor), members in alike.items()
+        for (rule, factor, _, _), members in alike.items()
     ]
 
 

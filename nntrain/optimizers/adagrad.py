@@ -17,7 +17,8 @@ class Adagrad:
 
     s = s + g^2;  w = w - lr g / (sqrt(s) + eps)
 
-    Source: Duchi, Hazan, Singer, Adaptive subgradient methods, 2011. torch's fused kernel.
+    Source: Duchi, Hazan, Singer, Adaptive subgradient methods, 2011. torch's fused kernel on
+    CPUs, else its foreach form.
 
     Settings:
         lr: the learning rate, before the schedule
@@ -34,13 +35,14 @@ class Adagrad:
         return {"sum": [torch.full_like(p, self.first_sum) for p in parameters.values()], "steps": counters(parameters)}
 
     def step(self, problem: Problem, state: State, lr: float) -> None:
+        fused = all(p.device.type == "cpu" for p in problem.parameters)  # there is no kernel for CUDA
         adagrad(
             problem.parameters,
             problem.gradients,
             state["sum"],
             state["steps"],
-            foreach=False,
-            fused=all(p.device.type == "cpu" for p in problem.parameters),  # there is no kernel for CUDA
+            foreach=not fused,
+            fused=fused,
             lr=lr,
             weight_decay=0.0,
             lr_decay=0.0,

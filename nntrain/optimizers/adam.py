@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
 from nntrain.optimizers import Betas, Problem, State, counters
 from nntrain.registry import optimizer
@@ -100,22 +99,25 @@ def step_moments(
     eps: float,
     weight_decay: float,
 ) -> None:
-    adam(
+    """torch's fused kernel, without what torch.optim does around it; the parameters are of one type and device."""
+    if not problem.parameters:
+        return
+    torch._foreach_add_(state["steps"], 1)
+    torch._fused_adamw_(
         problem.parameters,
         problem.gradients,
         state["mean"],
         state["square"],
         [],
         state["steps"],
-        foreach=False,
-        fused=True,
-        amsgrad=False,
+        lr=lr,
         beta1=betas[0],
         beta2=betas[1],
-        lr=lr,
         weight_decay=weight_decay,
         eps=eps,
+        amsgrad=False,
         maximize=False,
-        decoupled_weight_decay=True,
         found_inf=problem.left_out,
     )
+    if problem.left_out is not None:
+        torch._foreach_sub_(state["steps"], [problem.left_out] * len(state["steps"]))

@@ -7,6 +7,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from nntrain.errors import UnfitError
 from nntrain.optimizers import Betas, Problem, State, counters
 from nntrain.optimizers.adam import step_moments
 from nntrain.registry import optimizer
@@ -53,6 +54,11 @@ class Muon:
         self.betas = betas
         self.eps = eps
         self.weight_decay = weight_decay
+
+    def check(self, parameters: Mapping[str, Tensor]) -> None:
+        """UnfitError where there is nothing that it is for."""
+        if not any(is_hidden(name, parameter) for name, parameter in parameters.items()):
+            raise UnfitError(f"there are no hidden matrices, only {', '.join(parameters)}; take adamw")
 
     def start(self, parameters: Mapping[str, Tensor]) -> State:
         """A hidden matrix has an empty `square`: it needs none."""

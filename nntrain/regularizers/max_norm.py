@@ -33,6 +33,8 @@ class MaxNorm(Regularizer):
 
     def bind(self, model: nn.Module) -> None:
         self._weights = matrices_of(model, self._match)
+        for weight in self._weights:
+            weight.as_long()
 
     def project(self) -> None:
         for weight in self._weights:

@@ -22,6 +22,7 @@ class Boxes:
     plural: ClassVar[str] = "boxes of objects"
     task: ClassVar[str] = "detection"
     per_position: ClassVar[bool] = False
+    is_made_whole: ClassVar[bool] = True  # by the model, and no head is put on one
 
     def __len__(self) -> int:
         return len(self.names)
@@ -49,6 +50,7 @@ class Instances:
     plural: ClassVar[str] = "boxes and masks of objects"
     task: ClassVar[str] = "instance_segmentation"
     per_position: ClassVar[bool] = False
+    is_made_whole: ClassVar[bool] = True  # by the model, and no head is put on one
 
     def __len__(self) -> int:
         return len(self.names)

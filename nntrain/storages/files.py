@@ -1,6 +1,7 @@
 """Pictures that are decoded again whenever they are needed, by processes of their own."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -57,10 +58,11 @@ class _Decoding:
             collate_fn=_together,
             generator=torch.Generator().manual_seed(0),  # else it draws from the run's
         )
-        for pixels, broken in loader:
-            if broken:
-                raise RunError(broken[0])
-            yield pixels.to(self._device, non_blocking=True)
+        with _deaths_said():
+            for pixels, broken in loader:
+                if broken:
+                    raise RunError(broken[0])
+                yield pixels.to(self._device, non_blocking=True)
 
 
 class _Files(Dataset[Tensor | str]):
@@ -75,6 +77,18 @@ class _Files(Dataset[Tensor | str]):
             return self._pictures.decode(path.read_bytes(), self._pictures.size)
         except (OSError, BrokenImageError) as error:
             return f"{path} (number {number}) is not a whole picture: {error}"
+
+
+@contextmanager
+def _deaths_said() -> Iterator[None]:
+    """Within it, a worker that was killed is a RunError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        why = "a worker that decodes pictures was killed, as the system does when memory is used up"
+        raise RunError(f"{why}; try fewer data.keep.workers, or 0") from error
 
 
 def _together(found: list[Tensor | str]) -> tuple[Tensor | None, list[str]]:

@@ -68,6 +68,8 @@ class Search(Task):
         assert images is not None
         shown = visible(images)[0]
         there: Objects = some.targets
+        if isinstance(self.targets, Boxes):
+            there = there._replace(masks=None)
         found: Detections = model(some.inputs)
         names = self.targets.names
         above, below = outlined(shown, there, there.are_there, names), outlined(shown, found, self._sure(found), names)
@@ -90,7 +92,7 @@ class Search(Task):
 
 
 @task("detection")
-def detection(targets: Boxes | Instances, *, threshold: Factor = 0.5) -> Search:
+def detection(targets: Boxes | Instances, *, threshold: Factor = 0.3) -> Search:
     """Every object in a picture: its class, the box around it, and how sure that is.
 
     The model is a detector, with losses of its own: L = classification + box + ...; each is logged apart, as
@@ -105,7 +107,7 @@ def detection(targets: Boxes | Instances, *, threshold: Factor = 0.5) -> Search:
 
 
 @task("instance_segmentation")
-def instance_segmentation(targets: Instances, *, threshold: Factor = 0.5) -> Search:
+def instance_segmentation(targets: Instances, *, threshold: Factor = 0.3) -> Search:
     """Every object in a picture: its class, the box around it, the pixels in which it is seen, and how sure that is.
 
     As the task detection, with masks. Those in the answers are run lengths as COCO's files have them.

@@ -29,6 +29,7 @@ class LabelLoss:
         self._classes = len(targets)
         self._is_of_examples = getattr(self._loss, "is_of_examples", False)
         self._is_one_each = not targets.per_position
+        self._is_of_sets = isinstance(targets, LabelSet)
         self._class_weights = class_weights
         self._smoothing = smoothing
         if self._is_of_examples and class_weights is not None:
@@ -39,7 +40,16 @@ class LabelLoss:
         smoothed = getattr(self._loss, "smoothed", None)  # faster than distributions, where classes are many
         if smoothed is not None and not batch.targets.is_floating_point():
             return self._total(smoothed(outputs, batch.targets, self._smoothing), batch)
-        return self._total(self._loss(outputs, self._smoothed(batch.targets)), batch)
+        targets = self._smoothed(batch.targets)
+        if self._is_of_sets or not targets.is_floating_point():
+            return self._total(self._loss(outputs, targets), batch)
+        try:
+            return self._total(self._loss(outputs, targets), batch)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            why = "this loss fails on distributions of classes, which data.mix and task.label_smoothing make of labels"
+            unfit = UnfitError(f"{why} ({error}); leave these out, or take another loss", "task.loss")
+            unfit.locate(())
+            raise unfit from error
 
     def measured(self, outputs: Tensor, batch: Batch) -> Loss:
         """The loss against the labels themselves."""

@@ -43,7 +43,8 @@ class Localization(Task):
     Settings:
         loss: what is minimised of the classes
         box_loss: what is minimised of the boxes: huber (smooth L1), absolute, squared, or giou
-        box_weight: how much it counts beside the other
+        box_weight: how much it counts beside the other: 100 for huber, as if boxes were in tenths of the picture; of
+            absolute and giou, which are larger, 1 to 5
     """
 
     metrics = ("localization_error", "class/error_rate", "box_iou")
@@ -54,7 +55,7 @@ class Localization(Task):
         *,
         loss: LossSetting = "cross_entropy",
         box_loss: LossSetting = SMOOTH,
-        box_weight: Positive = 5.0,
+        box_weight: Positive = 100.0,
     ) -> None:
         self.targets = self.measured = targets
         self._class_loss = loss(targets.part("class"))

@@ -113,7 +113,7 @@ def png_of(mask: Tensor, row: Mapping[str, Any]) -> bytes:
     """A PNG file with a colour map, whose numbers are the classes'; of the size that the row says, where it does."""
     from PIL import Image
 
-    picture = Image.fromarray(mask.to(torch.uint8).numpy(), mode="P")
+    picture = Image.fromarray(mask.to(torch.uint8).numpy())
     picture.putpalette(palette(256).flatten().tolist())
     if "width" in row:
         picture = picture.resize((row["width"], row["height"]), Image.Resampling.NEAREST)

@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 from nntrain.batch import IGNORED, Batch
 from nntrain.data import Split
 from nntrain.device import at_least_single
+from nntrain.errors import UnfitError
 from nntrain.look.examples import first, text_of
 from nntrain.loss import Objective
 from nntrain.metrics.bleu import without_end
@@ -21,7 +22,7 @@ from nntrain.specs import Inputs, Pairs, Tokens, Written
 from nntrain.tasks import Outcome, Task
 from nntrain.tasks.labels import LabelLoss
 from nntrain.tokenizers import Vocabulary
-from nntrain.translate import Search, translate
+from nntrain.translate import LENGTH_PENALTY, Search, translate
 
 SHOWN = 10
 
@@ -47,7 +48,7 @@ class SequenceToSequence(Task):
         beam: how many targets of each source `eval` and `predict` follow at a time; 1 takes the likeliest token,
             again and again
         length_penalty: a in the score by which whole targets of n tokens are compared, log p / ((5 + n) / 6)^a (Wu
-            et al. 2016, arXiv:1609.08144); more prefers longer ones, and a beam of 1 compares none
+            et al. 2016, arXiv:1609.08144); more prefers longer ones; left out, 0.6; a beam of 1 compares none
         longest: a target has at most so many times the tokens of its source, and ten more, and never more than the
             longest one in training
     """
@@ -61,9 +62,11 @@ class SequenceToSequence(Task):
         label_smoothing: Probability = 0.0,
         written: Count = 500,
         beam: Count = 4,
-        length_penalty: NonNegative = 0.6,
+        length_penalty: NonNegative | None = None,
         longest: Multiple = 2.0,
     ) -> None:
+        if beam == 1 and length_penalty is not None:
+            raise UnfitError("a beam of 1 compares no targets; leave it out, or write a wider beam", "length_penalty")
         self.targets = Tokens(inputs.target, inputs.target_length, inputs.unit)
         self._written = Written(self.targets, vocabulary)
         self.measured = Views(written=self._written, foretold=self.targets)
@@ -73,7 +76,8 @@ class SequenceToSequence(Task):
         self.objectives = (Objective("model", self.outputs, self._loss.training, self._loss.counts),)
         self._examples = written
         self._greedy = Search(longest=longest)
-        self._search = Search(beam=beam, length_penalty=length_penalty, longest=longest)
+        penalty = LENGTH_PENALTY if length_penalty is None else length_penalty
+        self._search = Search(beam=beam, length_penalty=penalty, longest=longest)
 
     def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
         return model(batch.inputs)

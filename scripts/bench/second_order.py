@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from nntrain.batch import Batch
+from nntrain.data.curves import curves
 from nntrain.device import Device
 from nntrain.loss import Loss, Objective, Term
 from nntrain.optimizers import Optimizer, Rule
@@ -27,17 +28,6 @@ SIZES = (SIDE * SIDE, 100, 50, 25, 6, 25, 50, 100, SIDE * SIDE)  # the code of 6
 INCOMING = 15  # non-zero weights into a unit at the start
 RATES = (0.03, 0.1, 0.3, 0.5, 1.0)
 UPDATES = {"hessian_free": 50, "sgd": 5000}
-
-
-def curves() -> Tensor:
-    """Images of one random cubic Bezier stroke each, (images, pixels) from 0 to 1."""
-    generator = torch.Generator().manual_seed(0)
-    ends = torch.rand(IMAGES, 4, 2, generator=generator) * (SIDE - 3) + 1
-    t = torch.linspace(0, 1, 60)[:, None]
-    weights = torch.stack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])  # (4, 60, 1)
-    strokes = torch.einsum("ktx,nkd->ntd", weights, ends)
-    pixels = torch.cartesian_prod(torch.arange(SIDE), torch.arange(SIDE)).float()
-    return torch.exp(-torch.cdist(pixels, strokes).amin(dim=2).square())
 
 
 def autoencoder() -> nn.Sequential:
@@ -65,7 +55,7 @@ CROSS_ENTROPY = Objective(
 
 def losses(rule: Rule, updates: int) -> Iterator[float]:
     """The loss, in nats an image, before each update and after the last."""
-    model, images = autoencoder(), curves()
+    model, images = autoencoder(), curves(examples=IMAGES, side=SIDE).train.inputs.flatten(1)
     update = Update(model, [CROSS_ENTROPY], {"model": Optimizer(rule, model)}, [], Device("cpu"))
     for step in range(updates + 1):
         yield float(update(step, [Batch(images, images)], 1.0)["model"].objective)
@@ -87,7 +77,7 @@ def row(name: str, rule: Rule, updates: int) -> tuple[str, float]:
 
 
 def main() -> None:
-    images = curves()
+    images = curves(examples=IMAGES, side=SIDE).train.inputs.flatten(1)
     entropy = float(F.binary_cross_entropy(images, images, reduction="sum")) / IMAGES
     rules: dict[str, Rule] = {"hessian_free": HessianFree(), **{f"sgd, lr {rate:g}": SGD(lr=rate) for rate in RATES}}
     found = {name: row(name, rule, UPDATES[name.split(",")[0]]) for name, rule in rules.items()}

@@ -150,7 +150,7 @@ def test_nodes_without_features_are_told_apart(command: Command, write: Callable
     [
         ("edges.csv", "n3,n5", "n3,nowhere", "edges.csv:11: there is no node whose id is 'nowhere'"),
         ("edges.csv", "source,target", "from,to", "edges.csv has no column 'source'"),
-        ("nodes.csv", "n7,b", "n6,b", "nodes.csv:9: the node 'n6' is there already, in row 8"),
+        ("nodes.csv", "n7,b", "n6,b", "nodes.csv:9: 'n6' is there already, in row 8"),
         ("nodes.csv", "n7,b,6", "n7,b,six", "nodes.csv:9:3: size: 'six' is not a finite number"),
         ("nodes.csv", "label", "kind", "nodes.csv has no column 'label'"),
         ("nodes.csv", ",b,", ",a,", "is 'a' in every row"),

@@ -1,12 +1,15 @@
 """Whole graphs: side by side, from text files, divided in folds."""
 
+import io
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from nntrain.data import public_files, tu_graphs
 from nntrain.data.division import Stratified
 from nntrain.data.graphs import Graphs, LabelledGraphs, WholeGraphs
 from nntrain.data.public_files import git_id_of
@@ -155,3 +158,41 @@ def test_folds_that_cannot_be_are_refused(settings: dict[str, Any], reason: str,
     with pytest.raises(UnfitError, match=reason) as error:
         divide_all(Stratified(many().labels), SplitSettings(**settings))
     assert error.value.path == ("split", setting)
+
+
+def test_a_set_of_the_collection_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two graphs of three and two nodes, one without kinds; from an archive as the collection has them."""
+    tables = {
+        "A": "1, 2\n2, 1\n2, 3\n3, 2\n4, 5\n5, 4\n",
+        "graph_indicator": "1\n1\n1\n2\n2\n",
+        "graph_labels": "-1\n1\n",
+        "node_attributes": "0.5\n1.5\n2.5\n3.5\n4.5\n",
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for table, text in tables.items():
+            archive.writestr(f"TINY/TINY_{table}.txt", text)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("NNTRAIN_DATA", raising=False)
+    monkeypatch.setattr(tu_graphs, "size_of", lambda url: "0.1 MB")
+    monkeypatch.setattr(public_files, "fetched", {f"{tu_graphs.COLLECTION}/TINY.zip": file.getvalue()}.__getitem__)
+    found = tu_graphs.tu_dataset(name="TINY")
+    assert found.graphs.sizes.tolist() == [3, 2] and found.graphs.degrees.tolist() == [4, 2]
+    assert found.graphs.features.tolist() == [[1]] * 5
+    assert found.labels.tolist() == [0, 1] and found.classes.names == ("-1", "1")
+    assert "downloading TINY (0.1 MB) to" in capsys.readouterr().err
+    with_numbers = tu_graphs.tu_dataset(name="TINY", attributes=True)
+    assert with_numbers.graphs.features[:, 0].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+    (tmp_path / "nntrain/data/TUDataset/TINY/raw/TINY_node_attributes.txt").unlink()
+    for settings, setting in (({"name": "TINY", "attributes": True}, "attributes"), ({"name": "../x"}, "name")):
+        with pytest.raises(UnfitError) as refused:
+            tu_graphs.tu_dataset(**settings)  # type: ignore[arg-type]
+        assert refused.value.path == (setting,)
+
+
+def test_a_set_by_its_name_is_the_one_with_a_name_of_its_own(shared_data: Path) -> None:
+    by_name, own = tu_graphs.tu_dataset(name="MUTAG", root=str(shared_data)), mutag(root=str(shared_data))
+    assert all(torch.equal(a, b) for a, b in zip(by_name.graphs, own.graphs, strict=True))
+    assert torch.equal(by_name.labels, own.labels) and by_name.classes.names == ("-1", "1")

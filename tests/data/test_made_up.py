@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nntrain.data import booleans, functions, points
+from nntrain.data.curves import curves
 from nntrain.data.in_memory import Source
 
 CPU = torch.device("cpu")
@@ -15,6 +16,7 @@ SEEDED: dict[str, Any] = {
     "two_moons": points.two_moons,
     "spirals": points.spirals,
     "ring": points.ring,
+    "curves": lambda **settings: curves(side=8, **settings),
     "sine": lambda **settings: functions.sine(noise=0.1, **settings),
 }
 
@@ -123,3 +125,19 @@ def test_sine() -> None:
     torch.testing.assert_close(y, x.sin())
     noisy = functions.sine(examples=10_000, noise=0.3).train
     assert (noisy.targets - noisy.inputs.sin()).std().item() == pytest.approx(0.3, rel=0.05)
+
+
+def test_curves_by_their_formula() -> None:
+    source = curves(examples=600, side=10)  # drawn in two pieces
+    assert source.train.inputs.shape == (600, 1, 10, 10)
+    for i in (0, 599):
+        p = source.train.targets[i].view(4, 2).tolist()
+        assert all(1 <= place <= 8 for point in p for place in point)
+        steps = [k / 59 for k in range(60)]
+        weights = [((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3) for t in steps]
+        stroke = [
+            [sum(w * point[axis] for w, point in zip(four, p, strict=True)) for axis in (0, 1)] for four in weights
+        ]
+        for row, column in ((0, 0), (4, 7), (round(p[0][0]), round(p[0][1]))):
+            nearest = min((row - r) ** 2 + (column - c) ** 2 for r, c in stroke)
+            assert float(source.train.inputs[i, 0, row, column]) == pytest.approx(math.exp(-nearest), abs=1e-4)

@@ -198,7 +198,7 @@ def test_recordings_come_as_an_archive(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("NNTRAIN_DATA", raising=False)
     archive = Path(shutil.make_archive(str(tmp_path / "archive"), "zip", tmp_path, "whole"))
     answers = [archive.read_bytes()[:-100], archive.read_bytes(), archive.read_bytes()]
-    monkeypatch.setattr("nntrain.data.spoken_digits.fetched", lambda url: answers.pop(0))
+    monkeypatch.setattr("nntrain.data.public_files.fetched", lambda url: answers.pop(0))
     for reason in ("is not the archive that it was: File is not a zip file", "its files are not the published ones"):
         with pytest.raises(UserError, match=reason):
             spoken_digits()

@@ -45,9 +45,9 @@ def write_pair(folder: Path, name: str, mask: np.ndarray[Any, Any], kind: str = 
     noise = np.random.default_rng(len(name)).integers(0, 40, (*mask.shape, 3))
     picture = noise + np.where(mask == 1, 180, 20)[:, :, None]
     PIL.Image.fromarray(picture.astype(np.uint8)).save(folder / "images" / f"{name}.png")
-    drawn = PIL.Image.fromarray(mask, mode="L")
+    drawn = PIL.Image.fromarray(mask)
     if kind == "P":
-        drawn = PIL.Image.fromarray(mask, mode="P")
+        drawn = PIL.Image.fromarray(mask)
         drawn.putpalette(palette(256).flatten().tolist())
     elif kind == "RGB":
         drawn = PIL.Image.fromarray(palette(256).numpy()[mask])

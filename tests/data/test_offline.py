@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,21 @@ HERE = {  # what lies in ../shared/data: the folder of each, and its examples
         )
     },
 }
-NEEDED = {"uci": ("data.name=yacht",), "openml": ("data.id=61",)}  # settings that have no default
-REGISTERED = {"imagenet": "image-net.org gives it only to those who register"}
+NEEDED = {
+    "uci": ("data.name=yacht",),
+    "openml": ("data.id=61",),
+    "tu_dataset": ("data.name=ENZYMES",),
+}  # settings that have no default
+ELSEWHERE = {  # what is not downloaded, and why
+    "imagenet": "image-net.org gives it only to those who register",
+    "coco": "is not downloaded, since it takes 19 GB",
+}
+ASKED = (
+    "openml",
+    "tu_dataset",
+    "ogb_nodes",
+    "ogb_graphs",
+)  # for their sizes, so that without a network there is none to be said
 
 
 def rooted() -> list[str]:
@@ -108,12 +122,15 @@ def test_without_a_network_it_is_said_what_and_how_much(
     assert refused.status == 2
     assert "Traceback" not in refused.err and "Warning" not in refused.err
     assert [path for path in cache.rglob("*") if path.is_file()] == []
-    if name in REGISTERED:
-        assert REGISTERED[name] in refused.err
+    if name in ELSEWHERE:
+        assert ELSEWHERE[name] in refused.err
+        return
+    if name.startswith("ogb") and find_spec("ogb") is None:
+        assert "pip install ogb" in refused.err
         return
     *said, failed = refused.err.splitlines()
     assert "could not be downloaded (" in failed and "or set data.root or NNTRAIN_DATA to the folder" in failed
-    if name == "openml":  # it is asked for its size, so there is none to be said
+    if name in ASKED:
         assert said == []
     else:
         (announced,) = said
@@ -124,7 +141,14 @@ def test_without_a_network_it_is_said_what_and_how_much(
 @pytest.mark.parametrize("name", rooted())
 def test_the_size_that_is_said_is_documented(name: str) -> None:
     settings = inspect.getdoc(Registry().load("data", name)) or ""
-    assert name in REGISTERED or name == "openml" or " MB" in settings or " GB" in settings
+    assert name in (*ELSEWHERE, *ASKED) or " MB" in settings or " GB" in settings
+
+
+def test_a_size_that_is_asked_for_is_said_in_megabytes(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(bytes(3 << 19))
+    (tmp_path / "large").write_bytes(bytes(12 << 20))
+    assert public_files.size_of((tmp_path / "small").as_uri()) == "1.5 MB"
+    assert public_files.size_of((tmp_path / "large").as_uri()) == "12 MB"
 
 
 class Breaking(http.server.BaseHTTPRequestHandler):

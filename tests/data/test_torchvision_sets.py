@@ -153,7 +153,7 @@ def test_voc_masks(year: int, folder: str, command: Command, tmp_path: Path) -> 
         (devkit / below).mkdir(parents=True)
     mask = np.zeros((30, 40), dtype=np.uint8)
     mask[:, :10], mask[:, 10] = 15, 255
-    drawn = Image.fromarray(mask, mode="P")
+    drawn = Image.fromarray(mask)
     drawn.putpalette(palette(256).flatten().tolist())
     for part, count in (("train", 12), ("val", 4)):
         names = [f"2007_{part}{i}" for i in range(count)]

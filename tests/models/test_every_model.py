@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from every_model import INPUTS, Instance, as_double, component, instances
+from every_model import INPUTS, Instance, as_double, component, instances, networks
 from nntrain.layers import trace
 from nntrain.registry import Registry
 from nntrain.schema import _positional
 from nntrain.specs import Mask, Series, Targets, Tokens
 
-INSTANCES = instances()
-LABELLED = [i for i in INSTANCES if isinstance(i.targets, Targets)]
+INSTANCES = networks()
+LABELLED = [i for i in instances() if isinstance(i.targets, Targets)]
 NEXT = [i for i in INSTANCES if isinstance(i.targets, Tokens) and isinstance(i.inputs, Tokens | Series)]
 PADDED = [i for i in INSTANCES if isinstance(i.inputs, Tokens | Series)]
 

@@ -157,6 +157,16 @@ def test_only_pairs_are_translated(command: Command, write: Write) -> None:
     assert "seq2seq takes pairs of sequences" in refused.err
 
 
+def test_a_beam_of_one_has_no_length_penalty(command: Command, write: Write) -> None:
+    write(
+        "data: {type: reversal_pairs, examples: 60}\nmodel: {type: rnn_encoder_decoder, hidden: 4}\n"
+        "task: {type: seq2seq, beam: 1, length_penalty: 1}\n"
+    )
+    refused = command("check", "my.yaml")
+    assert refused.status == 2
+    assert "task.length_penalty: a beam of 1 compares no targets" in refused.err
+
+
 def test_models_together_do_not_translate(command: Command, write: Write) -> None:
     write(
         "data: {type: reversal_pairs, length: 3, symbols: 4, examples: 60}\n"
