@@ -97,9 +97,8 @@ def interrupt(number: int) -> None:
 
 def test_fit_in_a_process_of_its_own_prints_one_json_object(nntrain: Command, write: Write, tmp_path: Path) -> None:
     write(CONFIG)
-    called = nntrain("fit", "my.yaml", "--json", PYTHONPROFILEIMPORTTIME="1")
+    called = nntrain("fit", "my.yaml", "--json")
     assert called.status == 0
-    assert "torch.nn" in called.err and "torch._dynamo" not in called.err  # the compiler, two seconds
     assert called.out.endswith("}\n") and called.out.count("\n") == 1
     summary = called.json
     assert tuple(summary) == SUMMARY
