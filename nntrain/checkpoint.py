@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -25,6 +26,12 @@ Position = dict[str, int]  # in a run: `stage` and `step`
 _ZEROS = "0" * 64
 _NONE = "not a checkpoint of nntrain, or not a whole one"
 MOST_HEADER = 32 << 20  # bytes; a vocabulary of a million words fits
+_NAMES = {  # of safetensors
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.complex64: "C64",
+    torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2", torch.bool: "BOOL",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
+    torch.uint64: "U64", torch.uint32: "U32", torch.uint16: "U16", torch.uint8: "U8",
+}  # fmt: skip
 MOST_LISTS = 500_000
 MOST_VALUES = 2_000_000
 
@@ -52,21 +59,30 @@ class DamagedError(UserError):
 
 def serialise(checkpoint: Checkpoint) -> bytes:
     """The bytes of a checkpoint, checksum included."""
-    tensors: dict[str, Tensor] = {}
-    memory: set[int] = set()
-    for name, tensor in checkpoint.tensors.items():
-        flat = tensor.detach().cpu().contiguous()
-        # safetensors takes no two tensors in the same memory, such as weights that two layers share.
-        tensors[name] = flat.clone() if flat.untyped_storage().data_ptr() in memory else flat
-        memory.add(flat.untyped_storage().data_ptr())
+    return b"".join(_pieces(checkpoint))
+
+
+def _pieces(checkpoint: Checkpoint) -> list[bytes]:
+    """The bytes of a checkpoint: its header, and the tensors in their own memory, since copies take time."""
     facts = json.dumps({"format": FORMAT, "nntrain": __version__, **checkpoint.facts})
-    content = safetensors.torch.save(tensors, {"nntrain": facts, "checksum": _ZEROS})
-    if int.from_bytes(content[:8], "little") > MOST_HEADER:
+    entries: dict[str, Any] = {"__metadata__": {"checksum": _ZEROS, "nntrain": facts}}
+    contents: list[Any] = []
+    place = 0
+    for name, tensor in sorted(checkpoint.tensors.items(), key=lambda item: -item[1].element_size()):  # for alignment
+        content: Any = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+        offsets = [place, place := place + content.nbytes]
+        entries[name] = {"dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": offsets}
+        contents.append(memoryview(content))
+    header = json.dumps(entries, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    if len(header) > MOST_HEADER:
         most = f"the {MOST_HEADER >> 20} MB that a checkpoint may say"
         raise RunError(f"what preparation has learned of the data takes more than {most}")
-    place = _checksum_place(content)
-    digest = sha256(content).hexdigest().encode()
-    return b"".join((memoryview(content)[:place], digest, memoryview(content)[place + len(digest) :]))
+    head = len(header).to_bytes(8, "little") + header
+    digest = sha256(head)
+    for content in contents:
+        digest.update(content)
+    return [head.replace(_ZEROS.encode(), digest.hexdigest().encode(), 1), *contents]
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -180,11 +196,11 @@ def _checksum_place(content: bytes) -> int:
     return place + len(key) if place >= 0 else 0
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, *content: bytes) -> None:
     """Writes a file that is either whole or not there: temporary name, flushed to disk, renamed."""
     temporary = temporary_name(path)
     with temporary.open("wb") as file:
-        file.write(content)
+        file.writelines(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
@@ -222,7 +238,7 @@ class Checkpoints:
 
         A better model that was set aside becomes `best` first, so that `best` is never behind `last`.
         """
-        content = serialise(checkpoint)
+        pieces = _pieces(checkpoint)
         if self._pending.exists():
             with self._pending.open("rb") as file:
                 os.fsync(file.fileno())
@@ -231,7 +247,7 @@ class Checkpoints:
             self._pending.replace(self.best)
         if self.last.exists():
             self.last.replace(self.previous)
-        write_durably(self.last, content)
+        write_durably(self.last, *pieces)
 
     def set_aside_best(self, checkpoint: Checkpoint) -> None:
         """Writes a model that is to become `best` with the next save, so that both are of one history."""

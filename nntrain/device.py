@@ -62,7 +62,8 @@ class Device:
 
     def use_determinism(self) -> None:
         """Lets torch compute what is the same from run to run, and refuse what it has no such way for; or not."""
-        torch.use_deterministic_algorithms(self._deterministic)
+        if torch.are_deterministic_algorithms_enabled() != self._deterministic:  # saying it imports torch's compiler
+            torch.use_deterministic_algorithms(self._deterministic)
         torch.backends.cudnn.deterministic = self._deterministic
         if self._deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS looks at it when it starts

@@ -231,7 +231,7 @@ def _of_such_form(nested: Sequence[Any], data: Any, registry: Registry) -> Any:
 def _are_names(data: Any, option: Any, registry: Registry) -> bool:
     """Whether these are components in their short form, each under a name: {discriminator: sgd, generator: adam}."""
     choice = metadata(entry(option), Choice) if entry(option) is not None else None
-    if choice is None or not isinstance(data, Mapping) or not data:
+    if choice is None or not isinstance(data, Mapping) or not data or "type" in data:
         return False
     names = registry.names(choice.kind)
     return all(isinstance(value, str) and value in names for value in data.values())

@@ -7,6 +7,7 @@ answering a typo imports none of them.
 
 import ast
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -147,7 +148,8 @@ class Registry:
 def _built_in() -> tuple[Entry, ...]:
     """The components of the package."""
     files = [path for kind in KINDS.values() for path in sorted((PACKAGE / kind.folder).glob("*.py"))]
-    return tuple(entry for path in files for entry in _scan(path))
+    marked = re.compile(rb"^@(\w+\.)?(%s)\(" % "|".join(KINDS).encode(), re.MULTILINE)  # the others need no parsing
+    return tuple(entry for path in files if marked.search(path.read_bytes()) for entry in _scan(path))
 
 
 def _scan(path: Path) -> Iterator[Entry]:

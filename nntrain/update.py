@@ -1,13 +1,14 @@
 """One optimisation update: each objective's gradient, clipping, step, constraints."""
 
+import weakref
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
-from nntrain.capture import Captured, Wanted
+from nntrain.capture import Captured, Look, Wanted
 from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device
@@ -60,10 +61,8 @@ class Update:
         self.pieces = Pieces(oom, device)
         kind = GradientNorms if by_layer else NoGradientNorms
         self.norms = {name: kind(optimizer.all_names()) for name, optimizer in optimizers.items()}
-        self.captured = {
-            o.name: Captured(partial(self._seen, o), model, device, not optimizers[o.name].looks_again and capture)
-            for o in objectives
-        }
+        itself: Any = weakref.proxy(self)  # else both would stay, with the model, until cycles are looked for
+        self.captured = {o.name: self._captured(partial(Update._seen, itself, o), o.name, capture) for o in objectives}
 
     def __call__(self, step: int, batches: Sequence[Batch], factor: float) -> dict[str, Measures]:
         """Update number `step`, with `factor` times the learning rates."""
@@ -94,6 +93,9 @@ class Update:
         for regularizer in self.regularizers:
             regularizer.project()
         return measures
+
+    def _captured(self, look: Look, name: str, wanted: Wanted) -> Captured:
+        return Captured(look, self.model, self.device, not self.optimizers[name].looks_again and wanted)
 
     def _seen(self, objective: Objective, batches: Sequence[Batch]) -> list[Tensor]:
         return self._measured(objective, self._closure(objective, batches))

@@ -69,11 +69,13 @@ SQUARED = "squared takes values (real numbers) or reconstructions (task: autoenc
         ({"data": "diabetes", "task": "classification"},
          "4:7: task: classification takes classes; diabetes gives one value; tasks that take values: "),
         ({"data": "diabetes", "task": "{type: regression, loss: cross_entropy}"},
-         "4:32: task.loss: cross_entropy takes classes or tags or tokens; diabetes gives one value; losses that take"),
+         "4:32: task.loss: cross_entropy takes classes or tags or masks (a class for every pixel) or tokens; "
+         "diabetes gives one value; losses that take"),
         ({"metrics": "[accuracy, rmse]"},
          "4:21: metrics.1: rmse takes values (real numbers); iris gives 3 classes; metrics that take classes: "),
         ({"data": "diabetes", "metrics": "[accuracy]"},
-         "4:11: metrics.0: accuracy takes classes or tags or tokens; diabetes gives one value; metrics that take"),
+         "4:11: metrics.0: accuracy takes classes or tags or masks (a class for every pixel) or tokens; "
+         "diabetes gives one value; metrics that take"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_the_targets(check: Check, sections: dict[str, str], message: str) -> None:

@@ -150,6 +150,24 @@ def test_a_file_cut_short_or_with_more_at_its_end_is_found(tmp_path: Path) -> No
             load(saved(tmp_path, content + more))
 
 
+def test_a_hundred_flipped_bits_and_cuts_are_found_and_the_state_before_is_used(tmp_path: Path) -> None:
+    """Anywhere in a real state: its header, its tensors, its checksum."""
+    checkpoints, chance, content = Checkpoints(tmp_path), random.Random(3), serialise(a_checkpoint())
+    before = serialise(at(7))
+    damaged = [content[: chance.randrange(len(content))] for _ in range(100)]
+    for _ in range(100):
+        place = chance.randrange(8 * len(content))
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        damaged.append(bytes(flipped))
+    for broken in damaged:
+        checkpoints.last.write_bytes(broken)
+        checkpoints.previous.write_bytes(before)
+        newest, complaints = checkpoints.newest()
+        assert newest is not None and newest.facts["position"]["step"] == 7
+        assert len(complaints) == 1 and str(checkpoints.last) in complaints[0]
+
+
 def test_two_exchanged_tensors_are_found(tmp_path: Path) -> None:
     content = serialise(Checkpoint({"a": torch.zeros(2), "b": torch.ones(2)}, {}))
     with pytest.raises(DamagedError):

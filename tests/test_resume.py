@@ -45,9 +45,9 @@ optimizer: {type: sgd, lr: 0.02, momentum: 0.9, nesterov: true}
 scheduler: {type: cosine, warmup: 5%}
 regularizers: [{type: l2, weight: 1e-4}]
 trainer:
-  length: 2000 steps
-  evaluate: 50 steps
-  save: 397 steps
+  length: 1000 steps
+  evaluate: 25 steps
+  save: 199 steps
   log: 7 steps
   clip: 5.0
   accumulate: 2
@@ -377,14 +377,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_killed_and_stopped_at_random_moments_ends_like_a_whole_one(whole: Path, write: Write) -> None:
-    """Killed before its first checkpoint (at the 8th evaluation) and late; between, stopped by both signals."""
+    """Killed before its first checkpoint (at the 8th evaluation) and late; between, stopped by both signals.
+
+    All of that in processes that hash otherwise than the one of the whole run.
+    """
     folder = write(LONG).parent
     chance = random.Random(7)
     arguments = ["fit", "my.yaml"]
     for number, fewest, most in (
         (signal.SIGKILL, 1, 3), (signal.SIGINT, 10, 14), (signal.SIGTERM, 16, 20), (signal.SIGKILL, 24, 28),
     ):  # fmt: skip
-        process, moment = start(folder, *arguments), chance.randint(fewest, most)
+        process, moment = start(folder, *arguments, PYTHONHASHSEED="2"), chance.randint(fewest, most)
         wait_until(process, lambda moment=moment: evaluations(folder) >= moment)
         time.sleep(chance.uniform(0, 0.05))
         process.send_signal(number)
@@ -396,10 +399,10 @@ def test_a_run_killed_and_stopped_at_random_moments_ends_like_a_whole_one(whole:
             assert ended.status == 128 + number, ended.err
             summary = summary_of(run)
             assert summary["status"] == "interrupted"
-            assert last(run).facts["position"]["step"] == summary["steps"] >= 50 * moment
+            assert last(run).facts["position"]["step"] == summary["steps"] >= 25 * moment
             name, *arguments = shlex.split(ended.err.splitlines()[-1])  # the printed command resumes it
             assert name == "nntrain"
-    resumed = end(start(folder, *arguments))
+    resumed = end(start(folder, *arguments, PYTHONHASHSEED="2"))
     assert resumed.status == 0, resumed.err
     assert "resuming" in resumed.err
     same_run(whole, run)
@@ -420,19 +423,13 @@ def test_a_second_ctrl_c_stops_at_once(write: Write) -> None:
     assert last(only_run(config.parent / "runs")).facts["position"]["step"] == 7
 
 
-def test_two_processes_make_the_same_bits(whole: Path, write: Write) -> None:
-    folder = write(LONG).parent
-    assert end(start(folder, "fit", "my.yaml", PYTHONHASHSEED="2")).status == 0
-    same_run(whole, only_run(folder / "runs"))
-
-
 def test_the_long_run_was_worth_the_comparison(whole: Path) -> None:
     points = scalars(whole, "train")
-    evaluated = list(range(50, 2001, 50))
-    logged = [step for step in range(1, 2001) if step % 7 == 0 or step % 50 == 0]
+    evaluated = list(range(25, 1001, 25))
+    logged = [step for step in range(1, 1001) if step % 7 == 0 or step % 25 == 0]
     assert [step for step, _ in points["loss"]] == evaluated
     assert [step for step, _ in points["objective"]] == logged
-    assert [step for step, _ in scalars(whole, "dev")["by_epoch/loss"]] == list(range(1, 26))
+    assert [step for step, _ in scalars(whole, "dev")["by_epoch/loss"]] == list(range(1, 13))
     assert records(whole)[-1]["dev"]["error_rate"] < 0.1
 
 

@@ -255,7 +255,7 @@ def test_at_any_time_the_parts_of_one_stage_are_in_memory(write: Write, tmp_path
         return Silent()
 
     result = fit(Request(str(write(GROWING)), [], tmp_path / "runs"), lambda text: None, show)
-    assert result.summary["status"] == "finished"
+    assert result.summary["status"] == "finished", result.summary["reason"]
     assert len(seen) == 9
 
 
@@ -377,7 +377,8 @@ def test_a_stage_that_cannot_be_made_fails_the_run(
         ("[{}, {model: lenet}]", "my.yaml:3:22: stages.1.model: lenet takes images (channels, height, width); iris"),
         ("[{}, {data: digits}, {model: rnn}]", "my.yaml:3:38: stages.2.model: rnn takes series"),
         ("[{metrics: [accuracy]}, {data: diabetes}]",
-         "my.yaml:3:21: stages.0.metrics.0: accuracy takes classes or tags or tokens; diabetes gives one value; "
+         "my.yaml:3:21: stages.0.metrics.0: accuracy takes classes or tags or masks (a class for every pixel) or "
+         "tokens; diabetes gives one value; "
          "metrics that take values: mae, r2, rmse (in stages.1)"),
         ("[{}, {trainer: {length: 5%}}]", "my.yaml:3:33: stages.1.trainer.length: the length of a run cannot be a"),
     ],

@@ -84,8 +84,8 @@ def _deaths_said() -> Iterator[None]:
     """Within it, a worker that was killed is a RunError."""
     try:
         yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         why = "a worker that decodes pictures was killed, as the system does when memory is used up"
         raise RunError(f"{why}; try fewer data.keep.workers, or 0") from error

@@ -34,10 +34,9 @@ def nntrain(*arguments: str) -> dict[str, Any]:
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout)
 
 
-def fitted(config: str, out: str, *overrides: str) -> tuple[Path, float]:
-    """A trained run's folder, and the seconds it took."""
-    summary = nntrain("fit", str(ROOT / "configs" / f"{config}.yaml"), *overrides, "--out", out)
-    return Path(summary["run"]), summary["seconds"]
+def fitted(config: str, out: str, *overrides: str) -> Path:
+    """A trained run's folder."""
+    return Path(nntrain("fit", str(ROOT / "configs" / f"{config}.yaml"), *overrides, "--out", out)["run"])
 
 
 def generator(run: Path) -> Any:
@@ -49,7 +48,7 @@ def generator(run: Path) -> Any:
 
 
 def ring(seed: int, out: str) -> str:
-    run, seconds = fitted("gan_ring", out, f"seed={seed}")
+    run = fitted("gan_ring", out, f"seed={seed}")
     with torch.inference_mode():
         made = generator(run).model.make(RING["samples"])
     angle = 2 * math.pi * torch.arange(RING["modes"]) / RING["modes"]
@@ -57,11 +56,11 @@ def ring(seed: int, out: str) -> str:
     near = mode[distance <= NEAR * RING["deviation"]]
     shares = torch.bincount(near, minlength=int(RING["modes"])) / len(made)
     found = int((shares >= FOUND).sum())
-    return f"{found} of 8 | {shares.min():.3f} | {shares.sum():.2f} | {seconds:.0f}"
+    return f"{found} of 8 | {shares.min():.3f} | {shares.sum():.2f}"
 
 
 def digits(seed: int, out: str) -> str:
-    run, seconds = fitted("gan_digits", out, f"seed={seed}")
+    run = fitted("gan_digits", out, f"seed={seed}")
     parts = generator(run)
     with torch.inference_mode():
         made = parts.model.make(DIGITS)
@@ -71,14 +70,11 @@ def digits(seed: int, out: str) -> str:
     )
     train = images(parts, "train")
     (own, least), (others, least_of_others) = (nearest(some, train) for some in (made, images(parts, "test")))
-    return (
-        f"{100 * sureness:.1f} | {100 * rarest:.1f} | {own:.2f}, {least:.2f} | {others:.2f}, {least_of_others:.2f} | "
-        f"{seconds:.0f}"
-    )
+    return f"{100 * sureness:.1f} | {100 * rarest:.1f} | {own:.2f}, {least:.2f} | {others:.2f}, {least_of_others:.2f}"
 
 
 def drawn(seed: int, out: str) -> str:
-    run, seconds = fitted("rnn_drawn_digits", out, f"seed={seed}")
+    run = fitted("rnn_drawn_digits", out, f"seed={seed}")
     parts = generator(run)
     labels = torch.arange(10).repeat_interleave(DIGITS // 10)
     with torch.inference_mode():
@@ -87,13 +83,13 @@ def drawn(seed: int, out: str) -> str:
         logits = judge.model.eval()(images)
     right = (logits.argmax(dim=1) == labels).float().mean()
     sureness = logits.softmax(dim=1).amax(dim=1).mean()
-    return f"{100 * right:.1f} | {100 * sureness:.1f} | {seconds:.0f}"
+    return f"{100 * right:.1f} | {100 * sureness:.1f}"
 
 
 @cache
 def classifier(out: str) -> str:
     """The folder of a run that is sure which digit is which."""
-    return str(fitted("cnn_digits", out, "data.standardize=false")[0])
+    return str(fitted("cnn_digits", out, "data.standardize=false"))
 
 
 def images(parts: Any, split: str) -> Tensor:
@@ -111,20 +107,20 @@ SECTIONS = {
         ring,
         "A ring of 8 normal distributions: of 10,000 samples of the last model, those within 3 deviations of a mode "
         "are of it; a mode with 1 % of the samples is found.",
-        "| modes found | least share of a mode (0.125 is even) | share of the samples near a mode | seconds |",
+        "| modes found | least share of a mode (0.125 is even) | share of the samples near a mode |",
     ),
     "digits": (
         digits,
         "Handwritten digits, 1,000 samples of the last model: how sure a classifier is (configs/cnn_digits.yaml), the "
         "share of the class it finds least often, and how far the nearest training image is, in the median and at "
         "least, beside the same for test images.",
-        "| sureness, % | rarest class, % | distance of samples | of test images | seconds |",
+        "| sureness, % | rarest class, % | distance of samples | of test images |",
     ),
     "drawn": (
         drawn,
         "Handwritten digits drawn pixel by pixel from their label, 100 of each: how many the classifier takes for what "
         "they are to be, and how sure it is.",
-        "| right, % | sureness, % | seconds |",
+        "| right, % | sureness, % |",
     ),
 }
 
@@ -154,7 +150,7 @@ def main() -> None:
     for name in asked.sections or SECTIONS:
         there = written() | {name: section(name, asked.seeds)}
         machine = f"{os.cpu_count()} CPU cores ({platform.machine()}), torch {version('torch')}"
-        head = f"Written by `scripts/bench/samples` on {machine}; seconds of training."
+        head = f"Written by `scripts/bench/samples` on {machine}."
         TABLE.write_text("\n\n".join((head, *(there[n] for n in SECTIONS if n in there))) + "\n", encoding="utf-8")
 
 

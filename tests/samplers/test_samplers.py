@@ -111,7 +111,7 @@ trainer: {length: 40 steps, evaluate: 8 steps, save: 7 steps}
 
 @pytest.mark.parametrize(
     ("data", "model", "name"),
-    [("spoken_digits", "gru", "by_length"), ("breast_cancer", "mlp", "balanced")],
+    [("digit_lines, lines: 200", "gru", "by_length"), ("breast_cancer", "mlp", "balanced")],
 )
 def test_a_run_that_was_stopped_ends_like_a_whole_one(
     command: Callable[..., Any],
@@ -121,9 +121,7 @@ def test_a_run_that_was_stopped_ends_like_a_whole_one(
     data: str,
     model: str,
     name: str,
-    shared_data: Path,
 ) -> None:
-    monkeypatch.setenv("NNTRAIN_DATA", str(shared_data))
     text = CONFIG.replace("DATA", data).replace("MODEL", model).replace("SAMPLER", name)
     write(text.replace("hidden: 4", "hidden: [4]") if model == "mlp" else text)
     assert command("fit", "my.yaml", "--out", "whole").status == 0
