@@ -127,10 +127,15 @@ class Trainer:
             "examples_per_second": self.stopwatch.examples_per_second(),
             **self._result(),
             "best": self._saved_best,
-            "captured": {name: captured.described() for name, captured in self.update.captured.items()},
             **several,
+            **self._captured(),
             **({"left_out": self.meter.left_out} if self.meter.left_out else {}),
         }
+
+    def _captured(self) -> dict[str, Any]:
+        """Of each objective how many steps were captured, and what kept more from it; nothing where none was tried."""
+        tried = {name: captured.described() for name, captured in self.update.captured.items() if captured.was_tried}
+        return {"captured": tried} if tried else {}
 
     def passed(self, status: str) -> Past:
         """The past of the stage that follows this one."""

@@ -20,7 +20,7 @@ from nntrain.losses.squared import Squared
 from nntrain.metrics.classification import Accuracy, ErrorRate
 from nntrain.metrics.regression import CoefficientOfDetermination, MeanAbsoluteError, RootMeanSquaredError
 from nntrain.specs import Classes, Values
-from nntrain.tasks import Outcome
+from nntrain.tasks import Outcome, Task
 from nntrain.tasks.classification import Classification
 from nntrain.tasks.regression import Regression
 
@@ -128,7 +128,7 @@ def test_the_model_is_left_as_it_was_found(is_training: bool) -> None:
     assert all(p.grad is None for p in net.parameters())
 
 
-class TwoTerms:
+class TwoTerms(Task):
     """A task whose loss has two terms, of which the second counts the examples of class 0 only."""
 
     def evaluate(self, net: nn.Module, batch: Batch) -> Outcome:
@@ -143,7 +143,7 @@ def test_each_term_of_the_loss_is_divided_by_its_own_count(size: int) -> None:
     net, split = model(3).eval(), classified(size)
     each = F.cross_entropy(net(split.inputs), split.targets, reduction="none")
     expected = each.mean() + 0.25 * each[split.targets == 0].mean()
-    measured = evaluate(net, TwoTerms(), split, {}, CPU)  # type: ignore[arg-type]
+    measured = evaluate(net, TwoTerms(), split, {}, CPU)
     assert measured.numbers == pytest.approx({"loss": expected.item()}, rel=1e-6)
 
 

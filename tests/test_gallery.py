@@ -13,10 +13,10 @@ from PIL import Image as Bitmap
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import Called
-from nntrain import trainer
 from nntrain.batch import Batch
 from nntrain.grid import GAP, LINE, grid, label
 from nntrain.specs import Classes, Values
+from nntrain.update import Update
 from runs import at_step, instant_disk, only_run, same_run  # noqa: F401
 
 CONFIG = """
@@ -68,19 +68,18 @@ def test_the_picture_is_of_the_batch_that_the_first_step_sees(
 ) -> None:
     drawn: list[Batch] = []
     trained: list[Batch] = []
-    show, minimise = grid, trainer.Trainer.__init__
+    show, update = grid, Update.__call__
 
     def note(batch: Batch, targets: Any) -> Any:
         drawn.append(batch)
         return show(batch, targets)
 
-    def watched(self: Any, *arguments: Any) -> None:
-        minimise(self, *arguments)
-        update = self.update
-        self.update = lambda step, batches, factor: (trained.append(batches[0]), update(step, batches, factor))[1]
+    def watched(self: Update, step: int, batches: list[Batch], factor: float) -> Any:
+        trained.append(batches[0])
+        return update(self, step, batches, factor)
 
     monkeypatch.setattr("nntrain.gallery.grid", note)
-    monkeypatch.setattr(trainer.Trainer, "__init__", watched)
+    monkeypatch.setattr(Update, "__call__", watched)
     assert command("fit", write(CONFIG), "--out", "runs").status == 0
     assert torch.equal(drawn[0].inputs, trained[0].inputs) and torch.equal(drawn[0].targets, trained[0].targets)
 

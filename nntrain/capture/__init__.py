@@ -70,6 +70,11 @@ class Captured:
             return self._capture(shape, batches, tensors) if self._is_due(shape) else self._timed(shape, batches)
         return self._run(shape, batches, tensors)
 
+    @property
+    def was_tried(self) -> bool:
+        """Whether steps were captured, or were to be where something keeps them from it."""
+        return self.captured_calls > 0 or bool(self._wanted and self.reason)
+
     def described(self) -> dict[str, Any]:
         """For the run's summary: how many steps were captured ones, and why not more."""
         return {"steps": self.captured_calls, "reason": self.reason or None}

@@ -210,7 +210,7 @@ def test_a_loss_that_takes_labels_alone_is_refused_before_training(
     path.write_text(f"plugins: [labels_only.py]\n{path.read_text()}")
     assert command("check", path, "data.mix=null").status == 0
     refused = command("fit", path)
-    assert refused.status == 2 and "the first batch of 32 examples fails" in refused.err
+    assert refused.status == 2 and "task.loss: this loss fails on" in refused.err
     assert not Path("runs").exists()
 
 
