@@ -13,6 +13,7 @@ from PIL import Image as Bitmap
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from conftest import Called
+from nntrain import trainer
 from nntrain.batch import Batch
 from nntrain.grid import GAP, LINE, grid, label
 from nntrain.specs import Classes, Values

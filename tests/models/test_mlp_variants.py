@@ -57,12 +57,14 @@ def test_a_checkpoint_of_normalised_weights_is_the_same_network() -> None:
     assert torch.equal(net(x), other(x))
 
 
-def test_a_penalty_on_weights_leaves_normalised_ones_alone() -> None:
+def test_a_penalty_is_on_the_weights_that_normalisation_makes_or_on_the_parameters_that_are_named() -> None:
     model = body(hidden=[5], norm="weight")
     parameters = dict(model.named_parameters())
-    penalty = OnWeights(l2)
-    with pytest.raises(UnfitError, match=r"matches no parameter; there are .*weight\.original0"):
-        penalty.bind(model)
+    penalty = OnWeights(lambda: l2(weight=2.0))
+    penalty.bind(model)
+    of_all = penalty.penalty()
+    assert of_all is not None
+    torch.testing.assert_close(of_all, model.layers[0].linear.weight.square().sum())
     lengths = OnWeights(lambda: l2(weight=2.0), match="original0$")
     lengths.bind(model)
     value = lengths.penalty()
