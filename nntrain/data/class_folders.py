@@ -1,5 +1,6 @@
 """The user's own files with a class each: a folder for each class, or a table of labels."""
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from nntrain.data.label_table import entries
 from nntrain.data.lines import Place
-from nntrain.errors import UnfitError, UserError
+from nntrain.errors import UnfitError
 from nntrain.specs import Classes
 
 Part = Literal["train", "dev", "test"]
@@ -38,9 +39,20 @@ def find(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """The files with these endings below a folder, in the order of their names; hidden ones are left out."""
     return sorted(
         path
-        for path in folder.rglob("*")
+        for path in _below(folder)
         if path.suffix.lower() in suffixes and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, and below folders that links lead to, but for those that lead back up."""
+    for place, folders, files in os.walk(folder, followlinks=True):
+        here = Path(place)
+        links = [name for name in folders if (here / name).is_symlink()]
+        for name in links:
+            if here.resolve().is_relative_to((here / name).resolve()):
+                folders.remove(name)
+        yield from (here / name for name in files)
 
 
 def _from_folders(path: Path, suffixes: Collection[str], kind: str) -> Iterator[Labelled]:
@@ -52,6 +64,10 @@ def _from_folders(path: Path, suffixes: Collection[str], kind: str) -> Iterator[
             raise UnfitError(f"{path} has a folder {below[0].name} but none called train", "path")
         for folder, part in parts.items():
             yield from (Labelled(file, label, part, str(file)) for file, label in _by_class(folder, suffixes, kind))
+    elif len(set(parts.values())) > 1:
+        others = ", ".join(folder.name for folder in below if folder not in parts)
+        names = ", ".join(folder.name for folder in parts)
+        raise UnfitError(f"{path} has folders of parts ({names}) and others ({others}); move these elsewhere", "path")
     else:
         yield from (Labelled(file, label, "train", str(file)) for file, label in _by_class(path, suffixes, kind))
 
@@ -100,11 +116,11 @@ def numbers_of(found: Sequence[Labelled], classes: Classes) -> list[int]:
     return [numbers[one.label] for one in found]
 
 
-def named(path: Path, suffixes: Collection[str], kind: str) -> list[Path]:
-    """The files that a path on the command line means: itself, or those of a kind below a folder."""
-    if not path.is_dir():
-        return [path]
-    files = find(path, suffixes)
-    if not files:
-        raise UserError(f"{path} holds no {kind} ({', '.join(sorted(suffixes))})")
-    return files
+def named(paths: Sequence[str], suffixes: Collection[str], kind: str) -> tuple[list[Path], list[str]]:
+    """The files that paths on the command line mean: themselves, or those of a kind below folders.
+
+    And a sentence for each folder that holds none.
+    """
+    below = {path: find(Path(path), suffixes) if Path(path).is_dir() else [Path(path)] for path in paths}
+    empty = [f"{path} holds no {kind} ({', '.join(sorted(suffixes))})" for path, files in below.items() if not files]
+    return [file for path in paths for file in below[path]], empty

@@ -100,8 +100,11 @@ def decoded(paths: Sequence[Path], size: Image, decode: Decode = decode) -> Iter
 
 def read(inputs: Image, paths: Sequence[str], decode: Decode = decode) -> Iterator[Piece]:
     """The pictures in files and folders, made as large as the images that a model was trained on."""
-    files = (file for path in paths for file in named(Path(path), SUFFIXES, "pictures"))
-    while some := list(islice(files, PIECE)):
+    files, empty = named(paths, SUFFIXES, "pictures")
+    if empty:
+        yield Piece(None, [], empty)
+    rest = iter(files)
+    while some := list(islice(rest, PIECE)):
         found = list(zip(some, decoded(some, inputs, decode), strict=True))
         pictures = [picture for _, picture in found if isinstance(picture, Tensor)]
         yield Piece(

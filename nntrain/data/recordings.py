@@ -37,8 +37,11 @@ def all_series(files: Sequence[Path], how: Reading, stored: Learned | None) -> t
 
 def given(paths: Sequence[str], how: Reading, learned: Learned) -> Iterator[Piece]:
     """The recordings in files and folders; those that cannot be read are named."""
-    files = (file for path in paths for file in named(Path(path), SUFFIXES, KIND))
-    while some := list(islice(files, PIECE)):
+    files, empty = named(paths, SUFFIXES, KIND)
+    if empty:
+        yield Piece(None, [], empty)
+    rest = iter(files)
+    while some := list(islice(rest, PIECE)):
         whole: dict[str, Tensor] = {}
         failures: list[str] = []
         for file in some:

@@ -16,7 +16,7 @@ from nntrain.data.division import Stratified
 from nntrain.data.lines import Fault, Place, lines
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.data.text import EVALUATION_OUTPUTS, EVALUATION_TOKENS
-from nntrain.errors import UserError
+from nntrain.errors import UnfitError, UserError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.schema import Component
 from nntrain.specs import Labels
@@ -196,7 +196,7 @@ class TextSet:
             try:
                 while found := list(islice(read, PIECE)):
                     yield from self._pieces(found)
-            except UserError as error:
+            except (UserError, UnfitError) as error:  # the file is at fault, whichever setting it does not suit
                 yield Given(None, [], [str(error)])
 
     def prompt(self, text: str) -> Iterator[Given]:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from nntrain.data import image_files
+from nntrain.data.class_folders import find
 from nntrain.data.image_files import BrokenImageError, decode
 from nntrain.specs import Image as ImageSpec
 from runs import last, only_run
@@ -224,6 +225,36 @@ def test_what_cannot_be_read_is_said_and_the_others_go_on(
     assert "broken.png: not a whole picture: no known format" in said.err
     assert "none.png: not a whole picture: No such file" in said.err
     assert len((tmp_path / "found.csv").read_text().splitlines()) == 2
+
+
+def test_a_folder_without_pictures_is_named_and_the_others_go_on(
+    command: Command, write: Callable[..., Path], pictures: Path, tmp_path: Path
+) -> None:
+    run = command("fit", write(CONFIG.format(path="pictures")), "trainer.length=1 epochs", "--json").json["run"]
+    (tmp_path / "empty").mkdir()
+    draw(tmp_path / "good.png", 100)
+    said = command("predict", run, "empty", "good.png", "--out", "found.csv")
+    assert said.status == 1
+    assert "empty holds no pictures (.bmp" in said.err
+    assert len((tmp_path / "found.csv").read_text().splitlines()) == 2
+
+
+def test_links_to_folders_are_followed_but_not_in_circles(pictures: Path, tmp_path: Path) -> None:
+    before = find(pictures, {".png"})
+    shutil.move(pictures / "dark", tmp_path / "elsewhere")
+    (pictures / "dark").symlink_to(tmp_path / "elsewhere")
+    (pictures / "dark" / "up").symlink_to(tmp_path / "elsewhere")
+    (pictures / "bright" / "top").symlink_to(pictures)
+    assert find(pictures, {".png"}) == before
+
+
+def test_parts_beside_other_folders_are_refused(command: Command, write: Callable[..., Path], pictures: Path) -> None:
+    for part in ("train", "test"):
+        shutil.copytree(pictures / "dark", pictures / part / "dark")
+        shutil.copytree(pictures / "bright", pictures / part / "bright")
+    refused = command("check", write(CONFIG.format(path="pictures")))
+    assert refused.status == 2
+    assert "has folders of parts (test, train) and others (bright, dark); move these elsewhere" in refused.err
 
 
 GREY, COLOUR = ImageSpec(1, 4, 4), ImageSpec(3, 4, 4)
