@@ -1,6 +1,7 @@
 """The user's own files with a class each: a folder for each class, or a table of labels."""
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -78,6 +79,11 @@ def _by_class(path: Path, suffixes: Collection[str], kind: str) -> list[tuple[Pa
     found = [(file, parts[0]) for file, parts in below if len(parts) > 1]
     if not found:
         raise UnfitError(f"{path} holds no {kind} in folders, one for each class (such as cat and dog)", "path")
+    known = {label for _, label in found}
+    without = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and entry.name not in known)
+    for name in without:
+        if not name.startswith("."):
+            print(f"{path / name} holds no {kind} ({', '.join(sorted(suffixes))}) and is left out", file=sys.stderr)
     return found
 
 

@@ -42,6 +42,8 @@ def text_table(
     """
     if isinstance(text, str) != isinstance(label, str):
         raise UnfitError(f"expected two names or two numbers of columns, found {text!r} and {label!r}", "label")
+    if text == label:
+        raise UnfitError(f"the column {text!r} holds the texts; the labels are to be in another", "label")
     table = _Table(text, label, separator)
     return own_parts("text_table", table.texts, path, dev, test, table.given)
 

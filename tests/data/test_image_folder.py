@@ -248,6 +248,16 @@ def test_links_to_folders_are_followed_but_not_in_circles(pictures: Path, tmp_pa
     assert find(pictures, {".png"}) == before
 
 
+def test_a_class_without_pictures_is_named(command: Command, write: Callable[..., Path], pictures: Path) -> None:
+    (pictures / "grey").mkdir()
+    (pictures / "grey" / "1.heic").write_bytes(b"of a telephone")
+    (pictures / ".thumbnails").mkdir()
+    checked = command("check", write(CONFIG.format(path="pictures")))
+    assert checked.status == 0
+    assert checked.err.count("and is left out") == 1
+    assert f"{pictures / 'grey'} holds no pictures (.bmp" in checked.err
+
+
 def test_parts_beside_other_folders_are_refused(command: Command, write: Callable[..., Path], pictures: Path) -> None:
     for part in ("train", "test"):
         shutil.copytree(pictures / "dark", pictures / part / "dark")

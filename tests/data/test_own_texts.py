@@ -277,6 +277,11 @@ BROKEN: dict[str, tuple[str, dict[str, str | bytes], str]] = {
         "a.csv has a row of names, but no rows of values",
     ),
     "no file": ("text_table, path: a.csv", {}, "there is no file "),
+    "one column for both": (
+        "text_table, path: a.csv, label: text",
+        {"a.csv": "text,label\na,b\n"},
+        "data.label: the column 'text' holds the texts; the labels are to be in another",
+    ),
     "another column": (
         "text_table, path: a.csv, label: lable",
         {"a.csv": "text,label\nx,y\n"},
