@@ -14,10 +14,10 @@ from PIL import Image as Bitmap
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from nntrain import projector
-from nntrain.batch import IGNORED, Batch, Sequences
+from nntrain.batch import IGNORED, Batch, GraphNodes, Sequences
 from nntrain.pictures import scatter, tiled, visible
 from nntrain.samples import Picture, Projection, Text
-from nntrain.specs import Classes, Image, Tags, Tokens, Vector
+from nntrain.specs import Classes, Image, LabelSet, Links, Tags, Tokens, Values, Vector
 from nntrain.tasks.hardest import hardest
 from runs import instant_disk, only_run, pictures  # noqa: F401
 
@@ -57,10 +57,34 @@ def test_images_that_are_right_and_wrong_are_told_apart_by_colour() -> None:
     assert reddest[1] > 200 and reddest[0] < 20
 
 
-def test_vectors_have_nothing_to_see() -> None:
-    assert (
-        hardest(torch.zeros(2, 2), Batch(torch.rand(2, 3), torch.zeros(2).long()), Vector(3), Classes(("a", "b"))) == []
-    )
+def test_vectors_are_seen_by_their_first_numbers() -> None:
+    logits, inputs = torch.tensor([[2.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.5, 1.0], [2.0, 3.0]])
+    (shown,) = hardest(logits, Batch(inputs, torch.zeros(2).long()), Vector(2), Classes(("a", "b")))
+    assert isinstance(shown, Text)
+    assert shown.markdown.splitlines()[2:] == ["| 2 3 | a | b | 88% |", "| 0.5 1 | a | a | 88% |"]
+
+
+def test_values_that_are_farthest_come_first() -> None:
+    targets = Values(("y", "z"), (1.0, 0.0), (2.0, 1.0))
+    outputs = torch.tensor([[0.0, 0.0], [0.0, 1.0]])  # of standardised targets
+    batch = Batch(torch.tensor([[3.0], [4.0]]), torch.tensor([[1.0, 0.5], [1.0, -1.0]]))
+    (shown,) = made("task", "regression", targets).samples(lambda inputs: outputs, batch, Vector(1))
+    assert shown.markdown.splitlines()[2:] == ["| 4 | 1 -1 | 1 1 |", "| 3 | 1 0.5 | 1 0 |"]
+
+
+def test_labels_that_are_least_likely_come_first() -> None:
+    outputs = torch.tensor([[3.0, -3.0], [3.0, 3.0]])
+    batch = Batch(torch.tensor([[3.0], [4.0]]), torch.tensor([[1, IGNORED], [0, 0]]))
+    (shown,) = made("task", "multilabel", LabelSet(("p", "q"))).samples(lambda inputs: outputs, batch, Vector(1))
+    assert shown.markdown.splitlines()[2:] == ["| 4 | none | p, q |", "| 3 | p | p |"]
+
+
+def test_pairs_that_are_taken_for_links_and_are_none() -> None:
+    nodes = GraphNodes(torch.eye(3), torch.zeros(2, 0).long(), torch.tensor([0, 1, 1, 2]))
+    vectors = torch.tensor([[1.0], [2.0], [2.0], [-1.0]])
+    task = made("task", "link_prediction", Links())
+    (shown,) = task.samples(lambda inputs: vectors, Batch(nodes, torch.tensor([0, 1])), Vector(3))
+    assert shown.markdown.splitlines()[2:] == ["| 0 | 1 | not linked | 88% |", "| 1 | 2 | linked | 12% |"]
 
 
 def test_wrong_tags_stand_beside_the_right_ones() -> None:

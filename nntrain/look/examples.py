@@ -32,10 +32,11 @@ def rows(batch: Batch, inputs: Inputs, targets: Targets, examples: int) -> list[
     """What each of the first examples is, and its target, in words."""
     count = min(examples, batch.examples)
     found = [each(itemgetter(i), batch.targets) for i in range(count)]
-    return [(_input(batch.inputs, inputs, i), _target(target, targets)) for i, target in enumerate(found)]
+    return [(input_of(batch.inputs, inputs, i), target_of(target, targets)) for i, target in enumerate(found)]
 
 
-def _input(given: Any, spec: Inputs, i: int) -> str:
+def input_of(given: Any, spec: Inputs, i: int) -> str:
+    """One example of a batch in words, or its first numbers."""
     if isinstance(given, GraphNodes):
         return f"node {int(given.chosen[i])}"
     if isinstance(given, GraphBatch):
@@ -59,7 +60,8 @@ def _steps(given: Sequences, i: int) -> Tensor:
     return given.values[i] if given.lengths is None else given.values[i, : int(given.lengths[i])]
 
 
-def _target(target: Any, spec: Targets) -> str:
+def target_of(target: Any, spec: Targets) -> str:
+    """The target of one example in words."""
     if isinstance(spec, Classes):
         return spec.names[int(target)]
     if isinstance(spec, Values):
@@ -68,7 +70,7 @@ def _target(target: Any, spec: Targets) -> str:
         return ", ".join(name for name, has in zip(spec.names, target.tolist(), strict=True) if has == 1) or "none"
     if isinstance(spec, Several):
         parts = spec.by_name(target.unsqueeze(0))
-        return ", ".join(f"{name}: {_target(parts[name][0], spec.part(name))}" for name in spec.names)
+        return ", ".join(f"{name}: {target_of(parts[name][0], spec.part(name))}" for name in spec.names)
     if isinstance(spec, Mask):
         pixels = torch.bincount(target[target != IGNORED], minlength=len(spec)).tolist()
         return ", ".join(f"{name} {n / target.numel():.0%}" for name, n in zip(spec.names, pixels, strict=True) if n)

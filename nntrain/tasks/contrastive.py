@@ -3,20 +3,27 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nntrain.augmentations import Augmentation
 from nntrain.batch import Batch
 from nntrain.device import at_least_single
 from nntrain.errors import UnfitError
+from nntrain.grid import sheet
+from nntrain.look.examples import input_of
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.losses import LossFunction
+from nntrain.pictures import images_of, visible
 from nntrain.registry import task
+from nntrain.samples import Picture, Sample, Text, table
 from nntrain.settings import Augmentation as AugmentationSetting
 from nntrain.settings import Count
 from nntrain.settings import Loss as LossSetting
-from nntrain.specs import Embedding, Image, Vector
+from nntrain.specs import Embedding, Image, Inputs, Vector
 from nntrain.tasks import Outcome, Task
+
+SHOWN = 16
 
 
 @task("contrastive")
@@ -74,6 +81,23 @@ class Contrastive(Task):
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The embedding of a view of each example."""
         return [{"embedding": row} for row in outcome.predictions.tolist()]
+
+    def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """Views of some examples, each beside the second view that is nearest to it: its own, or another's."""
+        views = [self._view(batch.inputs) for _ in range(2)]
+        one, other = (F.normalize(at_least_single(model(view)), dim=1) for view in views)
+        nearest = (one @ other.T).argmax(dim=1)[:SHOWN]
+        said = ["its own" if n == i else "another's" for i, n in enumerate(nearest.tolist())]
+        first, second = views[0][:SHOWN], views[1][nearest]
+        pictures = [images_of(part, inputs) for part in (first, second)]
+        if pictures[0] is None or pictures[1] is None:
+            both = [[input_of(part, inputs, i) for i in range(len(said))] for part in (first, second)]
+            return [
+                Text("views", table(("view", "nearest second view", "which is"), list(zip(*both, said, strict=True))))
+            ]
+        beside = torch.cat(visible(pictures[0], pictures[1]), dim=3)
+        colours = ["darkgreen" if word == "its own" else "red" for word in said]
+        return [Picture("views", sheet(beside, [[word] for word in said], colours))]
 
     def _view(self, inputs: Tensor) -> Tensor:
         for change in self._views:

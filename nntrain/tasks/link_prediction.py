@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
@@ -9,10 +10,12 @@ from nntrain.device import at_least_single
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.losses import LossFunction
 from nntrain.registry import task
+from nntrain.samples import Sample, Text, table
 from nntrain.settings import Count
 from nntrain.settings import Loss as LossSetting
-from nntrain.specs import Embedding, Links
+from nntrain.specs import Embedding, Inputs, Links
 from nntrain.tasks import Outcome, Task
+from nntrain.tasks.hardest import largest
 
 
 @task("link_prediction")
@@ -58,3 +61,13 @@ class LinkPrediction(Task):
         """How likely the nodes of each link are linked, and those of a pair without a link."""
         linked, others = outcome.predictions.sigmoid().chunk(2)
         return [{"link": p, "no_link": q} for p, q in zip(linked.tolist(), others.tolist(), strict=True)]
+
+    def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """The pairs of nodes that the model is most wrong about."""
+        logits = self.outputs(model, batch)
+        order = largest(F.binary_cross_entropy_with_logits(logits, batch.targets.to(logits), reduction="none"))
+        pairs = [half[order].tolist() for half in batch.inputs.chosen.chunk(2)]
+        truth = ["linked" if target else "not linked" for target in batch.targets[order].tolist()]
+        shares = [f"{p:.0%}" for p in logits[order].sigmoid().tolist()]
+        rows = [(str(a), str(b), *said) for a, b, *said in zip(*pairs, truth, shares, strict=True)]
+        return [Text("hardest", table(("node", "and node", "are", "probability of a link"), rows))]

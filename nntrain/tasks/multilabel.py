@@ -3,18 +3,22 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nntrain.batch import IGNORED, Batch
+from nntrain.device import at_least_single
 from nntrain.errors import UnfitError
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.losses import LossFunction
 from nntrain.metrics.label_sets import PerLabel
 from nntrain.registry import task
+from nntrain.samples import Sample
 from nntrain.settings import Loss as LossSetting
-from nntrain.specs import LabelSet
+from nntrain.specs import Inputs, LabelSet
 from nntrain.tasks import Outcome, Task
 from nntrain.tasks.deep_supervision import supervised
+from nntrain.tasks.hardest import farthest
 from nntrain.tasks.labels import ClassWeights, check_counted
 
 
@@ -69,6 +73,13 @@ class Multilabel(Task):
             }
             for row in outcome.predictions.sigmoid().tolist()
         ]
+
+    def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """Some examples with their labels and those that are found, the least likely first."""
+        logits = at_least_single(self.outputs(model, batch))
+        known = batch.targets != IGNORED
+        surprise = F.binary_cross_entropy_with_logits(logits, (batch.targets * known).to(logits), reduction="none")
+        return farthest((surprise * known).sum(dim=1), (logits > 0).long(), batch, inputs, self.targets)
 
     def untrained_loss(self) -> float | None:
         """The loss of probabilities of a half, which an untrained network's are near: ln 2 for cross-entropy."""

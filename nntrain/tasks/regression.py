@@ -11,10 +11,12 @@ from nntrain.errors import UnfitError
 from nntrain.loss import Counts, Loss, Objective, Term, examples_of, weighted
 from nntrain.losses import LossFunction
 from nntrain.registry import task
+from nntrain.samples import Sample
 from nntrain.settings import Loss as LossSetting
-from nntrain.specs import Values
+from nntrain.specs import Inputs, Values
 from nntrain.tasks import Outcome, Task
 from nntrain.tasks.deep_supervision import supervised
+from nntrain.tasks.hardest import farthest
 
 
 @task("regression", within=supervised)
@@ -64,6 +66,12 @@ class Regression(Task):
     def answers(self, outcome: Outcome) -> list[dict[str, Any]]:
         """The values of each example, in the data's units."""
         return [dict(zip(self._names, row, strict=True)) for row in outcome.predictions.tolist()]
+
+    def samples(self, model: nn.Module, batch: Batch, inputs: Inputs) -> list[Sample]:
+        """Some examples with their values and those that are found, the farthest from each other first."""
+        found = self.evaluate(model, batch).predictions
+        distances = ((found - batch.targets) / self._scale(found.device)[1]).square().sum(dim=1)
+        return farthest(distances, found, batch, inputs, self.targets)
 
     def untrained_loss(self) -> float | None:
         """The loss of putting out the mean of standardised targets that are a deviation away from it."""

@@ -196,5 +196,5 @@ def test_looking_at_samples_changes_no_bit(name: str, config: Path, whole: dict[
 @each_task
 def test_there_is_something_to_see_at_every_evaluation(name: str, whole: dict[str, Any]) -> None:
     evaluations = [6, 12] if name == "language_model" else [4, 8, 12]
-    shown = {(tag, step) for tag in SHOWN.get(name, ()) for step in evaluations}
+    shown = {(tag, step) for tag in SHOWN[name] for step in evaluations}
     assert pictures(Path(whole["run"])).keys() == shown
