@@ -95,7 +95,10 @@ class Update:
         return measures
 
     def _captured(self, look: Look, name: str, wanted: Wanted) -> Captured:
-        return Captured(look, self.model, self.device, not self.optimizers[name].looks_again and wanted)
+        captured = Captured(look, self.model, self.device, wanted)
+        if wanted and self.optimizers[name].looks_again:
+            captured.reason = "the optimizer looks at more than one point in a step"
+        return captured
 
     def _seen(self, objective: Objective, batches: Sequence[Batch]) -> list[Tensor]:
         return self._measured(objective, self._closure(objective, batches))

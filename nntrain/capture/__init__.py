@@ -57,6 +57,7 @@ class Captured:
         self._cost = FIRST_GUESS
         self.reason = "" if wanted else "trainer.capture is false"
         self.captured_calls = 0
+        self._is_tried = False
 
     def __call__(self, batches: Sequence[Batch], trained: tuple[str, ...]) -> list[Tensor]:
         """`trained` names what is trained: a graph is of these parameters."""
@@ -72,8 +73,8 @@ class Captured:
 
     @property
     def was_tried(self) -> bool:
-        """Whether steps were captured, or were to be where something keeps them from it."""
-        return self.captured_calls > 0 or bool(self._wanted and self.reason)
+        """Whether it was tried to capture steps, or was to be at once where something keeps from it."""
+        return self._is_tried or bool(self._wanted is True and self.reason)
 
     def described(self) -> dict[str, Any]:
         """For the run's summary: how many steps were captured ones, and why not more."""
@@ -107,6 +108,7 @@ class Captured:
             shape.graph, found = flat(function, tensors)
             return found
 
+        self._is_tried = True
         began = time.perf_counter()
         found = self._both_ways(batches, traced)
         self._cost = time.perf_counter() - began

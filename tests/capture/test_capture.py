@@ -132,7 +132,7 @@ def test_short_runs_are_left_alone() -> None:
 
 def test_so_are_short_runs_of_a_config_that_says_nothing(write: Write, command: Command) -> None:
     config = write("data: iris\nmodel: {type: mlp, hidden: [4]}\ntrainer: {length: 20 steps}\n")
-    assert command("fit", config, "--json").json["captured"] == {"model": {"steps": 0, "reason": None}}
+    assert "captured" not in command("fit", config, "--json").json
 
 
 def test_rules_that_look_again_are_not_captured(write: Write, command: Command) -> None:
