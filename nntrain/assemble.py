@@ -21,7 +21,7 @@ from nntrain.judging import metrics_of, monitor_of
 from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, remedy_of, rules_of
 from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
-from nntrain.schema import Component
+from nntrain.schema import Component, component_settings
 from nntrain.sections import read, registry_of
 from nntrain.tasks import Task
 from nntrain.trial import curved, first_batch, traced, tried
@@ -51,7 +51,8 @@ def assemble(
     attempt.giver = source.name if source else ""
     with downloads(allowed=not reader.problems):
         data: Dataset | None = attempt.make(source, device.torch, None)
-    task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
+    named: Component | None = given.get("task") or reader.partly_right.get(("task",))
+    task, plain["task"] = _task(attempt, named, task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
     if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
         chosen = None  # what it is to put out is not known
@@ -136,10 +137,13 @@ def _task(
     attempt: Attempts, chosen: Component | None, settings: dict[str, Any], data: Dataset
 ) -> tuple[Task | None, dict[str, Any] | None]:
     """The task that the config names, else the one that the data suggests; and its plain form."""
-    task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
-    if task is None:
+    if chosen is None:
         suggested = getattr(data.inputs, "asks_for", data.targets.task)
         chosen = attempt.reader.component("task", {"type": suggested, **settings}, ("task",))
+    task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
+    if chosen and task is None and not any(its.is_required for its in component_settings(chosen.factory).values()):
+        # Its like without the settings that do not fit, so that they hide no other mistake.
+        chosen = attempt.reader.component("task", {"type": chosen.name}, ("task",))
         task = attempt.make(chosen, *_looked_at(chosen, data)) if chosen else None
     return task, chosen.plain if chosen else None
 

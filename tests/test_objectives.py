@@ -91,6 +91,25 @@ def test_models_and_metrics_that_do_not_fit_the_task(write: Write, sections: str
     assert message in refusal(write(sections + "\n"))
 
 
+@pytest.mark.parametrize("sections", ["task: {type: gan, los: 1}", "task: {type: gan, noise: much}"])
+def test_a_mistake_in_a_task_makes_no_other_task_of_it(write: Write, sections: str) -> None:
+    """Whose objectives the optimizers would not be for."""
+    whole = GAN.format(optimizer="{discriminator: {type: adam}, generator: {type: adam}}")
+    said = refusal(write(whole.replace("task: gan", sections)))
+    assert "task." in said and "optimizer" not in said
+
+
+def test_a_loss_that_does_not_fit_is_the_only_mistake(write: Write) -> None:
+    said = refusal(
+        write("""
+data: {type: standard_library, size: 20000, block: 16}
+model: {type: transformer, width: 8, heads: 2, layers: 1}
+task: {type: masked_language_model, loss: giou}
+""")
+    )
+    assert "task.loss: giou takes boxes" in said and "form" not in said
+
+
 @pytest.mark.parametrize("metrics", ["[]", "[log_likelihood, pseudo_likelihood]"])
 def test_a_run_without_a_loss_to_show(write: Write, command: Callable[..., Any], metrics: str) -> None:
     write(f"""
