@@ -81,7 +81,10 @@ class Document:
         """The file or folder that is named at `path`: relative to the config that names it, else to the current one."""
         mark = self.mark(path)
         folder = FilePath(mark.source).parent if mark.source != COMMAND_LINE else FilePath()
-        return (folder / FilePath(place).expanduser()).resolve()
+        named = folder / FilePath(place).expanduser()
+        if named.name in ("", ".", ".."):
+            return named.resolve()
+        return named.parent.resolve() / named.name  # a link keeps its name, whose ending says what the file is
 
     def error(self, problems: Iterable[Problem]) -> ConfigError:
         return ConfigError((self.mark(p.path, p.on_key), str(p)) for p in problems)

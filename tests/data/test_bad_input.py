@@ -261,3 +261,10 @@ def test_a_label_out_of_range(
         refused = command("eval", run, "--split", "test")
         assert "FashionMNIST/raw/t10k-labels-idx1-ubyte: label number 4 is 10, no class from 0 to 9" in refused.err
     assert refused.status == 2
+
+
+def test_the_ending_of_a_link_counts(fit: Callable[[str, Files], Any], tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").symlink_to("content")
+    done = fit(TABLE.replace("a.csv", "a.csv.gz"), {"content": gzip.compress(CLASSES.encode())})
+    assert done.status == 0, done.err
+    assert f"{tmp_path / 'a.csv.gz'}: 40 rows" in done.err
