@@ -55,10 +55,17 @@ class Reader:
         own = {key: value for key, value in given.items() if key != "type"}
         known = component_settings(factory)
         settings, plain, ok = self.settings(known, own, path, name)
-        made = Component(kind, name, factory, settings, {"type": name, **plain}, path, self.registry)
-        if not ok and all(setting in settings for setting, about in known.items() if about.is_required):
-            self.partly_right[path] = made
-        return made if ok else None
+        if ok:
+            return Component(kind, name, factory, settings, {"type": name, **plain}, path, self.registry)
+        if all(setting in settings for setting, about in known.items() if about.is_required):
+            reported = len(self.problems)
+            right = {key: value for key, value in own.items() if key in settings}
+            settings, plain, _ = self.settings(known, right, path, name)  # the others at their defaults
+            del self.problems[reported:]
+            self.partly_right[path] = Component(
+                kind, name, factory, settings, {"type": name, **plain}, path, self.registry
+            )
+        return None
 
     def settings(
         self, known: Mapping[str, Setting], given: Mapping[Any, Any], path: Path, owner: str

@@ -6,14 +6,14 @@ from itertools import zip_longest
 
 
 def nearest(word: object, names: Iterable[str]) -> str | None:
-    """The name that a single slip of a letter makes `word` of, of several and without any the one most like it.
+    """The one name that a single slip of a letter makes of `word`, of several, and without any, the one most like it.
 
-    None where no name is like it.
+    None where none is like it.
     """
     by_folded = {_folded(name): name for name in names}
     folded = _folded(str(word))
     slips = [near for near in by_folded if _is_one_slip(folded, near)]
-    matches = get_close_matches(folded, slips or by_folded, n=1, cutoff=0.0 if slips else 0.6)
+    matches = slips if len(slips) == 1 else get_close_matches(folded, slips or by_folded, n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None
 
 
