@@ -9,7 +9,7 @@ from typing import Any
 
 from nntrain import state
 from nntrain.checkpoint import serialise
-from nntrain.errors import RunError
+from nntrain.errors import WORKER_KILLED, RunError
 from nntrain.interruption import Interruption
 from nntrain.invocation import command
 from nntrain.meter import REMEDIES, DivergedError, Failure
@@ -131,6 +131,8 @@ def say_failure(error: Exception) -> str:
         where = f" ({error.filename})" if error.filename else ""
         return f"the run could not be written{where}: {error.strerror or error}; what was saved before is whole"
     text = " ".join(str(error).split())
+    if isinstance(error, RuntimeError) and "DataLoader worker" in text:  # torch may notice it at any moment
+        return WORKER_KILLED
     if is_out_of_memory(error):
         smaller = "a smaller data.batch_size, with trainer.accumulate for the same updates"
         return f"out of memory; try trainer.oom=halve, or {smaller}"

@@ -1,5 +1,10 @@
 """What can go wrong for a user, by exit status: 2 the input is wrong, 1 the run failed."""
 
+WORKER_KILLED = (
+    "a worker that decodes pictures was killed, as the system does when memory is used up; "
+    "try fewer data.keep.workers, or 0"
+)
+
 
 class UserError(Exception):
     """The user's input is wrong: one sentence that says what was expected and what to write; exit status 2."""

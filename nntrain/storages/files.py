@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nntrain.data.image_files import BrokenImageError
-from nntrain.errors import RunError
+from nntrain.errors import WORKER_KILLED, RunError
 from nntrain.registry import storage
 from nntrain.settings import Count, Whole
 from nntrain.storages import Kept, Pictures
@@ -87,8 +87,7 @@ def _deaths_said() -> Iterator[None]:
     except (RuntimeError, ConnectionError, EOFError) as error:
         if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
-        why = "a worker that decodes pictures was killed, as the system does when memory is used up"
-        raise RunError(f"{why}; try fewer data.keep.workers, or 0") from error
+        raise RunError(WORKER_KILLED) from error
 
 
 def _together(found: list[Tensor | str]) -> tuple[Tensor | None, list[str]]:
