@@ -6,6 +6,7 @@ whole file with the checksum's own digits taken as zeros.
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -199,11 +200,16 @@ def _checksum_place(content: bytes) -> int:
 def write_durably(path: Path, *content: bytes) -> None:
     """Writes a file that is either whole or not there: temporary name, flushed to disk, renamed."""
     temporary = temporary_name(path)
-    with temporary.open("wb") as file:
-        file.writelines(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.writelines(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)  # on a full disk it takes the room that is left
+        raise
     sync_folder(path.parent)
 
 
