@@ -1,6 +1,5 @@
 """The MNIST family: images of 28x28 grey values in IDX files."""
 
-import gzip
 import zlib
 from dataclasses import replace
 from functools import partial
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nntrain.data.in_memory import Examples, InMemory, Source
+from nntrain.data.packed import unpacked
 from nntrain.data.places import roots
 from nntrain.data.public_files import downloaded
 from nntrain.errors import UnfitError, UserError
@@ -168,7 +168,7 @@ def _read(raw: Path, stem: str, header: int) -> Tensor:
     path = _file(raw, stem)
     assert path is not None
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        content = unpacked(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: not a whole file ({error}); remove it and fetch it again") from None
     sizes = np.frombuffer(content[4:header].ljust(header - 4, b"\0"), dtype=">i4")
