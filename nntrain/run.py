@@ -97,8 +97,14 @@ class Run:
         """What is known of the update that ended the run; UserError where none did."""
         try:
             facts: dict[str, Any] = json.loads(self.diverged.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            is_whole = all(isinstance(facts[key], int) and facts[key] >= 0 for key in ("stage", "step"))
+            is_whole = is_whole and all(isinstance(facts[key], str) for key in ("objective", "seen"))
+        except OSError:
             raise UserError(f"{self.path} has not diverged; there is no batch to replay") from None
+        except (ValueError, LookupError, TypeError, RecursionError):
+            is_whole = False
+        if not is_whole:
+            raise UserError(f"{self.diverged} is damaged; the run must diverge again to show the batch")
         return facts
 
     def write_summary(self, summary: dict[str, Any]) -> None:
