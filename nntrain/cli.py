@@ -413,7 +413,7 @@ def _fail(error: BaseException, message: str, exit_status: int) -> NoReturn:
 
 def _is_override(word: str) -> bool:
     """Whether a word is KEY=VALUE rather than a config or a run, whose path may hold a = too."""
-    return "=" in word and not Path(word).exists()
+    return "=" in word and not os.path.exists(word)  # which takes words that are too long for a path
 
 
 def _way(ensemble: str | None, average: str | None) -> str | None:

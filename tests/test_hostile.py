@@ -92,7 +92,11 @@ def test_configs(write: Write, tmp_path: Path) -> None:
     trap = tmp_path / "sprung"
     honest = write(TINY)
     questions: list[list[object]] = [["check", honest]]
-    for file in written(tmp_path / "configs", hostile.configs(trap), ".yaml"):
+    files = written(tmp_path / "configs", hostile.configs(trap), ".yaml")
+    files.append(tmp_path / "a file of 1 TB.yaml")
+    files[-1].write_bytes(b"data: iris")
+    os.truncate(files[-1], 1 << 40)
+    for file in files:
         questions += [["check", file], ["fit", file]]
     check(tmp_path, questions, trap)
     assert not (tmp_path / "runs").exists()
