@@ -154,6 +154,8 @@ def _file(raw: Path, stem: str) -> Path | None:
 
 def _examples(raw: Path, part: str, most: int) -> Examples:
     pixels, labels = (_read(raw, f"{part}-{kind}", header) for kind, header in _KINDS.items())
+    if len(labels) == 0:
+        raise UserError(f"{raw}: {part} has no examples; fetch it again")
     if len(pixels) != 784 * len(labels):
         raise UserError(f"{raw}: {part} has {len(pixels) / 784:g} images but {len(labels)} labels")
     wrong = (labels > most).nonzero().flatten().tolist()
