@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from nntrain.errors import RunError, UserError
+from nntrain.interruption import StopAtOnce, early_requests_ignored
 from nntrain.invocation import command
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ AverageOf = Annotated[Literal["weights"] | None, typer.Option(help="Several mode
 
 
 @app.command()
+@early_requests_ignored()
 def fit(
     config: Annotated[str | None, typer.Argument(help="A config file, or the name of a shipped one.")] = None,
     overrides: Overrides = None,
@@ -376,8 +378,6 @@ def board(
 
 def main() -> None:
     """The command `nntrain`: turns what went wrong into one plain message and an exit status."""
-    from nntrain.interruption import StopAtOnce
-
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every name of a file is text, nor every terminal UTF-8
     try:

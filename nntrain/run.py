@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -109,6 +109,21 @@ class Run:
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         write_durably(self.summary, _json(summary))
+
+
+@contextmanager
+def own_folder(path: Path) -> Iterator[Path]:
+    """A folder that nobody else has, by this name or `-2`, `-3`; it goes again where nothing came to be in it."""
+    with _refusals(path):
+        new = [folder for folder in path.parents if not folder.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = next(numbered for numbered in _numbered(path) if _made(numbered))
+    try:
+        yield made
+    finally:
+        with suppress(OSError):
+            for folder in (made, *new):
+                folder.rmdir()
 
 
 @contextmanager
