@@ -198,7 +198,7 @@ class _Unpickler(pickle.Unpickler):
 def _check(content: bytes) -> None:
     """UnpicklingError where a pickle asks for more memory than an honest one, which numbers no more than it holds."""
     for count, (code, argument, _) in enumerate(genops(content)):
-        if count > MOST_STEPS or (code.name == "LONG_BINPUT" and argument > len(content)):
+        if count > MOST_STEPS or (code.name == "LONG_BINPUT" and (argument or 0) > len(content)):
             raise pickle.UnpicklingError("it holds, or numbers, far more values than such a file")
 
 
