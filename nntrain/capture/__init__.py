@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch, tensors_in, with_tensors
 from nntrain.device import Device
+from nntrain.snapshot import Snapshot
 
 Look = Callable[[Sequence[Batch]], list[Tensor]]
 Wanted = Literal["auto", True, False]
@@ -133,33 +134,23 @@ class Captured:
 
     def _both_ways(self, batches: Sequence[Batch], other: Callable[[], list[Tensor]]) -> list[Tensor]:
         """The plain call's result; gives up where the other way fails or gives another bit."""
-        before = self._state()
+        before = Snapshot(self._model, self._device)
         found = self._look(batches)
-        after = self._state()
-        self._restore(before)
+        after = Snapshot(self._model, self._device)
+        before.restore()
         try:
             again = other()
         except Exception as error:
             self._give_up(_said(error))
         else:
-            if not _same(found, again) or not _same(after, self._state()):
+            if not _same(found, again) or not _same(after.tensors(), Snapshot(self._model, self._device).tensors()):
                 self._give_up("the captured step does not give the same bits")
-        self._restore(after)
+        after.restore()
         return found
 
     def _give_up(self, reason: str) -> None:
         self.reason = reason
         self._shapes.clear()
-
-    def _state(self) -> list[Tensor]:
-        return [*self._device.noise(), *(buffer.clone() for buffer in self._model.buffers())]
-
-    @torch.no_grad()
-    def _restore(self, state: Sequence[Tensor]) -> None:
-        generators = len(state) - sum(1 for _ in self._model.buffers())
-        self._device.repeat(state[:generators])
-        for buffer, value in zip(self._model.buffers(), state[generators:], strict=True):
-            buffer.copy_(value)
 
 
 def _said(error: Exception) -> str:
@@ -167,7 +158,7 @@ def _said(error: Exception) -> str:
     text = " ".join(str(error).split())
     if "_local_scalar_dense" in text:
         return "the step reads the value of a tensor"
-    return text[:MOST_SAID] if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
+    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
 
 
 def _same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
