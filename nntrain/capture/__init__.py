@@ -44,8 +44,8 @@ class Captured:
     """A function of batches that runs as a graph once that is proven to give the same bits, and is faster.
 
     The function may depend on the model's parameters and buffers, may change buffers, and draw random numbers. It is
-    captured after calls for batches of a shape have taken a few times as long as capturing does (at once where that is
-    wanted), so that short runs are not delayed. Two calls, and three random later ones, are done both ways from the
+    captured after calls for batches of a shape have taken as long as capturing does (at once where that is wanted), so
+    that short runs are not delayed. Two calls, and three random later ones, are done both ways from the
     same state; where a bit is different, or something cannot be captured, `reason` says so and calls are plain again.
     Which calls are captured thus changes no result.
     """
