@@ -342,6 +342,16 @@ def test_real_sets_are_what_they_say(load: Any) -> None:
         assert (source.train.targets.min(), source.train.targets.max()) == (25, 346)
 
 
+@pytest.mark.parametrize("load", [digits, iris, wine, breast_cancer])
+def test_what_is_read_from_the_files_of_scikit_learn_is_what_it_loads(load: Any) -> None:
+    import sklearn.datasets
+
+    found, known = load(), getattr(sklearn.datasets, f"load_{load.__name__}")()
+    assert torch.equal(found.train.inputs.flatten(1), torch.as_tensor(known.data, dtype=torch.float32))
+    assert torch.equal(found.train.targets, torch.as_tensor(known.target))
+    assert found.targets.names == tuple(map(str, known.target_names))
+
+
 def test_digits_are_pixels_from_0_to_1() -> None:
     inputs = part(raw(digits()), "train").inputs
     assert (inputs.min(), inputs.max()) == (0, 1)
