@@ -1,5 +1,6 @@
 """Data held in memory: divided, prepared, batched."""
 
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -283,6 +284,24 @@ def test_nothing_is_read_for_a_trained_model_before_a_split_is_asked_for() -> No
     assert (data.inputs, data.targets) == (learned.inputs, learned.targets)
     with pytest.raises(UnfitError, match="gone"):
         data.split("dev")
+
+
+def test_a_set_as_it_comes_is_let_go_of_once_its_parts_are_made_and_read_again_for_the_test_set() -> None:
+    reads: list[weakref.ref[Tensor]] = []
+
+    def read() -> Source:
+        source = numbered()
+        reads.append(weakref.ref(source.train.inputs))
+        return source
+
+    data = made(read)
+    dev = part(data, "dev")
+    assert len(part(data, "train")) == 140
+    assert part(data, "dev") is dev
+    assert [found() for found in reads] == [None]
+    tested = part(data, "test").inputs
+    assert len(reads) == 2
+    assert torch.equal(tested, part(made(numbered()), "test").inputs)
 
 
 def test_the_targets_description_knows_the_training_sets_values() -> None:
