@@ -177,11 +177,10 @@ class InMemory:
         self.inputs, self.targets = self._prepare.scaling.inputs(self.learned.tensors), self.learned.targets
         self._changes = Changes.of(augment, mix, self.inputs, self.targets) if stored is None else Changes()
 
-    @cached_property
+    @property
     def train(self) -> Split:
-        if self._augments_pixels:
-            return self._changes.around(self._training, self._prepare.on(self._device))
-        return self._changes.around(self._training)
+        self._let_go()
+        return self._train
 
     @property
     def batch_size(self) -> int:
@@ -197,6 +196,7 @@ class InMemory:
         if name == "train":
             return self.train
         if name == "dev":
+            self._let_go()
             return self._dev
         test = self._parts.test()
         return self._ready(test, self._prepare) if len(test) else None
@@ -217,6 +217,18 @@ class InMemory:
         parts = {"train": self.train, "dev": self._dev}
         sizes = {name: len(part) for name, part in parts.items() if part is not None}
         return {"inputs": str(self.inputs), "targets": str(self.targets), "examples": sizes}
+
+    def _let_go(self) -> None:
+        """Lets go of the set as it comes, once it is trained on; a test set is read anew."""
+        if {"_train", "_dev"} <= self.__dict__.keys():
+            for name in ("_parts", "_read"):
+                self.__dict__.pop(name, None)
+
+    @cached_property
+    def _train(self) -> Split:
+        if self._augments_pixels:
+            return self._changes.around(self._training, self._prepare.on(self._device))
+        return self._changes.around(self._training)
 
     @property
     def _augments_pixels(self) -> bool:
