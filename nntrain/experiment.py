@@ -42,6 +42,8 @@ class TrainerSettings:
         evaluate: how often the three curves are measured; auto is once an epoch, but for short epochs about
             once a second (by the network's arithmetic, so that it is the same in every run), and at the end
         save: how often the state is saved; auto is every 10 seconds, or less often where saving is slow
+        keep: how many states are kept, beside the best model: the last, the one before it, and older ones in
+            checkpoints/step-*.safetensors
         log: how often objective, rate and gradient norm are logged; auto is 200 times a run
         gradient_norms: whether the norm of each layer's gradient, before clipping, is logged too, as grad_norm/LAYER
         monitor: the metric that says which checkpoint is best, such as dev/error_rate; auto is the task's first
@@ -71,6 +73,7 @@ class TrainerSettings:
     length: Length = Duration(20, "epochs")  # noqa: RUF009
     evaluate: Length | Auto = "auto"
     save: Interval | Auto = "auto"
+    keep: Annotated[int, Ge(2)] = 2
     log: Length | Auto = "auto"
     gradient_norms: bool = False
     monitor: str = "auto"

@@ -189,7 +189,7 @@ class Trainer:
         saved.facts.update(self.past.facts(), seconds=self.stopwatch.seconds(), lengths=self._lengths)
         saved.facts.update(curves=self.curves.state(), returns=self.returns)
         saved.facts.update(pieces=self.update.pieces.count)
-        self.run.checkpoints.save_last(saved)
+        self.run.checkpoints.save_last(saved, self.parts.settings.keep)
         self._saved_best = self._best()
         return time.monotonic() - began
 
