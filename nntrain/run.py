@@ -50,8 +50,8 @@ class Run:
             try:
                 run = cls(path)
                 (path / "checkpoints").mkdir()
-                write_durably(run.config, config.encode())
                 write_durably(path / "environment.json", _json(environment))
+                write_durably(run.config, config.encode())  # which makes it a run that can be gone on with
             except OSError:
                 shutil.rmtree(path, ignore_errors=True)
                 raise
