@@ -20,6 +20,7 @@ from nntrain.settings import (
     Model,
     Name,
     Optimizer,
+    Percentage,
     Positive,
     Regularizer,
     Remedy,
@@ -61,6 +62,9 @@ class TrainerSettings:
         average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
         oom: what becomes of a batch that does not fit into memory: fail ends the run, halve takes it in halves (and
             these again), whose gradients add up to the same
+        skip_broken: the share of the training examples that may turn out broken while they are read from their files
+            in the middle of an epoch: another one takes the place of such a one, each is said and listed in the
+            run's broken.jsonl; left out, the first ends the run
         on_nan: what becomes of the run when loss or gradient is no longer a finite number
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
@@ -86,6 +90,7 @@ class TrainerSettings:
     accumulate: Count = 1
     average: Average | None = None
     oom: Literal["fail", "halve"] = "fail"
+    skip_broken: Percentage | None = None
     on_nan: Remedy = "stop"
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None
