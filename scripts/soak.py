@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -44,9 +45,14 @@ CLASSIFIER = "{type: mlp, hidden: [4], dropout: 0.2}"
 SEGMENTER = "{type: unet, width: 2, depth: 1, norm: none}"
 SMALLER = {  # of the configs that would take most of the time
     "detection": ("trainer.length=6 steps", "trainer.evaluate=3 steps", "trainer.save=2 steps"),
-    "instance_segmentation": ("trainer.length=4 steps", "trainer.evaluate=2 steps", "trainer.save=1 steps"),
-    "language_model": ("data.size=20000",),
+    "instance_segmentation": (
+        "data.examples=20",
+        "trainer.length=4 steps",
+        "trainer.evaluate=4 steps",
+        "trainer.save=1 steps",
+    ),
 }
+SOURCES = "standard_library(, size: [0-9]+)?"  # of Python, which takes longer to read than to learn from
 LONG = """
 data: {type: digits, batch_size: 32}
 model: {type: mlp, hidden: [16], norm: batch, dropout: 0.2}
@@ -167,7 +173,9 @@ def subjects(folder: Path) -> list[Subject]:
     (folder / "teacher" / "my.yaml").write_text("data: digits\nmodel: linear\ntrainer: {length: 20 steps}\n")
     done(folder / "teacher", "fit", "my.yaml")
     teacher = next((folder / "teacher").glob("runs/*/*"))
+    (folder / "a.txt").write_text(LONG * 9)
     texts = {name: text.replace(TEACHER, str(teacher)) for name, text in TASKS.items()}
+    texts = {name: re.sub(SOURCES, f"text, path: {folder / 'a.txt'}", text) for name, text in texts.items()}
     draw(folder / "drawn")
     for workers in (0, 2):
         pictures = f"image_folder, path: {folder / 'drawn' / 'pictures'}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
@@ -49,14 +50,18 @@ class _Decoding:
         self._pictures = _Files(pictures)
         self._device = device
         self._workers = workers
-        self._ahead = ahead if workers else None
+        self._ahead = ahead
 
     def batches(self, plan: Iterable[Tensor]) -> Iterator[Drawn]:
+        """A plan of a single batch, such as a small set's evaluation, is decoded sooner than workers start."""
+        batches = iter(plan)
+        first = list(islice(batches, 2))
+        workers = self._workers if len(first) > 1 else 0
         loader = DataLoader(
             self._pictures,
-            batch_sampler=(numbers.tolist() for numbers in plan),
-            num_workers=self._workers,
-            prefetch_factor=self._ahead,
+            batch_sampler=(numbers.tolist() for numbers in chain(first, batches)),
+            num_workers=workers,
+            prefetch_factor=self._ahead if workers else None,
             pin_memory=self._device.type == "cuda",
             collate_fn=self._pictures.together,
             generator=torch.Generator().manual_seed(0),  # else it draws from the run's
