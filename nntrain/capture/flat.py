@@ -23,6 +23,12 @@ def flat(function: Function, inputs: Sequence[Tensor]) -> tuple[Function, list[T
     Tensors that the function finds elsewhere, such as parameters and buffers, are used and changed where they are.
     Numbers that are no tensors, and the path that the call took, stay as they are in this call.
     """
+    traced, given = written_down(function, inputs)
+    return _program(traced), given
+
+
+def written_down(function: Function, inputs: Sequence[Tensor]) -> tuple[GraphModule, list[Tensor]]:
+    """The operations of a call as torch traces them, and what the call gave."""
     given: list[Tensor] = []
 
     def kept(*inputs: Tensor) -> list[Tensor]:
@@ -30,7 +36,10 @@ def flat(function: Function, inputs: Sequence[Tensor]) -> tuple[Function, list[T
         return given
 
     traced = make_fx(kept)(*inputs)
-    return _program(traced), given
+    for node in traced.graph.nodes:
+        if node.op == "call_function":
+            _check(node)
+    return traced, given
 
 
 class UncapturedError(Exception):
@@ -43,7 +52,6 @@ def _program(traced: GraphModule) -> Function:
     constants = {n: getattr(traced, n.target).detach() for n in graph.nodes if n.op == "get_attr"}
     for node in list(graph.nodes):
         if node.op == "call_function":
-            _check(node)
             _simplify(graph, node, constants)
     _remove_unused(graph)
     names = _as_arguments(graph, constants)
