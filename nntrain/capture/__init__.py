@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch, tensors_in, with_tensors
+from nntrain.capture.flat import flattened
 from nntrain.device import Device
 from nntrain.snapshot import Snapshot
 
@@ -17,8 +18,8 @@ Look = Callable[[Sequence[Batch]], list[Tensor]]
 Wanted = Literal["auto", True, False]
 
 MOST = 8  # shapes of batches, of each of which there is a graph
-PATIENCE = 3.0  # times what capturing takes that steps of a shape have taken before it is captured
-FIRST_GUESS = 1.0  # seconds that capturing takes, before that is known
+PATIENCE = 1.0  # times what capturing takes that steps of a shape have taken before it is captured
+FIRST_GUESS = 0.05  # seconds that capturing takes, before that is known
 PROVEN_EARLY = 2  # calls after capturing that are done both ways,
 PROVEN_LATER = 3  # and as many among the next ones
 AMONG = 1000
@@ -30,7 +31,7 @@ TIMED = 5  # calls, after the first, of which the fastest counts
 class Shape:
     """What is known of batches of one shape."""
 
-    seconds: float = 0.0  # that plain calls took
+    seconds: float = 0.0  # that plain calls took, but for the first
     fastest: float = float("inf")
     plain_calls: int = 0
     graph: Any = None
@@ -94,8 +95,8 @@ class Captured:
         found = self._look(batches)
         seconds = time.perf_counter() - began
         shape.plain_calls += 1
-        shape.seconds += seconds
-        if shape.plain_calls > 1:
+        if shape.plain_calls > 1:  # the first one warms up
+            shape.seconds += seconds
             shape.fastest = min(shape.fastest, seconds)
         return found
 
@@ -104,9 +105,7 @@ class Captured:
             return self._look(with_tensors(list(batches), inputs))
 
         def traced() -> list[Tensor]:
-            from nntrain.capture.flat import flat
-
-            shape.graph, found = flat(function, tensors)
+            shape.graph, found = flattened(function, tensors)
             return found
 
         self._is_tried = True
@@ -156,8 +155,6 @@ class Captured:
 def said(error: Exception) -> str:
     """Why a step cannot be captured, in a few words."""
     text = " ".join(str(error).split())
-    if "_local_scalar_dense" in text:
-        return "the step reads the value of a tensor"
     return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
 
 

@@ -9,9 +9,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 
 from nntrain.batch import Batch, tensors_in, with_tensors
 from nntrain.capture import AMONG, PROVEN_EARLY, PROVEN_LATER, Look, said
+from nntrain.capture.flat import recorded
+from nntrain.capture.recording import Recording
 from nntrain.data.places import cache_folder
 from nntrain.device import Device
 from nntrain.out_of_memory import is_out_of_memory
@@ -135,14 +138,12 @@ def compiled(function: Code, inputs: Sequence[Tensor], device: torch.device) -> 
     from torch._subclasses import FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-    from nntrain.capture.flat import written_down
-
-    traced, _ = written_down(function, inputs)
+    recording, _ = recorded(function, inputs)
     is_cuda = device.type == "cuda"
     patches = {"fallback_random": True, "triton.cudagraphs": is_cuda, "cpp.threads": torch.get_num_threads()}
     of_these_shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)  # without one nothing is kept
     with torch.no_grad(), config.patch(patches), tracing(TracingContext(of_these_shapes)):
-        code: Any = compile_fx(traced, list(inputs))
+        code: Any = compile_fx(_module(recording), list(inputs))
 
     def call(inputs: Sequence[Tensor]) -> list[Tensor]:
         with torch.no_grad():
@@ -151,6 +152,15 @@ def compiled(function: Code, inputs: Sequence[Tensor], device: torch.device) -> 
             return [tensor.clone() for tensor in found] if is_cuda else list(found)
 
     return call
+
+
+def _module(recording: Recording) -> GraphModule:
+    """The recorded operations with what is kept as buffers, which the compiler takes where they are."""
+    holder = nn.Module()
+    for node, tensor in recording.kept.items():
+        holder.register_buffer(node.name, tensor)
+        node.op, node.target = "get_attr", node.name
+    return GraphModule(holder, recording.graph)
 
 
 def keep_code() -> None:
