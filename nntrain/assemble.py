@@ -20,7 +20,16 @@ from nntrain.errors import UnfitError
 from nntrain.experiment import TrainerSettings
 from nntrain.first_weights import initialize, network
 from nntrain.judging import metrics_of, monitor_of
-from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, remedy_of, rules_of
+from nntrain.memory_format import lay_out
+from nntrain.optimization import (
+    clip_of,
+    made_rules,
+    optimizers_of,
+    regularizers_of,
+    remedy_of,
+    rules_of,
+    settle_ways,
+)
 from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
 from nntrain.schema import Component, component_settings
@@ -74,6 +83,7 @@ def assemble(
     regularizers = regularizers_of(attempt, model, given.get("regularizers", []))
     rules = rules_of(attempt, made, task) if task else {}
     clip = clip_of(attempt, settings.clip, rules, model)
+    settle_ways(attempt, settings, rules, model)
     order = attempt(("data",), _order, data, settings.accumulate, seed, stage) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
@@ -119,6 +129,8 @@ def recall(document: Document, learned: Learned, arithmetic: int, weights: Mappi
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     with Bounded(weights):
         model = _model(attempt, given.get("model"), data, task, device, seed) if data and task else None
+    if model:
+        attempt(("trainer",), lay_out, model, settings.channels_last)
     regularizers_of(attempt, model, given.get("regularizers", []))
     metrics = metrics_of(attempt, task, given.get("metrics", [])) if task else {}
     if reader.problems:

@@ -49,12 +49,16 @@ class TrainerSettings:
         gradient_norms: whether the norm of each layer's gradient, before clipping, is logged too, as grad_norm/LAYER
         monitor: the metric that says which checkpoint is best, such as dev/error_rate; auto is the task's first
         device: auto, cpu, cuda or cuda:N
-        precision: fp32, bf16 for forward passes in bfloat16 where it is safe, or fp64 for weights, data and losses
-            in float64
+        precision: fp32, tf32 for products of matrices in TF32 (on a GPU), bf16 for forward passes in bfloat16 where
+            it is safe, or fp64 for weights, data and losses in float64
         threads: how many CPU threads torch uses; auto is torch's choice, but one for a network so small that
             several would slow it down
+        channels_last: whether the numbers of a pixel lie side by side in memory, for networks with convolutions of
+            images
         capture: whether the step is written down once as a flat list of operations that runs without autograd, with
             the same bits; auto does so in longer runs, where it is proven to give the same and is faster
+        compile: whether torch's compiler makes code of its own for the step, which takes up to a minute and gives the
+            same to rounding; what cannot be compiled runs as it is
         deterministic: whether only such arithmetic is used as gives the same bits in every run, and what has none is
             refused; what is not so without it, on a GPU, stands in environment.json
         clip: what makes long gradients shorter; a number is the largest norm that they may have
@@ -82,9 +86,11 @@ class TrainerSettings:
     gradient_norms: bool = False
     monitor: str = "auto"
     device: str = "auto"
-    precision: Literal["fp32", "bf16", "fp64"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
+    channels_last: bool = False
     capture: bool | Auto = "auto"
+    compile: bool = False
     deterministic: bool = False
     clip: Positive | Clip | None = None
     accumulate: Count = 1

@@ -60,7 +60,7 @@ class Parts:
             self.device,
             self.clip,
             self.settings.gradient_norms,
-            self.settings.capture,
+            "compile" if self.settings.compile else self.settings.capture,
             self.remedy.skips,
             self.settings.oom,
         )

@@ -136,9 +136,12 @@ class Trainer:
         }
 
     def _captured(self) -> dict[str, Any]:
-        """Of each objective how many steps were captured, and what kept more from it; nothing where none was tried."""
+        """Of each objective how many steps were captured, or compiled, and what kept more from it.
+
+        Nothing where none was tried.
+        """
         tried = {name: captured.described() for name, captured in self.update.captured.items() if captured.was_tried}
-        return {"captured": tried} if tried else {}
+        return {"compiled" if self.parts.settings.compile else "captured": tried} if tried else {}
 
     def passed(self, status: str) -> Past:
         """The past of the stage that follows this one."""

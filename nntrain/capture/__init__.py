@@ -140,7 +140,7 @@ class Captured:
         try:
             again = other()
         except Exception as error:
-            self._give_up(_said(error))
+            self._give_up(said(error))
         else:
             if not _same(found, again) or not _same(after.tensors(), Snapshot(self._model, self._device).tensors()):
                 self._give_up("the captured step does not give the same bits")
@@ -152,7 +152,7 @@ class Captured:
         self._shapes.clear()
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """Why a step cannot be captured, in a few words."""
     text = " ".join(str(error).split())
     return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
