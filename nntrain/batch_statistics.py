@@ -11,9 +11,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from nntrain.data import Split
 from nntrain.data.order import Order
-from nntrain.device import Device, python_state, restore_python
+from nntrain.device import Device
 from nntrain.guard import put_back
 from nntrain.loss import Objective
+from nntrain.snapshot import unchanged
 
 
 def statistics_of(model: nn.Module) -> dict[str, Tensor]:
@@ -63,29 +64,22 @@ class BatchStatistics:
     @contextmanager
     def _alone_changing(self) -> Iterator[None]:
         """Lets passes forward, in training mode, change the statistics to cumulative means, and leave nothing else."""
-        own = {id(buffer) for buffer in self.buffers().values()}
-        others = [(buffer, buffer.clone()) for buffer in self.model.buffers() if id(buffer) not in own]
-        noise, python, was_training = self.device.noise(), python_state(), self.model.training
         layers = [module for module in self.model.modules() if isinstance(module, _BatchNorm)]
         momenta = [layer.momentum for layer in layers]
-        self.model.train()
-        for layer in layers:
-            layer.momentum = None  # torch's word for a cumulative mean
-            if _is_frozen(layer):
-                layer.eval()
-            else:
-                layer.reset_running_stats()
-        self.device.seed(self.seed, 3)
-        try:
-            yield
-        finally:
-            for layer, momentum in zip(layers, momenta, strict=True):
-                layer.momentum = momentum
-            for buffer, before in others:
-                buffer.copy_(before)
-            self.model.train(was_training)
-            self.device.repeat(noise)
-            restore_python(python)
+        with unchanged(self.model, self.device, but=self.buffers().values()):
+            self.model.train()
+            for layer in layers:
+                layer.momentum = None  # torch's word for a cumulative mean
+                if _is_frozen(layer):
+                    layer.eval()
+                else:
+                    layer.reset_running_stats()
+            self.device.seed(self.seed, 3)
+            try:
+                yield
+            finally:
+                for layer, momentum in zip(layers, momenta, strict=True):
+                    layer.momentum = momentum
 
 
 def _is_frozen(layer: nn.Module) -> bool:

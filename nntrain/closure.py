@@ -12,6 +12,7 @@ from nntrain.batch import Batch
 from nntrain.device import Device
 from nntrain.loss import Counts, Objective
 from nntrain.regularizers import Regularizer
+from nntrain.snapshot import Snapshot
 
 Product = Callable[[Sequence[Tensor]], list[Tensor]]
 
@@ -130,14 +131,13 @@ class Closure:
 
     @contextmanager
     def _repeated(self) -> Iterator[None]:
-        """Draws the noise of the first evaluation again, and leaves the model's buffers as they are."""
-        kept = [(buffer, buffer.clone()) for buffer in self._model.buffers()]
+        """Draws the noise of the first evaluation again, and leaves buffers and generators as they are."""
+        before = Snapshot(self._model, self._device)
         self._device.repeat(self._noise)
         try:
             yield
         finally:
-            for buffer, before in kept:
-                buffer.data.copy_(before)  # .data: a graph that is kept must not take this for a change
+            before.restore()
 
 
 def _cut(outputs: Any) -> tuple[list[Tensor], list[Tensor], Any]:

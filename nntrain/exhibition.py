@@ -6,9 +6,9 @@ from typing import TypeVar
 import torch
 
 from nntrain.batch import Batch
-from nntrain.device import python_state, restore_python
 from nntrain.parts import Parts
 from nntrain.samples import Projection, Sample
+from nntrain.snapshot import unchanged
 
 SAMPLE = 64  # examples of which a task shows some at every evaluation
 PROJECTED = 1000  # examples that are placed among each other at the end
@@ -42,21 +42,10 @@ class Exhibition:
         if not self._is_wanted:
             return None
         parts, model = self._parts, self._parts.model
-        noise, python = parts.device.noise(), python_state()
-        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-        was_training = model.training
-        parts.device.seed(parts.seed, 3)
-        model.eval()
-        try:
-            with torch.inference_mode(), parts.device.precision():
-                return make(model, examples(), parts.data.inputs)
-        finally:
-            model.train(was_training)
-            with torch.no_grad():
-                for buffer, before in buffers:
-                    buffer.copy_(before)
-            parts.device.repeat(noise)
-            restore_python(python)
+        with unchanged(model, parts.device), torch.inference_mode(), parts.device.precision():
+            parts.device.seed(parts.seed, 3)
+            model.eval()
+            return make(model, examples(), parts.data.inputs)
 
     def _few(self) -> Batch:
         """Kept from the first evaluation on: where data lies in files, they are read once."""

@@ -170,8 +170,9 @@ class Beams:
         )
 
 
-def _parts(model: nn.Module) -> tuple[Any, nn.Module]:
+def _parts(model: nn.Module) -> tuple[Writer, nn.Module]:
     """What goes on with targets, and the head that reads the next token off its features."""
     if not isinstance(model, Network):
         raise UserError("models together do not write, token by token; take one of them, or --average weights")
-    return model.body, model.head
+    writer: Any = model.body
+    return writer, model.head

@@ -1,7 +1,6 @@
 """What is tried of a network before its first step, so that what fails is a mistake of the config."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -17,6 +16,7 @@ from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
 from nntrain.optimizers import Optimizer
 from nntrain.regularizers import Regularizer
+from nntrain.snapshot import unchanged
 from nntrain.tasks import Task
 
 
@@ -48,7 +48,7 @@ def tried(
 ) -> None:
     """One forward pass of training and one of evaluation, without a step: what fails in them is refused here.
 
-    The model's buffers are put back; the generators are seeded anew before the first step.
+    Nothing of the model, nor of the random numbers, is different afterwards.
     """
     batch = first_batch(data, order, device)
     seen = next(data.train.sample(batch.examples, 0).in_order())  # as evaluation sees them: never augmented
@@ -56,7 +56,7 @@ def tried(
     try:
         if check_inputs is not None:
             check_inputs(batch.inputs)
-        with _as_it_was(model), torch.no_grad(), device.precision():
+        with unchanged(model, device), torch.no_grad(), device.precision():
             for objective in task.objectives:
                 value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))
                 if value.shape != ():
@@ -92,7 +92,7 @@ def curved(
             continue
         batch = first_batch(data, order, device)
         try:
-            with _as_it_was(model):
+            with unchanged(model, device):
                 closure = Closure(model, objective, optimizer.parameters, [batch], regularizers, device)
                 closure.gauss_newton()([torch.zeros_like(parameter) for parameter in optimizer.parameters])
         except UnfitError:
@@ -100,16 +100,3 @@ def curved(
         except Exception as error:
             message = f"this optimizer needs second derivatives, which network or loss do not have: {reason(error)}"
             raise UnfitError(f"{message}; take one that does without, such as adam or lbfgs") from error
-
-
-@contextmanager
-def _as_it_was(model: nn.Module) -> Iterator[None]:
-    """Leaves the model's buffers as they are, and the model in training mode."""
-    kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    try:
-        yield
-    finally:
-        model.train()
-        with torch.no_grad():
-            for name, buffer in model.named_buffers():
-                buffer.copy_(kept[name])

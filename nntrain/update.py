@@ -3,12 +3,13 @@
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.capture import Captured, Look, Wanted
+from nntrain.capture.compiled import Compiled
 from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device
@@ -47,7 +48,7 @@ class Update:
         device: Device,
         clip: Clip = unclipped,
         by_layer: bool = False,
-        capture: Wanted = False,
+        capture: Wanted | Literal["compile"] = False,
         most_left_out: int = 0,
         oom: Oom = "fail",
     ) -> None:
@@ -75,26 +76,26 @@ class Update:
         }
 
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
-        optimizer = self.optimizers[objective.name]
-        closure: Closure | None = None
-
-        def look(pieces: Sequence[Batch]) -> list[Tensor]:
-            nonlocal closure
-            if not optimizer.looks_again:
-                return self.captured[objective.name](pieces, optimizer.names)
-            closure = self._closure(objective, pieces)
-            return self._measured(objective, closure)
-
         self.guard.keep()
-        found = self.pieces(look, batches, self.guard.restore)
+        found, closure = self.pieces(partial(self._look, objective), batches, self.guard.restore)
         measures, gradients = Measures(*found[:MEASURES]), found[MEASURES:]
         left_out = self.guard(measures.objective, measures.grad_norm)
-        optimizer.step(gradients, factor, closure, left_out)
+        self.optimizers[objective.name].step(gradients, factor, closure, left_out)
         for regularizer in self.regularizers:
             regularizer.project()
         return measures
 
-    def _captured(self, look: Look, name: str, wanted: Wanted) -> Captured:
+    def _look(self, objective: Objective, batches: Sequence[Batch]) -> tuple[list[Tensor], Closure | None]:
+        """Measures and gradient; and the closure, for a rule that looks again."""
+        optimizer = self.optimizers[objective.name]
+        if not optimizer.looks_again:
+            return self.captured[objective.name](batches, optimizer.names), None
+        closure = self._closure(objective, batches)
+        return self._measured(objective, closure), closure
+
+    def _captured(self, look: Look, name: str, wanted: Wanted | Literal["compile"]) -> Captured | Compiled:
+        if wanted == "compile":
+            return Compiled(look, self.model, self.device)
         captured = Captured(look, self.model, self.device, wanted)
         if wanted and self.optimizers[name].looks_again:
             captured.reason = "the optimizer looks at more than one point in a step"

@@ -18,7 +18,6 @@ SUFFIXES = frozenset((".png", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")) 
 UNCOUNTED = 255  # in a decoded mask: a pixel that counts nothing
 MOST = 255  # classes
 COLOURED = frozenset(("RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"))
-Rgb = tuple[int, int, int]
 
 
 class Head(NamedTuple):

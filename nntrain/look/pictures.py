@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from nntrain.checkpoint import write_durably
 from nntrain.data import Dataset
+from nntrain.durable import write_durably
 from nntrain.errors import RunError, UserError
 from nntrain.grid import grid
 from nntrain.specs import Image

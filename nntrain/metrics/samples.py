@@ -57,8 +57,17 @@ class Coverage:
         return float((distance <= _radii(state.real)).float().mean())
 
 
+class SeenByClassifier:
+    """What a trained classifier sees in made examples."""
+
+    better: ClassVar[str] = "higher"
+
+    def __init__(self, targets: Samples, *, classifier: PathText) -> None:
+        self._classifier = classifier_of(targets, classifier)
+
+
 @metric("sample_precision")
-class SamplePrecision:
+class SamplePrecision(SeenByClassifier):
     """The share of made examples that lie among the real ones, as a trained classifier sees them.
 
     sample_precision = 1/n sum_j [min_i |f(x'_j) - f(x_i)| / r_i <= 1], f the classifier's logits, r_i the distance of
@@ -72,11 +81,6 @@ class SamplePrecision:
         classifier: a checkpoint, or the folder of a run, of a classifier of the same data
     """
 
-    better: ClassVar[str] = "higher"
-
-    def __init__(self, targets: Samples, *, classifier: PathText) -> None:
-        self._classifier = classifier_of(targets, classifier)
-
     def measure(self, predictions: Tensor, targets: Tensor) -> Both:
         return _both(self._classifier(predictions), self._classifier(targets))
 
@@ -85,7 +89,7 @@ class SamplePrecision:
 
 
 @metric("sample_recall")
-class SampleRecall:
+class SampleRecall(SeenByClassifier):
     """The share of real examples that lie among the made ones, as a trained classifier sees them.
 
     sample_recall = 1/n sum_i [min_j |f(x_i) - f(x'_j)| / r_j <= 1], f the classifier's logits, r_j the distance of
@@ -99,11 +103,6 @@ class SampleRecall:
         classifier: a checkpoint, or the folder of a run, of a classifier of the same data
     """
 
-    better: ClassVar[str] = "higher"
-
-    def __init__(self, targets: Samples, *, classifier: PathText) -> None:
-        self._classifier = classifier_of(targets, classifier)
-
     def measure(self, predictions: Tensor, targets: Tensor) -> Both:
         return _both(self._classifier(predictions), self._classifier(targets))
 
@@ -112,7 +111,7 @@ class SampleRecall:
 
 
 @metric("sureness")
-class Sureness:
+class Sureness(SeenByClassifier):
     """How sure a trained classifier is of what made examples are, on average.
 
     sureness = 1/n sum_j max_c p(c | x'_j)
@@ -125,11 +124,6 @@ class Sureness:
         classifier: a checkpoint, or the folder of a run, of a classifier of the same data
     """
 
-    better: ClassVar[str] = "higher"
-
-    def __init__(self, targets: Samples, *, classifier: PathText) -> None:
-        self._classifier = classifier_of(targets, classifier)
-
     def measure(self, predictions: Tensor, targets: Tensor) -> Tensor:
         likeliest = self._classifier(predictions).double().softmax(dim=1).amax(dim=1)
         return torch.stack((likeliest.sum(), torch.ones_like(likeliest).sum()))
@@ -140,7 +134,7 @@ class Sureness:
 
 
 @metric("rarest_class")
-class RarestClass:
+class RarestClass(SeenByClassifier):
     """The share of made examples that a trained classifier takes for the class that it finds least often.
 
     rarest_class = min_c 1/n sum_j [argmax_k p(k | x'_j) = c]
@@ -152,11 +146,6 @@ class RarestClass:
     Settings:
         classifier: a checkpoint, or the folder of a run, of a classifier of the same data
     """
-
-    better: ClassVar[str] = "higher"
-
-    def __init__(self, targets: Samples, *, classifier: PathText) -> None:
-        self._classifier = classifier_of(targets, classifier)
 
     def measure(self, predictions: Tensor, targets: Tensor) -> Tensor:
         logits = self._classifier(predictions)

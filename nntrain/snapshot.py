@@ -1,0 +1,39 @@
+"""What a pass forward leaves changed beside what it gives: buffers, random numbers, the model's mode."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+from nntrain.device import Device, python_state, restore_python
+
+
+class Snapshot:
+    """A model's buffers and torch's generators as they are now, to go back to; without the buffers in `but`."""
+
+    def __init__(self, model: nn.Module, device: Device, but: Collection[Tensor] = ()) -> None:
+        left_out = {id(buffer) for buffer in but}
+        self._device = device
+        self._noise = device.noise()
+        self._buffers = [(buffer, buffer.clone()) for buffer in model.buffers() if id(buffer) not in left_out]
+
+    def restore(self) -> None:
+        for buffer, before in self._buffers:
+            buffer.data.copy_(before)  # .data: a graph that is kept must not take this for a change
+        self._device.repeat(self._noise)
+
+    def tensors(self) -> list[Tensor]:
+        """All that it holds, for a comparison."""
+        return [*self._noise, *(before for _, before in self._buffers)]
+
+
+@contextmanager
+def unchanged(model: nn.Module, device: Device, but: Collection[Tensor] = ()) -> Iterator[None]:
+    """Leaves buffers, mode and every generator, Python's and NumPy's too, as they are, but for the buffers in `but`."""
+    before, python, was_training = Snapshot(model, device, but), python_state(), model.training
+    try:
+        yield
+    finally:
+        model.train(was_training)
+        before.restore()
+        restore_python(python)
