@@ -1,6 +1,10 @@
 """nntrain verify-resume: the proof that a killed run ends like one that was not, for a user's own config."""
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +65,26 @@ def test_a_wrong_config_is_pointed_at(command: Command, write: Callable[..., Pat
     refused = command("verify-resume", write(TINY + "seeed: 1\n"))
     assert refused.status == 2
     assert "did you mean 'seed'?" in refused.err
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_sigterm_leaves_no_training_and_no_folder_behind(write: Callable[..., Path], tmp_path: Path) -> None:
+    config = write(LONG.replace("400 steps", "1000000 steps"))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
+    command = [sys.executable, "-m", "nntrain", "verify-resume", str(config)]
+    proof = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not list(temporary.glob("*/straight/my/*/metrics.jsonl")):
+        assert proof.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    (child,) = Path(f"/proc/{proof.pid}/task/{proof.pid}/children").read_text().split()
+    proof.terminate()
+    said = proof.communicate(timeout=60)[1]
+    assert (proof.returncode, said.splitlines()[-1]) == (143, "stopped by SIGTERM")
+    assert not Path(f"/proc/{child}").exists()
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.fixture
