@@ -1,6 +1,7 @@
 """nntrain verify-resume: the proof that a killed run ends like one that was not, for a user's own config."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,12 @@ def change_bit(run: Path) -> None:
     path.write_bytes(serialise(Checkpoint(stored.tensors, stored.facts)))
 
 
+def change_fact(run: Path) -> None:
+    path = run / "checkpoints" / "last.safetensors"
+    stored = load(path)
+    path.write_bytes(serialise(Checkpoint(stored.tensors, {**stored.facts, "returns": 3, "seconds": 1e9})))
+
+
 def change_line(run: Path) -> None:
     lines = (run / "metrics.jsonl").read_text().splitlines()
     (run / "metrics.jsonl").write_text("\n".join(lines[:-1]) + "\n")
@@ -115,14 +122,15 @@ def change_summary(run: Path) -> None:
     ("change", "said"),
     [
         (change_bit, f"last: the bits of the tensor {WEIGHT}"),
+        (change_fact, "last: returns"),
         (change_line, "metrics.jsonl: 6 and 5 lines"),
         (change_summary, "the summary"),
         (lambda run: (run / "checkpoints" / "best.safetensors").unlink(), "only one run has a checkpoint best"),
     ],
-    ids=["a bit", "a line", "the summary", "a checkpoint"],
+    ids=["a bit", "a fact", "a line", "the summary", "a checkpoint"],
 )
 def test_the_first_difference_is_named(run: Path, tmp_path: Path, change: Callable[[Path], None], said: str) -> None:
     other = shutil.copytree(run, tmp_path / "other")
     assert first_difference(run, other) is None
     change(other)
-    assert (first_difference(run, other) or "").startswith(said)
+    assert re.match(rf"{re.escape(said)}(:|$)", first_difference(run, other) or "")
