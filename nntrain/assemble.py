@@ -63,9 +63,7 @@ def assemble(
     made = made_rules(attempt, given.get("optimizer"))
     source: Component | None = given.get("data") or reader.partly_right.get(("data",))
     attempt.giver = source.name if source else ""
-    with downloads(allowed=not reader.problems):
-        data: Dataset | None = attempt.make(source, device.torch, None)
-    unread = attempt(("trainer",), _unread, data, settings.skip_broken) if data else None
+    data, unread = _data(attempt, source, device, settings.skip_broken)
     named: Component | None = given.get("task") or reader.partly_right.get(("task",))
     task, plain["task"] = _task(attempt, named, task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
@@ -169,6 +167,15 @@ def _device(attempt: Attempts, settings: TrainerSettings) -> Device:
     device.use_precision()
     device.use_determinism()
     return device
+
+
+def _data(
+    attempt: Attempts, source: Component | None, device: Device, share: float | None
+) -> tuple[Dataset | None, Unread | None]:
+    """The data, and what counts the training examples that cannot be read."""
+    with downloads(allowed=not attempt.reader.problems):
+        data: Dataset | None = attempt.make(source, device.torch, None)
+    return data, attempt(("trainer",), _unread, data, share) if data else None
 
 
 def _unread(data: Dataset, share: float | None) -> Unread:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from nntrain import state
@@ -108,6 +109,8 @@ class Trainer:
 
     def close(self) -> None:
         """Closes the records, and leaves `best` as the saved state knows it."""
+        with suppress(OSError):  # it is known already why nothing can be written
+            self.writers.lines(BROKEN, self.parts.unread.news())
         self.writers.close()
         self.settle_best()
 
