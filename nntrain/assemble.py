@@ -14,11 +14,22 @@ from nntrain.config import Document
 from nntrain.data import Dataset, Learned
 from nntrain.data.order import Order
 from nntrain.data.places import downloads
+from nntrain.data.unread import Unread
 from nntrain.device import Device, seed_python
+from nntrain.errors import UnfitError
 from nntrain.experiment import TrainerSettings
 from nntrain.first_weights import initialize, network
 from nntrain.judging import metrics_of, monitor_of
-from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, remedy_of, rules_of
+from nntrain.memory_format import lay_out
+from nntrain.optimization import (
+    clip_of,
+    made_rules,
+    optimizers_of,
+    regularizers_of,
+    remedy_of,
+    rules_of,
+    settle_ways,
+)
 from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
 from nntrain.schema import Component, component_settings
@@ -51,6 +62,7 @@ def assemble(
     attempt.giver = source.name if source else ""
     with downloads(allowed=not reader.problems):
         data: Dataset | None = attempt.make(source, device.torch, None)
+    unread = attempt(("trainer",), _unread, data, settings.skip_broken) if data else None
     named: Component | None = given.get("task") or reader.partly_right.get(("task",))
     task, plain["task"] = _task(attempt, named, task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
@@ -71,6 +83,7 @@ def assemble(
     regularizers = regularizers_of(attempt, model, given.get("regularizers", []))
     rules = rules_of(attempt, made, task) if task else {}
     clip = clip_of(attempt, settings.clip, rules, model)
+    settle_ways(attempt, settings, rules, model)
     order = attempt(("data",), _order, data, settings.accumulate, seed, stage) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
@@ -90,10 +103,10 @@ def assemble(
         attempt(("optimizer",), curved, model, data, task, optimizers, regularizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
-    assert data and task and model and layers is not None and order and clock and schedule
+    assert data and unread and task and model and layers is not None and order and clock and schedule
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
-        average, remedy, order, clock, schedule, monitor, stage, plain, taken_over,
+        average, remedy, order, clock, schedule, monitor, stage, plain, unread, taken_over,
     )  # fmt: skip
 
 
@@ -111,9 +124,13 @@ def recall(document: Document, learned: Learned, arithmetic: int, weights: Mappi
     device = _device(attempt, settings)
     device.use_threads(arithmetic)
     data: Dataset | None = attempt.make(given.get("data"), device.torch, learned)
+    if data and settings.skip_broken:
+        _unread_by(data).share = settings.skip_broken
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     with Bounded(weights):
         model = _model(attempt, given.get("model"), data, task, device, seed) if data and task else None
+    if model:
+        attempt(("trainer",), lay_out, model, settings.channels_last)
     regularizers_of(attempt, model, given.get("regularizers", []))
     metrics = metrics_of(attempt, task, given.get("metrics", [])) if task else {}
     if reader.problems:
@@ -131,6 +148,20 @@ def _device(attempt: Attempts, settings: TrainerSettings) -> Device:
     device.use_precision()
     device.use_determinism()
     return device
+
+
+def _unread(data: Dataset, share: float | None) -> Unread:
+    """What counts the training examples that cannot be read; UnfitError where all are read before the first step."""
+    if share is not None and not getattr(data, "is_read_anew", False):
+        message = "nothing is read from files while this data is trained with, so nothing can turn out broken then"
+        raise UnfitError(f"{message}; leave it out, or of pictures set data.keep=files", "skip_broken")
+    unread = _unread_by(data)
+    unread.allow(share)
+    return unread
+
+
+def _unread_by(data: Dataset) -> Unread:
+    return getattr(data, "unread", None) or Unread(lambda: len(data.train))
 
 
 def _task(

@@ -96,7 +96,7 @@ def _prepare(request: Request, say: Say, held: ExitStack) -> Course:
     for message in found:
         say(message)
     parts = stages.parts(0)
-    check_room(request.out, bytes_of(parts))
+    check_room(request.out, bytes_of(parts), parts.settings.keep + 1)  # those kept, and one that is being written
     environment = describe_environment(parts.device, parts.seed, parts.data.describe())
     folder = request.folder or parts.plain["name"]
     run = Run.create(request.out, folder, dump(stages.plain), environment, request.label)

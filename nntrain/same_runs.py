@@ -10,7 +10,7 @@ import torch
 from nntrain.checkpoint import Checkpoint, load
 
 # Wall time and what depends on it, and the run's own folder.
-VOLATILE = ("seconds", "examples_per_second", "captured", "lengths", "run", "checkpoint")
+VOLATILE = ("seconds", "examples_per_second", "captured", "compiled", "lengths", "run", "checkpoint")
 PARTS = ("train", "dev")
 
 

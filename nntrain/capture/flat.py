@@ -18,10 +18,16 @@ def flattened(function: Function, inputs: Sequence[Tensor]) -> tuple[Function, l
     Tensors that the function finds elsewhere, such as parameters and buffers, are used and changed where they are.
     Numbers that are no tensors, and the path that the call took, stay as they are in this call.
     """
+    recording, found = recorded(function, inputs)
+    return _program(recording), found
+
+
+def recorded(function: Function, inputs: Sequence[Tensor]) -> tuple[Recording, list[Tensor]]:
+    """The operations of a call as they are, and what the call gave; UncapturedError where they depend on values."""
     with Recording(inputs) as recording:
         found = function(inputs)
     recording.graph.output([recording.node_of(tensor) for tensor in found])
-    return _program(recording), found
+    return recording, found
 
 
 def _program(recording: Recording) -> Function:

@@ -98,7 +98,7 @@ class GraphSplit:
 
     def in_order(self) -> Iterator[Batch]:
         bytes_each = self.graphs.features.nbytes // len(self.graphs.sizes)
-        size = max(self.batch_size, EVALUATION_BYTES[self.targets.device.type] // max(1, bytes_each))
+        size = max(self.batch_size, EVALUATION_BYTES // max(1, bytes_each))
         for numbers in torch.split(torch.arange(len(self), device=self.numbers.device), size):
             yield self._batch(numbers)
 

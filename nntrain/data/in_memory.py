@@ -21,8 +21,9 @@ from nntrain.settings import Augmentation, Count, Mixture, Scaling
 from nntrain.settings import Sampler as SamplerSetting
 from nntrain.specs import Classes, Image, OneToMany, Pairs, Series, Targets, Tokens, Vector, Video
 
-# Of inputs in a batch of evaluation: large enough to be fast; what a CPU makes of them stays near its caches.
-EVALUATION_BYTES = {"cpu": 1 << 20, "cuda": 4 << 20}
+EVALUATION_BYTES = 1 << 20  # of inputs in a batch of evaluation: what is made of them is to fit into a cache,
+EVALUATION_BATCHES = 16  # and so many batches of training are to fit into memory, as one does with its gradient
+EVALUATED = 256  # examples at least, so that they are not a batch each where training sees one at a time
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,7 @@ class TensorSplit:
             yield [self._finish(self._batch(numbers)) for numbers in update]
 
     def in_order(self) -> Iterator[Batch]:
-        first = _first_tensor(self.inputs)
-        size = max(self.batch_size, EVALUATION_BYTES[first.device.type] // max(1, first[:1].nbytes))
+        size = self._evaluated_at_once()
         for start in range(0, len(self), size):
             part = slice(start, start + size)
             yield self._finish(self._taken(lambda tensor: tensor[part]))  # noqa: B023
@@ -104,6 +104,11 @@ class TensorSplit:
             return self
         batch = self._batch(sampled(len(self), examples, seed).to(_first_tensor(self.targets).device))
         return TensorSplit(batch.inputs, batch.targets, self.batch_size, batch.weights)
+
+    def _evaluated_at_once(self) -> int:
+        trained = self.batch_size or len(self)
+        fitting = EVALUATION_BYTES // max(1, _first_tensor(self.inputs)[:1].nbytes)
+        return max(1, self.batch_size, min(fitting, max(EVALUATED, EVALUATION_BATCHES * trained)))
 
     def _batch(self, numbers: Tensor) -> Batch:
         return self._taken(lambda part: part.index_select(0, numbers))
