@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -56,7 +57,7 @@ def test_who_asks_for_ten_thousand_evaluations_gets_them_but_not_as_many_picture
     assert [record["step"] for record in records(straight)] == list(range(1, 51))
     steps = sorted({step for _, step in pictures(straight)})
     assert len(steps) == 7 and steps[-1] == 50
-    assert max(after - before for before, after in zip(steps, steps[1:], strict=False)) <= 8
+    assert max(after - before for before, after in pairwise(steps)) <= 8
 
     with monkeypatch.context() as patch:
         at_step(patch, 23, lambda: os.kill(os.getpid(), signal.SIGINT))
