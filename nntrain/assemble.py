@@ -1,6 +1,6 @@
 """From a config to everything that a run needs: the order, visible, in one function."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from nntrain.experiment import TrainerSettings
 from nntrain.first_weights import initialize, network
 from nntrain.judging import metrics_of, monitor_of
 from nntrain.memory_format import lay_out
+from nntrain.metrics import Metric
 from nntrain.optimization import (
     clip_of,
     made_rules,
@@ -30,8 +31,10 @@ from nntrain.optimization import (
     rules_of,
     settle_ways,
 )
+from nntrain.optimizers import Optimizer
 from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
+from nntrain.regularizers import Regularizer
 from nntrain.schema import Component, component_settings
 from nntrain.sections import read, registry_of
 from nntrain.tasks import Task
@@ -95,12 +98,8 @@ def assemble(
     monitor = monitor_of(reader, settings, data, metrics, task) if task and data else None
     optimizers = optimizers_of(attempt, rules, made, task, model, clock) if task and model else {}
 
-    if model and data and task and order and not reader.problems:
-        attempt(("task",), task.check, first_batch(data, order, device))
-    if model and data and task and order and not reader.problems:
-        attempt(("model",), tried, model, data, task, metrics, regularizers, order, device)
-    if model and data and task and order and not reader.problems:
-        attempt(("optimizer",), curved, model, data, task, optimizers, regularizers, order, device)
+    if model and data and task and order:
+        _try_out(attempt, model, data, task, metrics, regularizers, optimizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and unread and task and model and layers is not None and order and clock and schedule
@@ -108,6 +107,28 @@ def assemble(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
         average, remedy, order, clock, schedule, monitor, stage, plain, unread, taken_over,
     )  # fmt: skip
+
+
+def _try_out(
+    attempt: Attempts,
+    model: nn.Module,
+    data: Dataset,
+    task: Task,
+    metrics: Mapping[str, Metric],
+    regularizers: list[Regularizer],
+    optimizers: Mapping[str, Optimizer],
+    order: Order,
+    device: Device,
+) -> None:
+    """What would fail in the first steps is a mistake of the config; none is looked for behind another."""
+    trials: dict[str, Callable[[], None]] = {
+        "task": lambda: task.check(first_batch(data, order, device)),
+        "model": lambda: tried(model, data, task, metrics, regularizers, order, device),
+        "optimizer": lambda: curved(model, data, task, optimizers, regularizers, order, device),
+    }
+    for section, trial in trials.items():
+        if not attempt.reader.problems:
+            attempt((section,), trial)
 
 
 def recall(document: Document, learned: Learned, arithmetic: int, weights: Mapping[str, Tensor]) -> Trained:
