@@ -184,7 +184,8 @@ class Trainer:
             is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), self._progress(factor))
             assert self.curves.last is not None
             self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
-            self.writers.samples(self.exhibition.part, self.exhibition.samples(), self.past.steps + self.step)
+            samples = self.exhibition.samples(self.step, self.curves.interval)
+            self.writers.samples(self.exhibition.part, samples, self.past.steps + self.step)
             if is_best:
                 self.run.checkpoints.set_aside_best(state.trained(self.parts, self.step))
         display.evaluation(self.curves.last, is_best)
