@@ -37,14 +37,18 @@ from nntrain.trial import curved, first_batch, traced, tried
 
 
 def assemble(
-    document: Document, stage: int = 0, before: Mapping[str, Tensor] | None = None, goes_on: bool = False
+    document: Document,
+    stage: int = 0,
+    before: Mapping[str, Tensor] | None = None,
+    goes_on: bool = False,
+    known: Dataset | None = None,
 ) -> Parts:
     """Makes all parts, or raises one ConfigError with every mistake that was found.
 
     What can be made is made even where other sections are wrong, so that mistakes that show only with the data
     are reported with the rest; but nothing is downloaded for a config that is wrong already. The config is that of
     one stage, and `before` what the model of the stage before it has learned, by name. For a run that `goes_on`,
-    whose weights come from its checkpoint, no rule fills them.
+    whose weights come from its checkpoint, no rule fills them. Data that is `known` is not read again.
     """
     reader = Reader(registry_of(document), document.absolute)
     attempt = Attempts(reader)
@@ -59,7 +63,7 @@ def assemble(
     source: Component | None = given.get("data") or reader.partly_right.get(("data",))
     attempt.giver = source.name if source else ""
     with downloads(allowed=not reader.problems):
-        data: Dataset | None = attempt.make(source, device.torch, None)
+        data: Dataset | None = known or attempt.make(source, device.torch, None)
     named: Component | None = given.get("task") or reader.partly_right.get(("task",))
     task, plain["task"] = _task(attempt, named, task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
