@@ -1,6 +1,6 @@
 """From a config to everything that a run needs: the order, visible, in one function."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,11 +14,14 @@ from nntrain.config import Document
 from nntrain.data import Dataset, Learned
 from nntrain.data.order import Order
 from nntrain.data.places import downloads
+from nntrain.data.unread import Unread
 from nntrain.device import Device, seed_python
+from nntrain.errors import UnfitError
 from nntrain.experiment import TrainerSettings
 from nntrain.first_weights import initialize, network
 from nntrain.judging import metrics_of, monitor_of
 from nntrain.memory_format import lay_out
+from nntrain.metrics import Metric
 from nntrain.optimization import (
     clip_of,
     made_rules,
@@ -28,8 +31,10 @@ from nntrain.optimization import (
     rules_of,
     settle_ways,
 )
+from nntrain.optimizers import Optimizer
 from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
+from nntrain.regularizers import Regularizer
 from nntrain.schema import Component, component_settings
 from nntrain.sections import read, registry_of
 from nntrain.tasks import Task
@@ -64,6 +69,7 @@ def assemble(
     attempt.giver = source.name if source else ""
     with downloads(allowed=not reader.problems):
         data: Dataset | None = known or attempt.make(source, device.torch, None)
+    unread = attempt(("trainer",), _unread, data, settings.skip_broken) if data else None
     named: Component | None = given.get("task") or reader.partly_right.get(("task",))
     task, plain["task"] = _task(attempt, named, task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
@@ -96,19 +102,37 @@ def assemble(
     monitor = monitor_of(reader, settings, data, metrics, task) if task and data else None
     optimizers = optimizers_of(attempt, rules, made, task, model, clock) if task and model else {}
 
-    if model and data and task and order and not reader.problems:
-        attempt(("task",), task.check, first_batch(data, order, device))
-    if model and data and task and order and not reader.problems:
-        attempt(("model",), tried, model, data, task, metrics, regularizers, order, device)
-    if model and data and task and order and not reader.problems:
-        attempt(("optimizer",), curved, model, data, task, optimizers, regularizers, order, device)
+    if model and data and task and order:
+        _try_out(attempt, model, data, task, metrics, regularizers, optimizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
-    assert data and task and model and layers is not None and order and clock and schedule
+    assert data and unread and task and model and layers is not None and order and clock and schedule
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
-        average, remedy, order, clock, schedule, monitor, stage, plain, taken_over,
+        average, remedy, order, clock, schedule, monitor, stage, plain, unread, taken_over,
     )  # fmt: skip
+
+
+def _try_out(
+    attempt: Attempts,
+    model: nn.Module,
+    data: Dataset,
+    task: Task,
+    metrics: Mapping[str, Metric],
+    regularizers: list[Regularizer],
+    optimizers: Mapping[str, Optimizer],
+    order: Order,
+    device: Device,
+) -> None:
+    """What would fail in the first steps is a mistake of the config; none is looked for behind another."""
+    trials: dict[str, Callable[[], None]] = {
+        "task": lambda: task.check(first_batch(data, order, device)),
+        "model": lambda: tried(model, data, task, metrics, regularizers, order, device),
+        "optimizer": lambda: curved(model, data, task, optimizers, regularizers, order, device),
+    }
+    for section, trial in trials.items():
+        if not attempt.reader.problems:
+            attempt((section,), trial)
 
 
 def recall(document: Document, learned: Learned, arithmetic: int, weights: Mapping[str, Tensor]) -> Trained:
@@ -125,6 +149,8 @@ def recall(document: Document, learned: Learned, arithmetic: int, weights: Mappi
     device = _device(attempt, settings)
     device.use_threads(arithmetic)
     data: Dataset | None = attempt.make(given.get("data"), device.torch, learned)
+    if data and settings.skip_broken:
+        _unread_by(data).share = settings.skip_broken
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     with Bounded(weights):
         model = _model(attempt, given.get("model"), data, task, device, seed) if data and task else None
@@ -147,6 +173,20 @@ def _device(attempt: Attempts, settings: TrainerSettings) -> Device:
     device.use_precision()
     device.use_determinism()
     return device
+
+
+def _unread(data: Dataset, share: float | None) -> Unread:
+    """What counts the training examples that cannot be read; UnfitError where all are read before the first step."""
+    if share is not None and not getattr(data, "is_read_anew", False):
+        message = "nothing is read from files while this data is trained with, so nothing can turn out broken then"
+        raise UnfitError(f"{message}; leave it out, or of pictures set data.keep=files", "skip_broken")
+    unread = _unread_by(data)
+    unread.allow(share)
+    return unread
+
+
+def _unread_by(data: Dataset) -> Unread:
+    return getattr(data, "unread", None) or Unread(lambda: len(data.train))
 
 
 def _task(

@@ -20,6 +20,7 @@ from nntrain.settings import (
     Model,
     Name,
     Optimizer,
+    Percentage,
     Positive,
     Regularizer,
     Remedy,
@@ -42,6 +43,8 @@ class TrainerSettings:
         evaluate: how often the three curves are measured; auto is once an epoch, but for short epochs about
             once a second (by the network's arithmetic, so that it is the same in every run), and at the end
         save: how often the state is saved; auto is every 10 seconds, or less often where saving is slow
+        keep: how many states are kept, beside the best model: the last, the one before it, and older ones in
+            checkpoints/step-*.safetensors
         log: how often objective, rate and gradient norm are logged; auto is 200 times a run
         gradient_norms: whether the norm of each layer's gradient, before clipping, is logged too, as grad_norm/LAYER
         monitor: the metric that says which checkpoint is best, such as dev/error_rate; auto is the task's first
@@ -63,6 +66,9 @@ class TrainerSettings:
         average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
         oom: what becomes of a batch that does not fit into memory: fail ends the run, halve takes it in halves (and
             these again), whose gradients add up to the same
+        skip_broken: the share of the training examples that may turn out broken while they are read from their files
+            in the middle of an epoch: another one takes the place of such a one, each is said and listed in the
+            run's broken.jsonl; left out, the first ends the run
         on_nan: what becomes of the run when loss or gradient is no longer a finite number
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
@@ -75,6 +81,7 @@ class TrainerSettings:
     length: Length = Duration(20, "epochs")  # noqa: RUF009
     evaluate: Length | Auto = "auto"
     save: Interval | Auto = "auto"
+    keep: Annotated[int, Ge(2)] = 2
     log: Length | Auto = "auto"
     gradient_norms: bool = False
     monitor: str = "auto"
@@ -89,6 +96,7 @@ class TrainerSettings:
     accumulate: Count = 1
     average: Average | None = None
     oom: Literal["fail", "halve"] = "fail"
+    skip_broken: Percentage | None = None
     on_nan: Remedy = "stop"
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None

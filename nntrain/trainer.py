@@ -20,7 +20,7 @@ from nntrain.parts import Parts
 from nntrain.past import Past
 from nntrain.replay import record
 from nntrain.run import Run
-from nntrain.writers import Lengths, Writers
+from nntrain.writers import BROKEN, LEFT_OUT, Lengths, Writers
 
 LOGS_PER_RUN = 200
 
@@ -57,7 +57,9 @@ class Trainer:
             state.restore(stored, parts, self.update.guard, self.meter, run.checkpoints.last)
         self.update.pieces.count = facts.get("pieces", 1)
         self._lengths: Lengths = facts.get("lengths", self.past.lengths)
-        self.writers = Writers(run.path, self._lengths, parts.remedy.skips > 0)
+        parts.unread.restore(facts.get("broken", self.past.broken))
+        more = {LEFT_OUT: parts.remedy.skips > 0, BROKEN: parts.settings.skip_broken is not None}
+        self.writers = Writers(run.path, self._lengths, [name for name, is_kept in more.items() if is_kept])
         self.curves = Curves(parts, facts.get("curves"), self.past)
         self.exhibition = Exhibition(parts)
         self._saved_best = self._best()
@@ -130,6 +132,7 @@ class Trainer:
             **several,
             **self._captured(),
             **({"left_out": self.meter.left_out} if self.meter.left_out else {}),
+            **({"broken": len(self.parts.unread.found)} if self.parts.unread.found else {}),
         }
 
     def _captured(self) -> dict[str, Any]:
@@ -150,6 +153,7 @@ class Trainer:
             self.stopwatch.seconds(),
             self._stages(status),
             self._lengths,
+            self.parts.unread.state(),
         )
 
     def ended(self) -> str | None:
@@ -191,15 +195,16 @@ class Trainer:
         self._lengths = self.writers.sync()
         saved.facts.update(self.past.facts(), seconds=self.stopwatch.seconds(), lengths=self._lengths)
         saved.facts.update(curves=self.curves.state(), returns=self.returns)
-        saved.facts.update(pieces=self.update.pieces.count)
-        self.run.checkpoints.save_last(saved)
+        saved.facts.update(pieces=self.update.pieces.count, broken=self.parts.unread.state())
+        self.run.checkpoints.save_last(saved, self.parts.settings.keep)
         self._saved_best = self._best()
         return time.monotonic() - began
 
     def _check(self) -> None:
-        """DivergedError where too many updates were left out; those that were are written down."""
+        """DivergedError where too many updates were left out; they, and examples that are broken, are written down."""
+        self.writers.lines(BROKEN, self.parts.unread.news())
         try:
-            self.writers.left_out(record(self.parts, failure) for failure in self.meter.check())
+            self.writers.lines(LEFT_OUT, (record(self.parts, failure) for failure in self.meter.check()))
         except DivergedError as error:
             if error.failure:
                 self.step = error.failure.step  # so many were made

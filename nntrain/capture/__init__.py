@@ -44,8 +44,8 @@ class Captured:
     """A function of batches that runs as a graph once that is proven to give the same bits, and is faster.
 
     The function may depend on the model's parameters and buffers, may change buffers, and draw random numbers. It is
-    captured after calls for batches of a shape have taken a few times as long as capturing does (at once where that is
-    wanted), so that short runs are not delayed. Two calls, and three random later ones, are done both ways from the
+    captured after calls for batches of a shape have taken as long as capturing does (at once where that is wanted), so
+    that short runs are not delayed. Two calls, and three random later ones, are done both ways from the
     same state; where a bit is different, or something cannot be captured, `reason` says so and calls are plain again.
     Which calls are captured thus changes no result.
     """
@@ -91,9 +91,9 @@ class Captured:
         return self._wanted is True or shape.seconds > PATIENCE * self._cost
 
     def _timed(self, shape: Shape, batches: Sequence[Batch]) -> list[Tensor]:
-        began = time.perf_counter()
+        began = time.thread_time()
         found = self._look(batches)
-        seconds = time.perf_counter() - began
+        seconds = time.thread_time() - began
         shape.plain_calls += 1
         if shape.plain_calls > 1:  # the first one warms up
             shape.seconds += seconds
@@ -109,9 +109,9 @@ class Captured:
             return found
 
         self._is_tried = True
-        began = time.perf_counter()
+        began = time.thread_time()
         found = self._both_ways(batches, traced)
-        self._cost = time.perf_counter() - began
+        self._cost = time.thread_time() - began
         later = random.Random(len(self._shapes)).sample(range(PROVEN_EARLY, AMONG), PROVEN_LATER)
         shape.proofs = frozenset((*range(PROVEN_EARLY), *later))
         return found
@@ -124,9 +124,9 @@ class Captured:
         self.captured_calls += 1
         if self._wanted is True or call > PROVEN_EARLY + TIMED:
             return shape.graph(tensors)
-        began = time.perf_counter()
+        began = time.thread_time()
         found: list[Tensor] = shape.graph(tensors)
-        shape.fastest_captured = min(shape.fastest_captured, time.perf_counter() - began)
+        shape.fastest_captured = min(shape.fastest_captured, time.thread_time() - began)
         if call == PROVEN_EARLY + TIMED and shape.fastest_captured > shape.fastest:
             self._give_up("captured steps take longer than plain ones")
         return found
