@@ -333,6 +333,32 @@ def verify_resume(
 
 
 @app.command()
+def tune(
+    config: Annotated[str, typer.Argument(help="A config file, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long each way is timed.")] = 3.0,
+    out: Annotated[
+        Path | None, typer.Option(help="The config to write; CONFIG_tuned.yaml where nothing is said.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the fastest settings of CONFIG on this machine, and write a config with them."""
+    from nntrain.tune import tune as tuned
+
+    with _results_apart():
+        found = tuned(config, overrides or [], seconds, out, _say)
+    if as_json:
+        _print_json(found.facts)
+        return
+    _print_tables([found.table()])
+    if found.out is None:
+        print("the settings as they are are as fast as any; nothing is written")
+    else:
+        print(f"written to   {shlex.quote(str(found.out))}")
+        print(f"to train     {command()} fit {shlex.quote(str(found.out))}")
+
+
+@app.command()
 def replay(
     run: Annotated[Path, typer.Argument(help="The folder of a run that has diverged.")],
     as_json: AsJson = False,
