@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -22,6 +22,7 @@ from nntrain.parts import Parts
 from nntrain.plan import ALL, Plan, plan
 from nntrain.preflight.finding import alarms, remarks
 from nntrain.preflight.run import preflight
+from nntrain.profiler import NoProfiler, Profiler, TorchProfiler
 from nntrain.reader import Reader
 from nntrain.run import ENDED, Run, check_room, describe_environment
 from nntrain.sections import read, registry_of
@@ -43,7 +44,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks of `fit`; the run is `out/folder/label`, by default the config's name, date and time."""
+    """What the user asks of `fit`; the run is `out/folder/label`, by default the config's name, date and time.
+
+    With `profile` some of its steps are looked at with torch's profiler.
+    """
 
     config: str | None
     overrides: Sequence[str]
@@ -51,6 +55,7 @@ class Request:
     resume: str | None = None
     folder: str | None = None
     label: str | None = None
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,9 @@ def fit(request: Request, say: Say, show: Show) -> Result:
             Run(Path(summary["run"])).write_summary(summary)
         except OSError as error:
             raise RunError(say_failure(error)) from error
+        advice = course.advice()
+    if advice:
+        say(advice)
     failed = dict.fromkeys(("diverged", "failed"), RunError.exit_status)
     exit_status = {**failed, "interrupted": interruption.exit_status}.get(summary["status"], 0)
     return Result(summary, exit_status, course.better)
@@ -87,7 +95,7 @@ def _prepare(request: Request, say: Say, held: ExitStack) -> Course:
     if request.resume == "auto":
         run = _unfinished(request.out / str(wanted.data["name"]), wanted)
         if run is not None:
-            return _resumed(run, Request(None, (), request.out), say, held)
+            return _resumed(run, replace(request, config=None, overrides=()), say, held)
         say("no unfinished run of this config; starting one")
     found: list[str] = []
     stages = plan(wanted, lambda parts: found.extend(_preflight(parts, request)))
@@ -99,7 +107,11 @@ def _prepare(request: Request, say: Say, held: ExitStack) -> Course:
     folder = request.folder or parts.plain["name"]
     run = Run.create(request.out, folder, dump(stages.plain), environment, request.label)
     held.enter_context(Lock(run.path, say))
-    return Course(stages, Trainer(parts, run, None))
+    return Course(stages, Trainer(parts, run, None, profiler=_profiler(request, run)))
+
+
+def _profiler(request: Request, run: Run) -> Profiler:
+    return TorchProfiler(run.path) if request.profile else NoProfiler()
 
 
 def _preflight(parts: Parts, request: Request) -> Iterator[str]:
@@ -146,7 +158,7 @@ def _resumed(run: Run, request: Request, say: Say, held: ExitStack) -> Course:
     stage = _stage_of(stored, stages, run)
     if stage != reached:
         stages = plan(changed, reached=stage)
-    trainer = Trainer(stages.parts(stage or 0), run, stored)
+    trainer = Trainer(stages.parts(stage or 0), run, stored, profiler=_profiler(request, run))
     parts, is_last = trainer.parts, trainer.parts.stage + 1 == len(stages)
     if run.is_finished() and stored is None:
         raise UserError(f"{run.path} is finished, but its last checkpoint is gone or damaged; start a new run instead")

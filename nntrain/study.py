@@ -33,6 +33,8 @@ def folds(count: int) -> Variants:
 
 def study(request: Request, variants: Variants, kind: str, say: Say, show: Show) -> Result:
     """Trains each variant as a run of its own below one folder; an interrupted one is the last."""
+    if request.profile:
+        raise UserError(f"--profile looks at one run; leave --{kind} out")
     if request.resume is not None or request.config is None:
         raise UserError(f"--{kind} starts new runs of a config; an interrupted one of them goes on with fit --resume")
     folder = request.out / Path(request.config).stem / f"{now()}-{kind}"

@@ -144,6 +144,11 @@ class FromPictures:
             return self._changes.around(self._split(train, prepare))
         return self._changes.around(self._split(train, prepare.without_scaling()), prepare.on(self._device))
 
+    @property
+    def faster(self) -> str:
+        """What to set where training waits for the pictures; empty where there is nothing."""
+        return self._kept.faster
+
     @cached_property
     def sampler(self) -> Sampler:
         train = self._parts.train()

@@ -28,9 +28,13 @@ class Pictures:
 
 
 class Kept(Protocol):
-    """Pictures that are kept somewhere. `where` says it to the user; `broken` is why some are none, by number."""
+    """Pictures that are kept somewhere. `where` says it to the user; `broken` is why some are none, by number.
+
+    `faster` is what to set where training waits for them, in words; empty where there is nothing.
+    """
 
     where: str
+    faster: str
     broken: Mapping[int, str]
 
     def batches(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
