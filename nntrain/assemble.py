@@ -1,10 +1,12 @@
 """From a config to everything that a run needs: the order, visible, in one function."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
+from nntrain.activation_checkpointing import checkpoint_activations
 from nntrain.attempts import Attempts
 from nntrain.averages import Average, NoAverage
 from nntrain.batch_statistics import BatchStatistics
@@ -18,9 +20,12 @@ from nntrain.device import Device, seed_python
 from nntrain.experiment import TrainerSettings
 from nntrain.first_weights import initialize, network
 from nntrain.judging import metrics_of, monitor_of
+from nntrain.metrics import Metric
 from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, remedy_of, rules_of
+from nntrain.optimizers import Optimizer
 from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
+from nntrain.regularizers import Regularizer
 from nntrain.schema import Component, component_settings
 from nntrain.sections import read, registry_of
 from nntrain.tasks import Task
@@ -82,12 +87,8 @@ def assemble(
     monitor = monitor_of(reader, settings, data, metrics, task) if task and data else None
     optimizers = optimizers_of(attempt, rules, made, task, model, clock) if task and model else {}
 
-    if model and data and task and order and not reader.problems:
-        attempt(("task",), task.check, first_batch(data, order, device))
-    if model and data and task and order and not reader.problems:
-        attempt(("model",), tried, model, data, task, metrics, regularizers, order, device)
-    if model and data and task and order and not reader.problems:
-        attempt(("optimizer",), curved, model, data, task, optimizers, regularizers, order, device)
+    if model and data and task and order:
+        _try(attempt, settings, model, data, task, metrics, regularizers, optimizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and task and model and layers is not None and order and clock and schedule
@@ -122,6 +123,33 @@ def recall(document: Document, learned: Learned, arithmetic: int, weights: Mappi
     device.seed(seed, 2)  # as when it was trained: data is read from here on, and some of it is drawn at random
     seed_python(seed)
     return Trained(plain, device, data, model, task, metrics)
+
+
+def _try(
+    attempt: Attempts,
+    settings: TrainerSettings,
+    model: nn.Module,
+    data: Dataset,
+    task: Task,
+    metrics: Mapping[str, Metric],
+    regularizers: list[Regularizer],
+    optimizers: Mapping[str, Optimizer],
+    order: Order,
+    device: Device,
+) -> None:
+    """What is found out with the first batch, each where there was nothing wrong before it."""
+
+    def trying(*path: str, do: Callable[..., object], of: Sequence[Any]) -> None:
+        if not attempt.reader.problems:
+            attempt(path, do, *of)
+
+    first = partial(first_batch, data, order, device)
+    trying("task", do=lambda: task.check(first()), of=())
+    trying("model", do=tried, of=(model, data, task, metrics, regularizers, order, device))
+    trying("optimizer", do=curved, of=(model, data, task, optimizers, regularizers, order, device))
+    if settings.checkpoint_activations:
+        path = ("trainer", "checkpoint_activations")
+        trying(*path, do=lambda: checkpoint_activations(model, task, regularizers, first(), device), of=())
 
 
 def _device(attempt: Attempts, settings: TrainerSettings) -> Device:

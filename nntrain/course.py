@@ -62,7 +62,9 @@ class Course:
 
     def advice(self) -> str | None:
         """What to set so that steps wait less for data, where they waited long."""
-        trainer = self._given()
+        trainer = self._trainer
+        if trainer is None:  # the next stage could not be made
+            return None
         return advice(trainer.waiting.share(), getattr(trainer.parts.data, "faster", ""))
 
     def _given(self) -> Trainer:

@@ -52,6 +52,8 @@ class TrainerSettings:
             several would slow it down
         capture: whether the step is written down once as a flat list of operations that runs without autograd, with
             the same bits; auto does so in longer runs, where it is proven to give the same and is faster
+        checkpoint_activations: whether blocks of a deep network keep their inputs alone, and are computed a second time
+            for the gradient: less memory for more time, with the same bits
         deterministic: whether only such arithmetic is used as gives the same bits in every run, and what has none is
             refused; what is not so without it, on a GPU, stands in environment.json
         clip: what makes long gradients shorter; a number is the largest norm that they may have
@@ -78,6 +80,7 @@ class TrainerSettings:
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
     capture: bool | Auto = "auto"
+    checkpoint_activations: bool = False
     deterministic: bool = False
     clip: Positive | Clip | None = None
     accumulate: Count = 1
