@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from nntrain.batch import Batch
+from nntrain.batch_size import AUTO
 from nntrain.config import Document
 from nntrain.group_table import group_tables, groups_of
 from nntrain.layers import Layer, multiply_adds, outputs
@@ -80,13 +81,22 @@ class StageReport:
             ("model", f"{facts['model']['type']}, {self._parameters()}"),
             (
                 "length",
-                f"{facts['steps']:,} steps of {facts['batch_size']:,} examples, {facts['steps_per_epoch']:,} an epoch",
+                f"{facts['steps']:,} steps of {facts['batch_size']:,} examples{self._auto()}, "
+                f"{facts['steps_per_epoch']:,} an epoch",
+            ),
+            *(
+                (("batch size", f"auto: fit finds it; {facts['batch_size']:,} here"),)
+                if facts["batch_size_is_auto"]
+                else ()
             ),
             ("memory", f"about {facts['memory_bytes'] / 2**20:,.1f} MB for parameters, optimizer and a batch"),
             ("first loss", loss),
             ("first gradient", f"norm {_norms(facts['first_grad_norm'])}"),
             ("device", facts["device"]),
         )
+
+    def _auto(self) -> str:
+        return " (auto: fit tries for the fastest; this is assumed)" if self.facts["batch_size_is_auto"] else ""
 
     def _parameters(self) -> str:
         model = self.facts["model"]
@@ -128,6 +138,7 @@ def _checked(parts: Parts, is_one_of_several: bool, config: str, overrides: Sequ
         "groups": groups_of(parts.model, parts.task.objectives, parts.optimizers),
         "task": parts.plain["task"]["type"],
         "batch_size": batch.examples,
+        "batch_size_is_auto": parts.plain["data"].get("batch_size") == AUTO,
         "steps": parts.clock.total,
         "steps_per_epoch": parts.clock.steps_per_epoch,
         "memory_bytes": _memory(parts, batch),

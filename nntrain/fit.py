@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from nntrain.batch_size import filled_in, found_size
 from nntrain.checkpoint import Checkpoint
 from nntrain.clock import Clock
 from nntrain.config import Document, differences, dump, find, load, override
@@ -97,6 +98,7 @@ def _prepare(request: Request, say: Say, held: ExitStack) -> Course:
         if run is not None:
             return _resumed(run, replace(request, config=None, overrides=()), say, held)
         say("no unfinished run of this config; starting one")
+    wanted = filled_in(wanted, found_size(wanted, say))
     found: list[str] = []
     stages = plan(wanted, lambda parts: found.extend(_preflight(parts, request)))
     for message in found:
@@ -145,7 +147,7 @@ def _resumed(run: Run, request: Request, say: Say, held: ExitStack) -> Course:
     reached = run.checkpoints.stage()
     stages = plan(changed, reached=reached)
     if request.config is not None:
-        asked = plan(document(request.config, request.overrides, lambda note: None), reached=ALL).plain
+        asked = _asked(document(request.config, request.overrides, lambda note: None), before.data)
         others = differences(stages.plain, asked)
         if others:
             raise UserError(
@@ -229,15 +231,23 @@ def _unfinished(folder: Path, wanted: Document) -> Run | None:
     """The newest run of this config that has not ended."""
     paths = sorted((p.parent for p in folder.glob("*/config.yaml")), key=_started, reverse=True)
     runs = [run for path in paths if (run := Run.open(path)).summary_status() not in (*ENDED, "diverged")]
-    plain = plan(wanted, reached=ALL).plain if runs else {}
+    asked: dict[str, dict[str, Any]] = {}  # by the size of batches, which may be one that was found
     for run in runs:
         try:
-            is_same = not differences(load(run.config).data, plain)
+            config = load(run.config).data
         except UserError:  # killed while it was written
             continue
-        if is_same:
+        size = str(config["data"].get("batch_size"))
+        if size not in asked:
+            asked[size] = _asked(wanted, config)
+        if not differences(config, asked[size]):
             return run
     return None
+
+
+def _asked(wanted: Document, config: dict[str, Any]) -> dict[str, Any]:
+    """A config as a run of it, whose config is given, would have it."""
+    return plan(filled_in(wanted, config["data"].get("batch_size")), reached=ALL).plain
 
 
 def _started(path: Path) -> list[int]:

@@ -9,10 +9,11 @@ from typing import Any
 
 from nntrain.band_pictures import write_pictures
 from nntrain.bands import bands_of
+from nntrain.batch_size import settings_for
 from nntrain.checkpoint import write_durably
 from nntrain.course import Show
 from nntrain.errors import UserError
-from nntrain.fit import Request, Result, Say, fit
+from nntrain.fit import Request, Result, Say, document, fit
 from nntrain.run import ENDED, now
 from nntrain.spread import deviation, interval
 from nntrain.tables import Table
@@ -37,11 +38,12 @@ def study(request: Request, variants: Variants, kind: str, say: Say, show: Show)
         raise UserError(f"--profile looks at one run; leave --{kind} out")
     if request.resume is not None or request.config is None:
         raise UserError(f"--{kind} starts new runs of a config; an interrupted one of them goes on with fit --resume")
+    settings = settings_for(document(request.config, request.overrides, say), request.overrides, say)
     folder = request.out / Path(request.config).stem / f"{now()}-{kind}"
     results: list[Result] = []
     for number, (label, variant) in enumerate(variants.items(), start=1):
         say(f"{kind} {number} of {len(variants)}: {' '.join(variant)}")
-        overrides = [*request.overrides, *variant]
+        overrides = [*settings, *variant]
         one = replace(request, overrides=overrides, out=folder.parent, folder=folder.name, label=label)
         result = fit(one, say, show)
         results.append(result)

@@ -23,7 +23,7 @@ from nntrain.data.split import SplitSettings, sampled
 from nntrain.data.undivided import Parts
 from nntrain.errors import UnfitError
 from nntrain.samplers import Sampler, TrainingSet
-from nntrain.settings import Augmentation, Count, Mixture, Scaling, Share, Storage
+from nntrain.settings import Augmentation, BatchSize, Mixture, Scaling, Share, Storage, assumed
 from nntrain.settings import Sampler as SamplerSetting
 from nntrain.specs import Classes, Image, Mask, Targets
 from nntrain.storages import Kept, Pictures
@@ -98,7 +98,7 @@ class FromPictures:
     most 4,096 of) the training set, and travels in the checkpoint. Pixels are augmented before they are prepared.
 
     Settings:
-        batch_size: how many examples a batch has
+        batch_size: how many examples a batch has; auto for as many as are fast here
         standardize: whether each channel is standardised, true for mean 0 and deviation 1; or another scaling
         split: how the set is divided where it does not come divided
         keep: where the pictures are kept
@@ -114,7 +114,7 @@ class FromPictures:
         device: torch.device,
         stored: Learned | None,
         *,
-        batch_size: Count = 32,
+        batch_size: BatchSize = 32,
         standardize: bool | Scaling = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
         keep: Storage = "auto",
@@ -131,7 +131,7 @@ class FromPictures:
         self._most_broken = broken
         self._standardize = standardize
         self._stored = stored
-        self.batch_size = batch_size
+        self.batch_size = assumed(batch_size)
         self.learned = self._learn() if stored is None else preparation.checked(stored, standardize)
         self._prepare = Preparation.of(standardize, self.learned)
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
