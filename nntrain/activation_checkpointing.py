@@ -47,18 +47,18 @@ def checkpoint_activations(
     found = list(_found(model))
     if len(found) < LEAST_BLOCKS and not any(forward is _in_segments for _, forward in found):
         raise UnfitError("the network has no row of blocks, whose activations could be computed again; leave this out")
-    some = cut(batch, max(1, batch.examples // TRIED))[0]  # all of it may fit only afterwards
-    before = _kept_bytes(model, task, some, device)
+    before = activation_bytes(model, task, batch, device)
     for module, forward in found:
         module.forward = MethodType(forward, module)  # a method, so that it stays with the module in a copy
-    after = _kept_bytes(model, task, some, device)
+    after = activation_bytes(model, task, batch, device)
     if after > MOST_KEPT * before:
-        sizes = f"{after / 2**20:.3g} MB of activations are kept for a few examples, {before / 2**20:.3g} MB without it"
+        sizes = f"a batch's activations take {after / 2**20:.3g} MB, and {before / 2**20:.3g} MB without it"
         raise UnfitError(f"it spares nothing here: {sizes}; leave it out")
 
 
-def _kept_bytes(model: nn.Module, task: Task, batch: Batch, device: Device) -> int:
-    """What is kept of forward passes of training for the gradient, without parameters."""
+def activation_bytes(model: nn.Module, task: Task, batch: Batch, device: Device) -> int:
+    """What is kept of a batch's forward pass for the gradient, without parameters; measured with a few examples."""
+    some = cut(batch, max(1, batch.examples // TRIED))[0]  # all of them may take more than there is
     sizes: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -67,10 +67,11 @@ def _kept_bytes(model: nn.Module, task: Task, batch: Batch, device: Device) -> i
 
     with unchanged(model, device), saved_tensors_hooks(note, lambda tensor: tensor), device.precision():
         model.train()
-        values = [o.loss(o.outputs(model, batch), batch).over(o.counts(batch)) for o in task.objectives]
+        values = [o.loss(o.outputs(model, some), some).over(o.counts(some)) for o in task.objectives]
     own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     del values  # up to here everything is there, so that no two things were in the same place
-    return sum(size for place, size in sizes.items() if place not in own)
+    kept = sum(size for place, size in sizes.items() if place not in own)
+    return kept * batch.examples // some.examples
 
 
 def _found(module: nn.Module, is_entry: bool = False) -> Iterator[tuple[nn.Module, Forward]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from nntrain.activation_checkpointing import activation_bytes
 from nntrain.batch import Batch
 from nntrain.batch_size import AUTO
 from nntrain.config import Document
@@ -163,13 +164,19 @@ def _first_loss(parts: Parts, batch: Batch) -> float | None:
 
 
 def _memory(parts: Parts, batch: Batch) -> int:
-    """An estimate in bytes: parameters with gradients and optimizer state, and what a batch's layers put out."""
-    put_out = outputs(parts.layers, batch.examples)
+    """An estimate in bytes: parameters with gradients and optimizer state, and what is kept of a batch."""
     gradients = sum(p.numel() for optimizer in parts.optimizers.values() for p in optimizer.parameters)
-    numbers = sum(p.numel() for p in parts.model.parameters()) + gradients + 2 * put_out
+    numbers = sum(p.numel() for p in parts.model.parameters()) + gradients
     states = sum(tensor.nbytes for optimizer in parts.optimizers.values() for tensor in optimizer.state().values())
     means = sum(tensor.nbytes for tensor in parts.average.means())
-    return torch.get_default_dtype().itemsize * numbers + states + means
+    return torch.get_default_dtype().itemsize * numbers + states + means + _activations(parts, batch)
+
+
+def _activations(parts: Parts, batch: Batch) -> int:
+    """What all layers put out and its gradient; without what is computed again."""
+    if parts.settings.checkpoint_activations:
+        return activation_bytes(parts.model, parts.task, batch, parts.device)
+    return torch.get_default_dtype().itemsize * 2 * outputs(parts.layers, batch.examples)
 
 
 def _norms(found: float | dict[str, float]) -> str:

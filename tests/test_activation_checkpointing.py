@@ -187,6 +187,15 @@ def test_steps_are_captured_where_blocks_draw_no_numbers(command: Command, write
     )
 
 
+def test_check_counts_less_memory(command: Command, write: Write) -> None:
+    config = write(DIGITS)
+    plain, other = (
+        command("check", config, f"trainer.checkpoint_activations={setting}", "--json").json["memory_bytes"]
+        for setting in ("false", "true")
+    )
+    assert other < 0.7 * plain
+
+
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
