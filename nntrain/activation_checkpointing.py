@@ -10,12 +10,12 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
-from torch.fx.experimental.proxy_tensor import get_proxy_mode
+from torch.utils._python_dispatch import _disable_current_modes, _get_current_dispatch_mode
 from torch.utils._pytree import tree_map
 from torch.utils.checkpoint import checkpoint
 
 from nntrain.batch import Batch
-from nntrain.capture.flat import UncapturedError
+from nntrain.capture.recording import Recording, UncapturedError
 from nntrain.device import Device
 from nntrain.errors import UnfitError
 from nntrain.out_of_memory import cut
@@ -152,12 +152,14 @@ class _Passes:
 @contextmanager
 def _no_noise_captured() -> Iterator[None]:
     """Where a step is being captured, refuses random numbers: the graph would draw others the second time."""
-    if get_proxy_mode() is None:
+    if not isinstance(_get_current_dispatch_mode(), Recording):
         yield
         return
     before = torch.get_rng_state()
     yield
-    if not torch.equal(before, torch.get_rng_state()):
+    with _disable_current_modes():
+        is_drawn = not torch.equal(before, torch.get_rng_state())
+    if is_drawn:
         raise UncapturedError("blocks that are computed again (checkpoint_activations) draw random numbers")
 
 

@@ -1,7 +1,6 @@
 """From a config to everything that a run needs: the order, visible, in one function."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from nntrain.activation_checkpointing import checkpoint_activations
 from nntrain.attempts import Attempts
 from nntrain.averages import Average, NoAverage
+from nntrain.batch import Batch
 from nntrain.batch_statistics import BatchStatistics
 from nntrain.bounded import Bounded
 from nntrain.clock import Clock
@@ -16,12 +16,23 @@ from nntrain.config import Document
 from nntrain.data import Dataset, Learned
 from nntrain.data.order import Order
 from nntrain.data.places import downloads
+from nntrain.data.unread import Unread
 from nntrain.device import Device, seed_python
+from nntrain.errors import UnfitError
 from nntrain.experiment import TrainerSettings
 from nntrain.first_weights import initialize, network
 from nntrain.judging import metrics_of, monitor_of
+from nntrain.memory_format import lay_out
 from nntrain.metrics import Metric
-from nntrain.optimization import clip_of, made_rules, optimizers_of, regularizers_of, remedy_of, rules_of
+from nntrain.optimization import (
+    clip_of,
+    made_rules,
+    optimizers_of,
+    regularizers_of,
+    remedy_of,
+    rules_of,
+    settle_ways,
+)
 from nntrain.optimizers import Optimizer
 from nntrain.parts import Parts, Trained
 from nntrain.reader import Reader
@@ -56,6 +67,7 @@ def assemble(
     attempt.giver = source.name if source else ""
     with downloads(allowed=not reader.problems):
         data: Dataset | None = attempt.make(source, device.torch, None)
+    unread = attempt(("trainer",), _unread, data, settings.skip_broken) if data else None
     named: Component | None = given.get("task") or reader.partly_right.get(("task",))
     task, plain["task"] = _task(attempt, named, task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
@@ -76,6 +88,7 @@ def assemble(
     regularizers = regularizers_of(attempt, model, given.get("regularizers", []))
     rules = rules_of(attempt, made, task) if task else {}
     clip = clip_of(attempt, settings.clip, rules, model)
+    settle_ways(attempt, settings, rules, model)
     order = attempt(("data",), _order, data, settings.accumulate, seed, stage) if data else None
     clock = attempt(("trainer", "length"), Clock.of, settings.length, order.steps_per_epoch) if order else None
     schedule = attempt.make(given.get("scheduler"), clock) if clock else None
@@ -88,14 +101,44 @@ def assemble(
     optimizers = optimizers_of(attempt, rules, made, task, model, clock) if task and model else {}
 
     if model and data and task and order:
-        _try(attempt, settings, model, data, task, metrics, regularizers, optimizers, order, device)
+        _try_out(attempt, settings, model, data, task, metrics, regularizers, optimizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
-    assert data and task and model and layers is not None and order and clock and schedule
+    assert data and unread and task and model and layers is not None and order and clock and schedule
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
-        average, remedy, order, clock, schedule, monitor, stage, plain, taken_over,
+        average, remedy, order, clock, schedule, monitor, stage, plain, unread, taken_over,
     )  # fmt: skip
+
+
+def _try_out(
+    attempt: Attempts,
+    settings: TrainerSettings,
+    model: nn.Module,
+    data: Dataset,
+    task: Task,
+    metrics: Mapping[str, Metric],
+    regularizers: list[Regularizer],
+    optimizers: Mapping[str, Optimizer],
+    order: Order,
+    device: Device,
+) -> None:
+    """What would fail in the first steps is a mistake of the config; none is looked for behind another."""
+
+    def first() -> Batch:
+        return first_batch(data, order, device)
+
+    trials: dict[str, Callable[[], None]] = {
+        "task": lambda: task.check(first()),
+        "model": lambda: tried(model, data, task, metrics, regularizers, order, device),
+        "optimizer": lambda: curved(model, data, task, optimizers, regularizers, order, device),
+    }
+    if settings.checkpoint_activations:
+        setting = "trainer.checkpoint_activations"
+        trials[setting] = lambda: checkpoint_activations(model, task, regularizers, first(), device)
+    for place, trial in trials.items():
+        if not attempt.reader.problems:
+            attempt(tuple(place.split(".")), trial)
 
 
 def recall(document: Document, learned: Learned, arithmetic: int, weights: Mapping[str, Tensor]) -> Trained:
@@ -112,9 +155,13 @@ def recall(document: Document, learned: Learned, arithmetic: int, weights: Mappi
     device = _device(attempt, settings)
     device.use_threads(arithmetic)
     data: Dataset | None = attempt.make(given.get("data"), device.torch, learned)
+    if data and settings.skip_broken:
+        _unread_by(data).share = settings.skip_broken
     task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
     with Bounded(weights):
         model = _model(attempt, given.get("model"), data, task, device, seed) if data and task else None
+    if model:
+        attempt(("trainer",), lay_out, model, settings.channels_last)
     regularizers_of(attempt, model, given.get("regularizers", []))
     metrics = metrics_of(attempt, task, given.get("metrics", [])) if task else {}
     if reader.problems:
@@ -125,33 +172,6 @@ def recall(document: Document, learned: Learned, arithmetic: int, weights: Mappi
     return Trained(plain, device, data, model, task, metrics)
 
 
-def _try(
-    attempt: Attempts,
-    settings: TrainerSettings,
-    model: nn.Module,
-    data: Dataset,
-    task: Task,
-    metrics: Mapping[str, Metric],
-    regularizers: list[Regularizer],
-    optimizers: Mapping[str, Optimizer],
-    order: Order,
-    device: Device,
-) -> None:
-    """What is found out with the first batch, each where there was nothing wrong before it."""
-
-    def trying(*path: str, do: Callable[..., object], of: Sequence[Any]) -> None:
-        if not attempt.reader.problems:
-            attempt(path, do, *of)
-
-    first = partial(first_batch, data, order, device)
-    trying("task", do=lambda: task.check(first()), of=())
-    trying("model", do=tried, of=(model, data, task, metrics, regularizers, order, device))
-    trying("optimizer", do=curved, of=(model, data, task, optimizers, regularizers, order, device))
-    if settings.checkpoint_activations:
-        path = ("trainer", "checkpoint_activations")
-        trying(*path, do=lambda: checkpoint_activations(model, task, regularizers, first(), device), of=())
-
-
 def _device(attempt: Attempts, settings: TrainerSettings) -> Device:
     """The device, made ready; the CPU where the config has none that is there."""
     wanted = settings.device, settings.precision, settings.threads, settings.deterministic
@@ -159,6 +179,20 @@ def _device(attempt: Attempts, settings: TrainerSettings) -> Device:
     device.use_precision()
     device.use_determinism()
     return device
+
+
+def _unread(data: Dataset, share: float | None) -> Unread:
+    """What counts the training examples that cannot be read; UnfitError where all are read before the first step."""
+    if share is not None and not getattr(data, "is_read_anew", False):
+        message = "nothing is read from files while this data is trained with, so nothing can turn out broken then"
+        raise UnfitError(f"{message}; leave it out, or of pictures set data.keep=files", "skip_broken")
+    unread = _unread_by(data)
+    unread.allow(share)
+    return unread
+
+
+def _unread_by(data: Dataset) -> Unread:
+    return getattr(data, "unread", None) or Unread(lambda: len(data.train))
 
 
 def _task(

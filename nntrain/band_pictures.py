@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nntrain.bands import Band, Bands, Numbers
-from nntrain.checkpoint import write_durably
+from nntrain.durable import write_durably
 from nntrain.figure import Colour, Line, Panel, Point, Range, Shade, figure
 from nntrain.writers import EventFile, Journal
 

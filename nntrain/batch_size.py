@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -36,7 +35,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Trial:
-    """Updates with batches of one size: examples per second, and the bytes that one takes."""
+    """Updates with batches of one size: examples per second, and the most bytes that they, or smaller ones, took."""
 
     size: int
     speed: float
@@ -104,12 +103,14 @@ def find(parts: Parts) -> Found:
     update = replace(parts, settings=replace(parts.settings, capture=False, oom="fail")).update()
     examples = parts.order.examples
     most = max(min(SMALLEST, examples), examples // (UPDATES * parts.settings.accumulate))
+    memory = HEADROOM * room(parts.device.torch)
+    peak = Peak(parts.device.torch)  # of all trials: what one has freed, the next one takes without asking for it
     trials: list[Trial] = []
     for size in _sizes(most):
-        if trials and _would_not_fit(trials[-1], parts.device.torch):
+        if trials and _is_dangerous(trials[-1], memory, parts.device.torch):
             return Found(trials, "memory is short for more")
-        trial = _tried(parts, update, size, is_first=not trials)
-        if trial is None:
+        trial = _tried(parts, update, size, peak, is_first=not trials)
+        if trial is None or (trials and trial.bytes > memory):
             return Found(trials, "memory is short for more")
         trials.append(trial)
         if _stands_still(trials):
@@ -133,17 +134,13 @@ def _sizes(most: int) -> Iterator[int]:
         size *= 2
 
 
-def _tried(parts: Parts, update: Update, size: int, is_first: bool) -> Trial | None:
-    """How a size does; None where it takes too much memory, which the first one may."""
+def _tried(parts: Parts, update: Update, size: int, peak: Peak, is_first: bool) -> Trial | None:
+    """How a size does; None where memory runs out, which ends the search, or the run where it is the first one."""
     device, order = parts.device, replace(parts.order, batch_size=size)
     device.use_threads(multiply_adds(parts.layers, size))
-    left, peak = room(device.torch), Peak(device.torch)
     try:
         batches = _largest(parts, order)
         seconds = [_seconds(update, batches, device.torch)]  # the first one finds the memory
-        taken = peak.bytes()
-        if taken > HEADROOM * left and not is_first:
-            return None
         began = perf_counter()
         while len(seconds) <= REPEATS or perf_counter() - began < SECONDS:
             seconds.append(_seconds(update, batches, device.torch))
@@ -151,7 +148,7 @@ def _tried(parts: Parts, update: Update, size: int, is_first: bool) -> Trial | N
         if is_first or not is_out_of_memory(error):
             raise
         return None
-    return Trial(size, sum(batch.examples for batch in batches) / median(seconds[1:]), taken)
+    return Trial(size, sum(batch.examples for batch in batches) / min(seconds[1:]), peak.bytes())
 
 
 def _largest(parts: Parts, order: Order) -> list[Batch]:
@@ -177,9 +174,9 @@ def _seconds(update: Update, batches: Sequence[Batch], device: torch.device) -> 
     return perf_counter() - began
 
 
-def _would_not_fit(last: Trial, device: torch.device) -> bool:
+def _is_dangerous(last: Trial, memory: float, device: torch.device) -> bool:
     """Whether twice the size would take too much of a CPU's memory, where a process that does so is killed."""
-    return device.type != "cuda" and 2 * last.bytes > HEADROOM * room(device)
+    return device.type != "cuda" and 2 * last.bytes > memory
 
 
 def _stands_still(trials: Sequence[Trial]) -> bool:

@@ -1,11 +1,13 @@
 """Checkpoints: one safetensors file each, saved atomically, verified when read. No pickle is ever read.
 
-The file holds the tensors and, in its metadata, JSON under `nntrain` and under `checksum` the SHA-256 of the
-whole file with the checksum's own digits taken as zeros.
+The file holds the tensors and, in its metadata, JSON under `nntrain` and under `checksum` the CRC-32 of the whole
+file with the checksum's own digits taken as zeros (in formats before the third the SHA-256, which takes longer than
+writing the file). Any burst of up to 32 damaged bits is found, however large the file is.
 """
 
 import json
-import os
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +25,7 @@ from nntrain.migration import FORMAT, migrated
 from nntrain.specs import from_json
 
 Position = dict[str, int]  # in a run: `stage` and `step`
-_ZEROS = "0" * 64
+_KEY = b'"checksum":"'
 _NONE = "not a checkpoint of nntrain, or not a whole one"
 MOST_HEADER = 32 << 20  # bytes; a vocabulary of a million words fits
 _NAMES = {  # of safetensors
@@ -57,12 +59,30 @@ class DamagedError(UserError):
     """A file that is not a whole checkpoint of nntrain."""
 
 
+def _crc32(parts: Iterable[Any]) -> str:
+    value = 0
+    for part in parts:
+        value = zlib.crc32(part, value)
+    return f"{value:08x}"
+
+
+def _sha256(parts: Iterable[Any]) -> str:
+    digest = sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+CHECKSUMS: Mapping[int, Callable[[Iterable[Any]], str]] = {8: _crc32, 64: _sha256}  # by how many digits they have
+_ZEROS = "0" * 8
+
+
 def serialise(checkpoint: Checkpoint) -> bytes:
     """The bytes of a checkpoint, checksum included."""
-    return b"".join(_pieces(checkpoint))
+    return b"".join(pieces(checkpoint))
 
 
-def _pieces(checkpoint: Checkpoint) -> list[bytes]:
+def pieces(checkpoint: Checkpoint) -> list[bytes]:
     """The bytes of a checkpoint: its header, and the tensors in their own memory, since copies take time."""
     facts = json.dumps({"format": FORMAT, "nntrain": __version__, **checkpoint.facts})
     entries: dict[str, Any] = {"__metadata__": {"checksum": _ZEROS, "nntrain": facts}}
@@ -79,23 +99,8 @@ def _pieces(checkpoint: Checkpoint) -> list[bytes]:
         most = f"the {MOST_HEADER >> 20} MB that a checkpoint may say"
         raise RunError(f"what preparation has learned of the data takes more than {most}")
     head = len(header).to_bytes(8, "little") + header
-    digest = sha256(head)
-    for content in contents:
-        digest.update(content)
-    return [head.replace(_ZEROS.encode(), digest.hexdigest().encode(), 1), *contents]
-
-
-def find_checkpoint(path: Path) -> Path:
-    """A checkpoint by its file, or the best (else the last) of a run's folder."""
-    if path.is_file():
-        return path
-    for name in ("best", "last", "previous"):
-        file = path / "checkpoints" / f"{name}.safetensors"
-        if file.is_file():
-            return file
-    if path.is_dir():
-        raise UserError(f"{path} holds no checkpoint; give a run's folder or a .safetensors file")
-    raise UserError(f"there is no checkpoint {path}")
+    checksum = _crc32([head, *contents])
+    return [head.replace(_ZEROS.encode(), checksum.encode(), 1), *contents]
 
 
 def load(path: Path) -> Checkpoint:
@@ -106,11 +111,9 @@ def load(path: Path) -> Checkpoint:
     except OSError as error:
         raise UserError(f"{path}: the checkpoint cannot be read: {error.strerror}") from None
     metadata = _metadata(path, content)
-    place = _checksum_place(content)
-    digest = sha256()
-    for part in (content[:place], _ZEROS.encode(), memoryview(content)[place + 64 :]):
-        digest.update(part)
-    if digest.hexdigest() != metadata["checksum"]:
+    place, digits = _checksum_place(content), len(metadata["checksum"])
+    zeroed = (content[:place], b"0" * digits, memoryview(content)[place + digits :])
+    if CHECKSUMS[digits](zeroed) != metadata["checksum"]:
         raise DamagedError(f"{path}: damaged: its content does not fit its checksum")
     facts = _facts(path, metadata["nntrain"])
     try:
@@ -182,121 +185,25 @@ def _facts(path: Path, text: str) -> dict[str, Any]:
 def _metadata(path: Path, content: bytes) -> dict[str, str]:
     try:
         metadata = _header(content)["__metadata__"]
-        if len(metadata["checksum"]) != 64 or not isinstance(metadata["nntrain"], str):
+        if len(metadata["checksum"]) not in CHECKSUMS or not isinstance(metadata["nntrain"], str):
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DamagedError(f"{path}: {_NONE}") from None
     return metadata
 
 
-def _checksum_place(content: bytes) -> int:
-    """Where in the file the checksum's digits stand."""
-    key = b'"checksum":"'
-    place = content.find(key, 8, 8 + int.from_bytes(content[:8], "little"))
-    return place + len(key) if place >= 0 else 0
-
-
-def write_durably(path: Path, *content: bytes) -> None:
-    """Writes a file that is either whole or not there: temporary name, flushed to disk, renamed."""
-    temporary = temporary_name(path)
-    with temporary.open("wb") as file:
-        file.writelines(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
-
-
-def temporary_name(path: Path) -> Path:
-    return path.with_name(f".{path.name}.writing")
-
-
-def sync_folder(folder: Path) -> None:
-    """Flushes a folder's entries to disk, so that a rename outlives a power cut."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-class Checkpoints:
-    """The checkpoints of one run: `last` and `best`, and the ones before them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.last = folder / "last.safetensors"
-        self.previous = folder / "previous.safetensors"
-        self.best = folder / "best.safetensors"
-        self.diverged = folder / "diverged.safetensors"  # the model before an update that was not finite
-        self.previous_best = folder / "previous-best.safetensors"
-        self._pending = folder / ".best.safetensors.pending"
-
-    def save_last(self, checkpoint: Checkpoint) -> None:
-        """Saves the state of the run; the state before it stays until this one is whole.
-
-        A better model that was set aside becomes `best` first, so that `best` is never behind `last`.
-        """
-        pieces = _pieces(checkpoint)
-        if self._pending.exists():
-            with self._pending.open("rb") as file:
-                os.fsync(file.fileno())
-            if self.best.exists():
-                self.best.replace(self.previous_best)
-            self._pending.replace(self.best)
-        if self.last.exists():
-            self.last.replace(self.previous)
-        write_durably(self.last, *pieces)
-
-    def set_aside_best(self, checkpoint: Checkpoint) -> None:
-        """Writes a model that is to become `best` with the next save, so that both are of one history."""
-        self._pending.write_bytes(serialise(checkpoint))
-
-    def settle_best(self, position: Position | None) -> None:
-        """Lets `best` be the model of this position, the best that the saved state knows of.
-
-        A run that failed while it was saved, or whose `last` is damaged, may have a `best` of the history that is
-        given up; the one before it is then the right one.
-        """
-        self._pending.unlink(missing_ok=True)
-        if _position_of(self.best) == position:
-            return
-        if position is None:
-            self.best.replace(self.previous_best)
-        elif _position_of(self.previous_best) == position:
-            self.previous_best.replace(self.best)
-
-    def stage(self) -> int | None:
-        """The stage of the newest state, whole or not; None where there is none."""
-        positions = [_position_of(path) or {"stage": 0} for path in (self.last, self.previous) if path.exists()]
-        return positions[0]["stage"] if positions else None
-
-    def newest(self) -> tuple[Checkpoint | None, list[str]]:
-        """The newest state that is whole, and what is to be said of those that are not.
-
-        What an interrupted save left is removed; a damaged file is set aside, so that it cannot replace a whole one.
-        """
-        complaints: list[str] = []
-        for path in (self._pending, *(temporary_name(p) for p in (self.last, self.best))):
-            path.unlink(missing_ok=True)
-        for path in (self.last, self.previous):
-            if path.exists():
-                try:
-                    return load(path), complaints
-                except DamagedError as error:
-                    path.replace(path.with_suffix(".damaged"))
-                    before = ", and the checkpoint before it is used" if path == self.last else ""
-                    complaints.append(f"{error}; it is set aside{before if self.previous.exists() else ''}")
-        return None, complaints
-
-
-def _position_of(path: Path) -> Position | None:
-    """The stage and the step of a checkpoint's model, read off its header; None where there is none."""
+def facts_at(path: Path) -> dict[str, Any]:
+    """What a checkpoint says beside its tensors, read off its header, unverified; UserError where there is none."""
     try:
         with path.open("rb") as file:
             head = file.read(8)
             content = head + file.read(min(int.from_bytes(head, "little"), MOST_HEADER))
-        return _facts(path, _metadata(path, content)["nntrain"])["position"]
-    except (OSError, OverflowError, MemoryError, UserError, KeyError, TypeError):
-        return None
+    except (OSError, MemoryError) as error:
+        raise UserError(f"{path}: the checkpoint cannot be read: {error}") from None
+    return _facts(path, _metadata(path, content)["nntrain"])
+
+
+def _checksum_place(content: bytes) -> int:
+    """Where in the file the checksum's digits stand."""
+    place = content.find(_KEY, 8, 8 + int.from_bytes(content[:8], "little"))
+    return place + len(_KEY) if place >= 0 else 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 
 from nntrain.errors import RunError, UserError
+from nntrain.garbage import not_looked_for
 from nntrain.invocation import command
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ def fit(
     as_json: AsJson = False,
 ) -> None:
     """Train a network as CONFIG says."""
-    from nntrain.fit import Request
-    from nntrain.fit import fit as train
+    with not_looked_for():
+        from nntrain.fit import Request
+        from nntrain.fit import fit as train
 
     if config is not None and _is_override(config):  # `fit --resume RUN trainer.length="40 epochs"`
         config, overrides = None, [str(config), *(overrides or [])]
@@ -94,8 +96,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a trained model, or several as one."""
-    from nntrain.members import Asked
-    from nntrain.worth import worth
+    with not_looked_for():
+        from nntrain.members import Asked
+        from nntrain.worth import worth
 
     overrides = [word for word in checkpoints if _is_override(word)]
     places = [Path(word) for word in checkpoints if not _is_override(word)]
@@ -179,10 +182,11 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Find everything that can be wrong with CONFIG, without training."""
-    from nntrain.check import Report
-    from nntrain.check import check as check_config
-    from nntrain.fit import document
-    from nntrain.preflight.finding import alarms
+    with not_looked_for():
+        from nntrain.check import Report
+        from nntrain.check import check as check_config
+        from nntrain.fit import document
+        from nntrain.preflight.finding import alarms
 
     overrides = [word for word in configs if _is_override(word)]
     names = [word for word in configs if not _is_override(word)]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nntrain.errors import UnfitError
 
-Precision = Literal["fp32", "bf16", "fp64"]
+Precision = Literal["fp32", "tf32", "bf16", "fp64"]
 TORCH_THREADS = torch.get_num_threads()  # torch's choice: the cores, or OMP_NUM_THREADS
 MOST_THREADS = 1024
 WORTH_THREADS = 10_000_000  # multiply-adds in a batch's forward pass
@@ -52,13 +52,19 @@ class Device:
         self.torch = _torch_device(name)
         if threads != "auto" and threads > MOST_THREADS:
             raise UnfitError(f"expected at most {MOST_THREADS} threads, found {threads}", "threads")
+        if precision == "tf32" and self.torch.type == "cpu":
+            raise UnfitError("TF32 is arithmetic of NVIDIA's GPUs, and this device is a CPU; take fp32", "precision")
         self._precision = precision
         self._threads = threads
         self._deterministic = deterministic
 
     def use_precision(self) -> None:
-        """Sets the type of numbers that torch makes from here on: weights, and data that is made ready."""
+        """Sets the type of numbers that torch makes from here on: weights, and data that is made ready.
+
+        And how it multiplies matrices of float32 on CUDA; cuDNN convolves in TF32 whatever is set, as is torch's way.
+        """
         torch.set_default_dtype(torch.float64 if self._precision == "fp64" else torch.float32)
+        torch.set_float32_matmul_precision("high" if self._precision == "tf32" else "highest")
 
     def use_determinism(self) -> None:
         """Lets torch compute what is the same from run to run, and refuse what it has no such way for; or not."""
@@ -80,6 +86,11 @@ class Device:
     def precision(self) -> AbstractContextManager[Any]:
         """The context of a forward pass: bfloat16 where it is safe with `bf16`; weights and losses stay float32."""
         return torch.autocast(self.torch.type, dtype=torch.bfloat16) if self._precision == "bf16" else nullcontext()
+
+    @property
+    def is_short(self) -> bool:
+        """Whether products are taken of numbers shorter than float32."""
+        return self._precision in ("bf16", "tf32")
 
     def seed(self, *position: int) -> None:
         """Seeds torch's generators for a position, so that a step draws the same numbers however it is reached."""

@@ -20,6 +20,7 @@ from nntrain.settings import (
     Model,
     Name,
     Optimizer,
+    Percentage,
     Positive,
     Regularizer,
     Remedy,
@@ -42,16 +43,22 @@ class TrainerSettings:
         evaluate: how often the three curves are measured; auto is once an epoch, but for short epochs about
             once a second (by the network's arithmetic, so that it is the same in every run), and at the end
         save: how often the state is saved; auto is every 10 seconds, or less often where saving is slow
+        keep: how many states are kept, beside the best model: the last, the one before it, and older ones in
+            checkpoints/step-*.safetensors
         log: how often objective, rate and gradient norm are logged; auto is 200 times a run
         gradient_norms: whether the norm of each layer's gradient, before clipping, is logged too, as grad_norm/LAYER
         monitor: the metric that says which checkpoint is best, such as dev/error_rate; auto is the task's first
         device: auto, cpu, cuda or cuda:N
-        precision: fp32, bf16 for forward passes in bfloat16 where it is safe, or fp64 for weights, data and losses
-            in float64
+        precision: fp32, tf32 for products of matrices in TF32 (on a GPU), bf16 for forward passes in bfloat16 where
+            it is safe, or fp64 for weights, data and losses in float64
         threads: how many CPU threads torch uses; auto is torch's choice, but one for a network so small that
             several would slow it down
+        channels_last: whether the numbers of a pixel lie side by side in memory, for networks with convolutions of
+            images
         capture: whether the step is written down once as a flat list of operations that runs without autograd, with
             the same bits; auto does so in longer runs, where it is proven to give the same and is faster
+        compile: whether torch's compiler makes code of its own for the step, which takes up to a minute and gives the
+            same to rounding; what cannot be compiled runs as it is
         checkpoint_activations: whether blocks of a deep network keep their inputs alone, and are computed a second time
             for the gradient: less memory for more time, with the same bits
         deterministic: whether only such arithmetic is used as gives the same bits in every run, and what has none is
@@ -61,6 +68,9 @@ class TrainerSettings:
         average: which average of the weights over the steps is evaluated and kept; left out, those of the last step
         oom: what becomes of a batch that does not fit into memory: fail ends the run, halve takes it in halves (and
             these again), whose gradients add up to the same
+        skip_broken: the share of the training examples that may turn out broken while they are read from their files
+            in the middle of an epoch: another one takes the place of such a one, each is said and listed in the
+            run's broken.jsonl; left out, the first ends the run
         on_nan: what becomes of the run when loss or gradient is no longer a finite number
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
@@ -73,19 +83,23 @@ class TrainerSettings:
     length: Length = Duration(20, "epochs")  # noqa: RUF009
     evaluate: Length | Auto = "auto"
     save: Interval | Auto = "auto"
+    keep: Annotated[int, Ge(2)] = 2
     log: Length | Auto = "auto"
     gradient_norms: bool = False
     monitor: str = "auto"
     device: str = "auto"
-    precision: Literal["fp32", "bf16", "fp64"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16", "fp64"] = "fp32"
     threads: Count | Auto = "auto"
+    channels_last: bool = False
     capture: bool | Auto = "auto"
+    compile: bool = False
     checkpoint_activations: bool = False
     deterministic: bool = False
     clip: Positive | Clip | None = None
     accumulate: Count = 1
     average: Average | None = None
     oom: Literal["fail", "halve"] = "fail"
+    skip_broken: Percentage | None = None
     on_nan: Remedy = "stop"
     early_stopping: EarlyStopping | None = None
     plateau: Plateau | None = None

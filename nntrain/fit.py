@@ -16,6 +16,7 @@ from nntrain.clock import Clock
 from nntrain.config import Document, differences, dump, find, load, override
 from nntrain.course import Course, Show, say_failure
 from nntrain.errors import RunError, UnfitError, UserError
+from nntrain.garbage import not_looked_for
 from nntrain.interruption import Interruption
 from nntrain.invocation import command_line
 from nntrain.lock import Lock
@@ -71,7 +72,8 @@ class Result:
 def fit(request: Request, say: Say, show: Show) -> Result:
     """Trains as requested; `say` tells the user what is to be known, `show` makes the progress display."""
     with ExitStack() as held:
-        course = _prepare(request, say, held)
+        with not_looked_for():
+            course = _prepare(request, say, held)
         with Interruption() as interruption:
             summary = course.train(show, interruption)
         try:
@@ -104,7 +106,7 @@ def _prepare(request: Request, say: Say, held: ExitStack) -> Course:
     for message in found:
         say(message)
     parts = stages.parts(0)
-    check_room(request.out, bytes_of(parts))
+    check_room(request.out, bytes_of(parts), parts.settings.keep + 1)  # those kept, and one that is being written
     environment = describe_environment(parts.device, parts.seed, parts.data.describe())
     folder = request.folder or parts.plain["name"]
     run = Run.create(request.out, folder, dump(stages.plain), environment, request.label)

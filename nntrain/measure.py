@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nntrain.assemble import recall
-from nntrain.checkpoint import Checkpoint, find_checkpoint, learned_of, load
+from nntrain.checkpoint import Checkpoint, learned_of
+from nntrain.checkpoints import load_from
 from nntrain.config import Document, override
 from nntrain.data import Split
 from nntrain.errors import UnfitError, UserError
@@ -25,8 +26,7 @@ def trained(
 
     `say` tells the user what else is to be known.
     """
-    path = find_checkpoint(checkpoint)
-    stored = load(path)
+    path, stored = load_from(checkpoint, say)
     config = stored.facts.get("config")
     if not isinstance(config, dict):
         raise UserError(f"{path} holds no config, so it is not a trained model of nntrain")

@@ -8,7 +8,9 @@ from nntrain.attempts import Attempts
 from nntrain.binding import bind
 from nntrain.clips import Clip, unclipped
 from nntrain.clock import Clock
+from nntrain.experiment import TrainerSettings
 from nntrain.groups import Grouped
+from nntrain.memory_format import lay_out
 from nntrain.optimizers import Optimizer
 from nntrain.regularizers import Regularizer
 from nntrain.remedies import Remedy
@@ -73,6 +75,20 @@ def clip_of(
     elif model is not None:
         attempt.make(chosen, model)
     return chosen
+
+
+def settle_ways(
+    attempt: Attempts, settings: TrainerSettings, rules: Mapping[str, Grouped | None], model: nn.Module | None
+) -> None:
+    """Lays out the weights as is wanted; refuses to compile steps that are captured, or that look more than once."""
+    if model is not None:
+        attempt(("trainer",), lay_out, model, settings.channels_last)
+    if settings.compile and settings.capture is True:
+        message = "a compiled step needs no capturing; leave capture out, or set compile: false"
+        attempt.reader.problems.append(Problem(("trainer", "capture"), message))
+    if settings.compile and any(getattr(made.rule, "sets_length", False) for made in rules.values() if made):
+        message = "this optimizer looks at more than one point in a step, which is not compiled; leave compile out"
+        attempt.reader.problems.append(Problem(("trainer", "compile"), message))
 
 
 def remedy_of(attempt: Attempts, given: Component | str) -> Remedy:

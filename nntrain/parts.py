@@ -11,6 +11,7 @@ from nntrain.clips import Clip
 from nntrain.clock import Clock
 from nntrain.data import Dataset
 from nntrain.data.order import Order
+from nntrain.data.unread import Unread
 from nntrain.device import Device
 from nntrain.experiment import TrainerSettings
 from nntrain.layers import Layer
@@ -46,6 +47,7 @@ class Parts:
     monitor: str | None  # None without a dev set
     stage: int  # its number, 0 where the run has only one
     config: dict[str, Any]  # the whole run's
+    unread: Unread  # the training examples that could not be read
     taken_over: list[str]  # what was taken from networks that were trained before, in words
 
     def update(self) -> Update:
@@ -58,7 +60,7 @@ class Parts:
             self.device,
             self.clip,
             self.settings.gradient_norms,
-            self.settings.capture,
+            "compile" if self.settings.compile else self.settings.capture,
             self.remedy.skips,
             self.settings.oom,
         )

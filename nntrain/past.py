@@ -7,7 +7,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Past:
-    """Steps, epochs, examples and seconds of all stages before, how each of them ended, and the records' lengths.
+    """Steps, epochs, examples and seconds of all stages before, how each of them ended, the records' lengths,
+    and which training examples could not be read.
 
     Within a stage steps are counted from its own start; what is written, and shown, goes on from the past's.
     """
@@ -18,6 +19,7 @@ class Past:
     seconds: float = 0.0
     stages: list[dict[str, Any]] = field(default_factory=list)
     lengths: dict[str, int] = field(default_factory=dict)
+    broken: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def stored(cls, facts: Mapping[str, Any]) -> "Past":

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nntrain.checkpoint import write_durably
+from nntrain.durable import write_durably
 from nntrain.grid import drawn
 from nntrain.pictures import tiled, visible
 from nntrain.samples import Projection

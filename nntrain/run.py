@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 from nntrain import __version__
-from nntrain.checkpoint import Checkpoints, write_durably
+from nntrain.checkpoints import Checkpoints
 from nntrain.device import Device
+from nntrain.durable import write_durably
 from nntrain.errors import UserError
 from nntrain.writers import finite
 
-CHECKPOINTS = 3  # that a run may have at a time: the last, the one before it, and one that is being written
 ENDED = ("finished", "stopped_early")
 
 
@@ -50,8 +50,8 @@ class Run:
             try:
                 run = cls(path)
                 (path / "checkpoints").mkdir()
-                write_durably(run.config, config.encode())
                 write_durably(path / "environment.json", _json(environment))
+                write_durably(run.config, config.encode())  # which makes it a run that can be gone on with
             except OSError:
                 shutil.rmtree(path, ignore_errors=True)
                 raise
@@ -114,12 +114,12 @@ def _refusals(place: Path) -> Iterator[None]:
         raise UserError(f"the run's folder cannot be written: {error.filename or place}: {error.strerror}") from None
 
 
-def check_room(out: Path, checkpoint: int) -> None:
-    """UserError where there is no room for the checkpoints of a run, each of so many bytes."""
+def check_room(out: Path, checkpoint: int, checkpoints: int) -> None:
+    """UserError where there is no room for so many checkpoints of a run, each of so many bytes."""
     folder = next(path for path in (out.resolve(), *out.resolve().parents) if path.exists())
-    free, needed = shutil.disk_usage(folder).free, CHECKPOINTS * checkpoint
+    free, needed = shutil.disk_usage(folder).free, checkpoints * checkpoint
     if free < needed:
-        room = f"{CHECKPOINTS} checkpoints of this run take {needed / 1e6:,.0f} MB, and {folder} has room for"
+        room = f"{checkpoints} checkpoints of this run take {needed / 1e6:,.0f} MB, and {folder} has room for"
         raise UserError(f"{room} {free / 1e6:,.0f} MB; make some, or give another folder by --out")
 
 

@@ -12,7 +12,7 @@ from nntrain.checkpoint import Checkpoint, load
 # Wall time and what depends on it, and the run's own folder.
 VOLATILE = (
     *("seconds", "examples_per_second", "data_wait", "profile"),
-    *("captured", "lengths", "run", "checkpoint"),
+    *("captured", "compiled", "lengths", "run", "checkpoint"),
 )
 PARTS = ("train", "dev")
 

@@ -1,5 +1,6 @@
 """The types that settings have in component signatures: ranges, durations, components inside components."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, overload
@@ -85,6 +86,18 @@ def assumed(size: int | Literal["auto", "all"]) -> int | Literal["all"]:
     return ASSUMED_SIZE if size == "auto" else size
 
 
+def _parse_percentage(value: object) -> float:
+    match = re.fullmatch(_PERCENTAGE, value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("")
+    share = float(match[1]) / 100
+    if not 0 < share < 1:
+        raise ValueError("it must be greater than 0 and less than 100%")
+    return share
+
+
+_PERCENTAGE = r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*"
+Percentage = Annotated[float, Parsed(_parse_percentage, "a share such as 0.1%", _PERCENTAGE)]
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
 Finite = Annotated[float, Ge(-1e30), Le(1e30)]

@@ -10,8 +10,8 @@ from typing import Any
 from nntrain.band_pictures import write_pictures
 from nntrain.bands import bands_of
 from nntrain.batch_size import settings_for
-from nntrain.checkpoint import write_durably
 from nntrain.course import Show
+from nntrain.durable import write_durably
 from nntrain.errors import UserError
 from nntrain.fit import Request, Result, Say, document, fit
 from nntrain.run import ENDED, now

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nntrain.checkpoint import Checkpoint, find_checkpoint, learned_of, load
+from nntrain.checkpoint import Checkpoint, learned_of, load
+from nntrain.checkpoints import find_checkpoint
 from nntrain.data import Learned
 from nntrain.data.preparation import SETTING, Preparation
 from nntrain.device import at_least_single

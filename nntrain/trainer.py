@@ -23,7 +23,7 @@ from nntrain.profiler import NoProfiler, Profiler
 from nntrain.replay import record
 from nntrain.run import Run
 from nntrain.waiting import Waiting
-from nntrain.writers import Lengths, Writers
+from nntrain.writers import BROKEN, LEFT_OUT, Lengths, Writers
 
 LOGS_PER_RUN = 200
 
@@ -67,7 +67,9 @@ class Trainer:
             state.restore(stored, parts, self.update.guard, self.meter, run.checkpoints.last)
         self.update.pieces.count = facts.get("pieces", 1)
         self._lengths: Lengths = facts.get("lengths", self.past.lengths)
-        self.writers = Writers(run.path, self._lengths, parts.remedy.skips > 0)
+        parts.unread.restore(facts.get("broken", self.past.broken))
+        more = {LEFT_OUT: parts.remedy.skips > 0, BROKEN: parts.settings.skip_broken is not None}
+        self.writers = Writers(run.path, self._lengths, [name for name, is_kept in more.items() if is_kept])
         self.curves = Curves(parts, facts.get("curves"), self.past)
         self.exhibition = Exhibition(parts)
         self._saved_best = self._best()
@@ -149,12 +151,16 @@ class Trainer:
             **self._captured(),
             **self.profiler.facts(),
             **({"left_out": self.meter.left_out} if self.meter.left_out else {}),
+            **({"broken": len(self.parts.unread.found)} if self.parts.unread.found else {}),
         }
 
     def _captured(self) -> dict[str, Any]:
-        """Of each objective how many steps were captured, and what kept more from it; nothing where none was tried."""
+        """Of each objective how many steps were captured, or compiled, and what kept more from it.
+
+        Nothing where none was tried.
+        """
         tried = {name: captured.described() for name, captured in self.update.captured.items() if captured.was_tried}
-        return {"captured": tried} if tried else {}
+        return {"compiled" if self.parts.settings.compile else "captured": tried} if tried else {}
 
     def passed(self, status: str) -> Past:
         """The past of the stage that follows this one."""
@@ -166,6 +172,7 @@ class Trainer:
             self.stopwatch.seconds(),
             self._stages(status),
             self._lengths,
+            self.parts.unread.state(),
         )
 
     def ended(self) -> str | None:
@@ -208,8 +215,8 @@ class Trainer:
         self._lengths = self.writers.sync()
         saved.facts.update(self.past.facts(), seconds=self.stopwatch.seconds(), lengths=self._lengths)
         saved.facts.update(curves=self.curves.state(), returns=self.returns)
-        saved.facts.update(pieces=self.update.pieces.count)
-        self.run.checkpoints.save_last(saved)
+        saved.facts.update(pieces=self.update.pieces.count, broken=self.parts.unread.state())
+        self.run.checkpoints.save_last(saved, self.parts.settings.keep)
         self._saved_best = self._best()
         return time.monotonic() - began
 
@@ -220,9 +227,10 @@ class Trainer:
             yield
 
     def _check(self) -> None:
-        """DivergedError where too many updates were left out; those that were are written down."""
+        """DivergedError where too many updates were left out; they, and examples that are broken, are written down."""
+        self.writers.lines(BROKEN, self.parts.unread.news())
         try:
-            self.writers.left_out(record(self.parts, failure) for failure in self.meter.check())
+            self.writers.lines(LEFT_OUT, (record(self.parts, failure) for failure in self.meter.check()))
         except DivergedError as error:
             if error.failure:
                 self.step = error.failure.step  # so many were made

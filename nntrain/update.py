@@ -3,12 +3,13 @@
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
 from nntrain.capture import Captured, Look, Wanted
+from nntrain.capture.compiled import Compiled
 from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device
@@ -47,7 +48,7 @@ class Update:
         device: Device,
         clip: Clip = unclipped,
         by_layer: bool = False,
-        capture: Wanted = False,
+        capture: Wanted | Literal["compile"] = False,
         most_left_out: int = 0,
         oom: Oom = "fail",
     ) -> None:
@@ -96,7 +97,9 @@ class Update:
         closure = self._closure(objective, batches)
         return self._measured(objective, closure), closure
 
-    def _captured(self, look: Look, name: str, wanted: Wanted) -> Captured:
+    def _captured(self, look: Look, name: str, wanted: Wanted | Literal["compile"]) -> Captured | Compiled:
+        if wanted == "compile":
+            return Compiled(look, self.model, self.device)
         captured = Captured(look, self.model, self.device, wanted)
         if wanted and self.optimizers[name].looks_again:
             captured.reason = "the optimizer looks at more than one point in a step"

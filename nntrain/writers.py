@@ -14,7 +14,8 @@ if TYPE_CHECKING:  # so that this file imports no torch
     from nntrain.samples import Projection, Sample
 
 Lengths = dict[str, int]
-_LEFT_OUT = "left_out.jsonl"
+LEFT_OUT = "left_out.jsonl"  # updates
+BROKEN = "broken.jsonl"  # training examples
 _EVENTS = {part: f"{part}/events.out.tfevents.nntrain" for part in ("train", "dev")}
 
 
@@ -130,13 +131,13 @@ def _value(sample: "Sample") -> Any:
 class Writers:
     """All of a run's records, cut and continued together."""
 
-    def __init__(self, folder: Path, lengths: Lengths | None, may_leave_out: bool = False) -> None:
+    def __init__(self, folder: Path, lengths: Lengths | None, more: Sequence[str] = ()) -> None:
         """Checks that the records are as long as a checkpoint says; UserError where they are not.
 
-        `may_leave_out` is whether there is to be a record of the updates that are left out.
+        `more` are records that only some runs have.
         """
         self._folder = folder
-        paths = ["metrics.jsonl", *_EVENTS.values(), *([_LEFT_OUT] if may_leave_out else [])]
+        paths = ["metrics.jsonl", *_EVENTS.values(), *more]
         self._journals = {path: Journal(folder / path) for path in paths}
         self._lengths = lengths or {}
         for path, journal in self._journals.items():
@@ -163,10 +164,10 @@ class Writers:
         for journal in self._journals.values():
             journal.flush()
 
-    def left_out(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """What is known of updates that were left out."""
+    def lines(self, name: str, records: Iterable[Mapping[str, Any]]) -> None:
+        """More lines of a record."""
         for record in records:
-            JsonLines(self._journals[_LEFT_OUT]).write(record)
+            JsonLines(self._journals[name]).write(record)
 
     def progress(self, numbers: Mapping[str, float], step: int) -> None:
         """Objective, rate and gradient norm between evaluations."""

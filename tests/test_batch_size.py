@@ -93,7 +93,7 @@ def test_sizes_grow_as_long_as_they_are_faster(command: Command, config: Path, m
 def test_where_larger_ones_are_no_faster_the_smallest_of_them_is_taken(
     command: Command, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AN_EXAMPLE", "0.002")
+    monkeypatch.setenv("AN_EXAMPLE", "0.006")
     called = command("fit", config, "--json")
     assert found(called) == 8
     assert "more are no faster" in called.err and " 64: " not in called.err  # two doublings are tried
@@ -118,6 +118,7 @@ def test_on_a_cpu_a_size_that_would_not_fit_is_not_tried(
         "optimizer: {type: sgd, lr: 0.01}\ntrainer: {length: 1 step, preflight: false}\n"
     )
     monkeypatch.setattr(batch_size, "SECONDS", 0.0)
+    monkeypatch.setattr(batch_size, "PATIENCE", 100)
     monkeypatch.setattr(batch_size, "room", lambda device: 60_000_000)
     called = command("fit", wide, "--json")
     assert found(called) <= 32 and "memory is short for more" in called.err

@@ -5,7 +5,9 @@ import os
 import pickle
 import random
 import zipfile
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ import torch
 from torch import Tensor
 
 from conftest import Called
-from nntrain.checkpoint import Checkpoint, Checkpoints, DamagedError, load, serialise, write_durably
+from nntrain.checkpoint import Checkpoint, DamagedError, load, serialise
+from nntrain.checkpoints import Checkpoints
+from nntrain.durable import write_durably
 from nntrain.errors import UserError
 from nntrain.migration import FORMAT
 from runs import TINY, best, bits, last
@@ -150,6 +154,14 @@ def test_a_file_cut_short_or_with_more_at_its_end_is_found(tmp_path: Path) -> No
             load(saved(tmp_path, content + more))
 
 
+def test_the_checksum_is_the_crc32_of_the_file_with_its_own_digits_as_zeros(tmp_path: Path) -> None:
+    content = serialise(a_checkpoint())
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    digits = header["__metadata__"]["checksum"]
+    assert f"{zlib.crc32(content.replace(digits.encode(), b'0' * 8, 1)):08x}" == digits
+    assert load(saved(tmp_path, content)).facts["format"] == FORMAT == 3
+
+
 def test_a_hundred_flipped_bits_and_cuts_are_found_and_the_state_before_is_used(tmp_path: Path) -> None:
     """Anywhere in a real state: its header, its tensors, its checksum."""
     checkpoints, chance, content = Checkpoints(tmp_path), random.Random(3), serialise(a_checkpoint())
@@ -269,14 +281,21 @@ def test_a_missing_file_is_said_to_be_missing(command: Command, tmp_path: Path) 
 # --- A file is whole or not there.
 
 
-def stopped_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+class Killed(BaseException):
+    """Stands for a signal that no process outlives."""
+
+
+FULL = OSError(28, "No space left on device")
+
+
+def stopped_at(number: int, monkeypatch: pytest.MonkeyPatch, error: BaseException = FULL) -> None:
     """Fails at the given operation of a durable write, as a kill or a full disk would."""
     operations = iter(range(100))
 
     def failing(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*positional: Any, **named: Any) -> Any:
             if next(operations) == number:
-                raise OSError(28, "No space left on device")
+                raise error
             return function(*positional, **named)
 
         return call
@@ -368,6 +387,76 @@ def test_the_newest_whole_state_is_found(tmp_path: Path) -> None:
     assert not checkpoints.last.exists()
     checkpoints.save_last(at(3))
     assert (step_of(checkpoints.last), step_of(checkpoints.previous)) == (3, 1)
+
+
+def test_as_many_states_are_kept_as_are_wanted(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for step in range(1, 8):
+        checkpoints.save_last(at(step), keep=4)
+    assert [step_of(path) for path in checkpoints.states()] == [7, 6, 5, 4]
+    names = ["last", "previous", "step-00000004", "step-00000005"]
+    assert sorted(path.stem for path in tmp_path.iterdir()) == names
+    checkpoints.save_last(at(8), keep=3)
+    assert [step_of(path) for path in checkpoints.states()] == [8, 7, 6]
+    checkpoints.save_last(at(9), keep=2)
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["last", "previous"]
+
+
+def test_a_state_is_named_by_the_steps_of_all_stages(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for stage, step, past in ((0, 5, 0), (1, 2, 7), (1, 4, 7), (1, 6, 7)):
+        facts = {"position": {"stage": stage, "step": step}, "past": {"steps": past}}
+        checkpoints.save_last(Checkpoint({"a": torch.zeros(1)}, facts), keep=4)
+    names = ["last", "previous", "step-00000005", "step-00000009"]
+    assert sorted(path.stem for path in tmp_path.iterdir()) == names
+
+
+def test_the_newest_of_many_whole_states_is_found(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for step in range(1, 6):
+        checkpoints.save_last(at(step), keep=4)
+    for path in (checkpoints.last, checkpoints.previous):
+        path.write_bytes(path.read_bytes()[:-1])
+    newest, complaints = checkpoints.newest()
+    assert newest is not None and newest.facts["position"]["step"] == 3
+    assert len(complaints) == 2 and all("the checkpoint before it is used" in complaint for complaint in complaints)
+    for step in (4, 5):
+        checkpoints.save_last(at(step), keep=4)
+    assert [step_of(path) for path in checkpoints.states()] == [5, 4, 3, 2]
+
+
+@pytest.mark.parametrize("keep", [2, 3, 5])
+def test_a_save_that_is_killed_anywhere_leaves_the_state_before_it(
+    keep: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After it the same number of states is there again, and nothing else."""
+    for number in range(12):
+        checkpoints = Checkpoints(tmp_path / str(number))
+        checkpoints.last.parent.mkdir()
+        for step in range(1, 7):
+            checkpoints.save_last(at(step), keep)
+        with monkeypatch.context() as patch, suppress(Killed):
+            stopped_at(number, patch, Killed())
+            checkpoints.save_last(at(7), keep)
+        newest, complaints = checkpoints.newest()
+        assert newest is not None and complaints == []
+        reached = newest.facts["position"]["step"]
+        assert reached in (6, 7)
+        for step in range(reached + 1, 9):
+            checkpoints.save_last(at(step), keep)
+        assert [step_of(path) for path in checkpoints.states()] == list(range(8, 8 - keep, -1))
+        assert len(list(checkpoints.last.parent.iterdir())) == keep
+
+
+def test_a_write_that_fails_gives_its_room_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", refuse_with_a_full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_durably(tmp_path / "some.json", b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
+def refuse_with_a_full_disk(descriptor: int) -> None:
+    raise FULL
 
 
 def test_a_save_that_fails_keeps_the_state_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -452,6 +452,9 @@ def test_help_completion_and_list_import_no_torch() -> None:
         "assert 'lenet' in call('list', 'models', '--json')\n"
         "os.environ.update(_NNTRAIN_COMPLETE='complete_bash', COMP_WORDS='nntrain ev', COMP_CWORD='1')\n"
         "assert call() == 'eval\\n'\n"
+        "os.environ['COMP_WORDS'] = 'nntrain fit --res'\n"
+        "os.environ['COMP_CWORD'] = '2'\n"
+        "assert call() == '--resume\\n'\n"
         "heavy = {'torch', 'torchvision', 'numpy', 'sklearn', 'tensorboard', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

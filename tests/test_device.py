@@ -85,6 +85,20 @@ def test_bf16_computes_in_bfloat16_with_float32_weights() -> None:
     assert layer.weight.dtype == torch.float32
 
 
+def test_tf32_is_for_products_on_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnfitError, match="TF32 is arithmetic of NVIDIA's GPUs") as error:
+        Device("cpu", "tf32")
+    assert error.value.path == ("precision",)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    try:
+        Device("cuda", "tf32").use_precision()
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        Device("cpu").use_precision()
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
 @pytest.mark.parametrize("name", ["gpu", "", "cpu0", "cuda:x", "cuda:-1", "mps", "CPU"])
 def test_unknown_devices_are_refused(name: str) -> None:
     with pytest.raises(UnfitError, match="expected auto, cpu, cuda or cuda:N") as error:

@@ -1,5 +1,6 @@
 """Checkpoints of earlier formats: a sample of each is gone on with and measured by today's nntrain."""
 
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,17 @@ def test_a_run_of_an_earlier_format_goes_on_to_the_end_of_todays(
     for mine, theirs in zip(records(run), records(whole), strict=True):
         assert mine["train"]["objective"] == pytest.approx(theirs["train"]["objective"], rel=1e-3)
     assert last(run).facts["format"] == FORMAT
+
+
+@pytest.mark.parametrize("written", sorted(MIGRATIONS))
+def test_a_flipped_bit_of_an_earlier_format_is_found(written: int, tmp_path: Path) -> None:
+    content = (SAMPLES / f"format-{written}" / "checkpoints" / "best.safetensors").read_bytes()
+    chance = random.Random(written)
+    for place in (chance.randrange(8 * len(content)) for _ in range(50)):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        with pytest.raises(DamagedError):
+            load(saved(tmp_path, bytes(flipped)))
 
 
 def test_what_the_steps_measured_has_the_same_mean_in_format_2() -> None:

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from conftest import Called
 from nntrain.checkpoint import load
+from nntrain.checkpoints import Checkpoints
 from runs import (  # noqa: F401
     TINY,
     at_step,
@@ -953,3 +955,68 @@ def test_no_temporary_file_is_left(states_of: States, command: Command, write: W
         names = {path.name for path in folder.rglob("*") if path.is_file()}
         assert not {name for name in names if name.startswith(".") or "damaged" in name}
     assert load(only_run(tmp_path / "whole") / "checkpoints" / "previous.safetensors").facts["position"]["step"] == 28
+
+
+# --- Several states, and a model that is damaged.
+
+
+def kept(run: Path) -> list[int]:
+    return [load(path).facts["position"]["step"] for path in Checkpoints(run / "checkpoints").states()]
+
+
+def test_as_many_states_are_kept_as_the_config_says(command: Command, write: Write) -> None:
+    config = write(TINY)
+    run_of = {keep: Path(command("fit", config, f"trainer.keep={keep}", "--json").json["run"]) for keep in (2, 4)}
+    assert [kept(run) for run in run_of.values()] == [[30, 28], [30, 28, 21, 14]]
+    names = {path.name for path in (run_of[4] / "checkpoints").glob("step-*")}
+    assert names == {"step-00000014.safetensors", "step-00000021.safetensors"}
+    assert bits(last(run_of[2])) == bits(last(run_of[4]))
+
+
+@pytest.mark.parametrize("keep", ["1", "0", "-1", "2.5", "all", "2 epochs"])
+def test_no_other_numbers_of_states_are_kept(keep: str, command: Command, write: Write, tmp_path: Path) -> None:
+    refused = command("fit", write(TINY), f"trainer.keep={keep}")
+    assert refused.status == 2
+    assert "trainer.keep" in refused.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_keeps_several_ends_like_a_whole_one_wherever_it_is_killed(
+    states_of: States, command: Command, write: Write, tmp_path: Path
+) -> None:
+    """Of the two newest states both may be damaged besides."""
+    write(TINY)
+    chance = random.Random(5)
+    states = states_of(tmp_path / "whole", "my.yaml", "trainer.keep=4", "trainer.save=3 steps", "--out", "whole")
+    killed = [state for state in states if is_run(state) and not is_finished(state)]
+    whole = only_run(tmp_path / "whole")
+    for number, state in enumerate(killed[::3]):
+        folder = tmp_path / str(number)
+        put_back(state, folder, chance)
+        run = only_run(folder)
+        for path in list(Checkpoints(run / "checkpoints").states())[: number % 3]:
+            damage(path)
+        resumed = command("fit", "--resume", run)
+        assert resumed.status == 0, f"killed at operation {number}: {resumed.err}"
+        same_run(whole, run)
+        assert kept(run) == kept(whole)
+        names = {path.name for path in run.rglob("*") if path.suffix != ".damaged"}
+        assert names == {path.name for path in whole.rglob("*")}
+
+
+def test_what_is_used_in_place_of_a_damaged_model_is_said(command: Command, write: Write) -> None:
+    run = Path(command("fit", write(TINY), "trainer.keep=3", "--json").json["run"])
+    folder = run / "checkpoints"
+    order = [folder / f"{name}.safetensors" for name in ("best", "last", "previous", "step-00000021")]
+    for damaged, used in pairwise(order):
+        damage(damaged)
+        measured = command("eval", run, "--json")
+        assert measured.status == 0, measured.err
+        assert f"{damaged}: damaged" in measured.err and f"{used.name} is used instead" in measured.err
+        assert measured.json["checkpoint"] == str(used)
+        assert measured.json["metrics"] == command("eval", used, "--json").json["metrics"]
+    assert command("eval", order[0]).status == 2  # a file that is named is taken at its word
+    damage(order[-1])
+    refused = command("eval", run)
+    assert refused.status == 2
+    assert f"error: {order[-1]}: damaged" in refused.err

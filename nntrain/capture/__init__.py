@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nntrain.batch import Batch, tensors_in, with_tensors
+from nntrain.capture.flat import flattened
 from nntrain.device import Device
 from nntrain.snapshot import Snapshot
 
@@ -17,8 +18,8 @@ Look = Callable[[Sequence[Batch]], list[Tensor]]
 Wanted = Literal["auto", True, False]
 
 MOST = 8  # shapes of batches, of each of which there is a graph
-PATIENCE = 3.0  # times what capturing takes that steps of a shape have taken before it is captured
-FIRST_GUESS = 1.0  # seconds that capturing takes, before that is known
+PATIENCE = 1.0  # times what capturing takes that steps of a shape have taken before it is captured
+FIRST_GUESS = 0.05  # seconds that capturing takes, before that is known
 PROVEN_EARLY = 2  # calls after capturing that are done both ways,
 PROVEN_LATER = 3  # and as many among the next ones
 AMONG = 1000
@@ -30,7 +31,7 @@ TIMED = 5  # calls, after the first, of which the fastest counts
 class Shape:
     """What is known of batches of one shape."""
 
-    seconds: float = 0.0  # that plain calls took
+    seconds: float = 0.0  # that plain calls took, but for the first
     fastest: float = float("inf")
     plain_calls: int = 0
     graph: Any = None
@@ -43,8 +44,8 @@ class Captured:
     """A function of batches that runs as a graph once that is proven to give the same bits, and is faster.
 
     The function may depend on the model's parameters and buffers, may change buffers, and draw random numbers. It is
-    captured after calls for batches of a shape have taken a few times as long as capturing does (at once where that is
-    wanted), so that short runs are not delayed. Two calls, and three random later ones, are done both ways from the
+    captured after calls for batches of a shape have taken as long as capturing does (at once where that is wanted), so
+    that short runs are not delayed. Two calls, and three random later ones, are done both ways from the
     same state; where a bit is different, or something cannot be captured, `reason` says so and calls are plain again.
     Which calls are captured thus changes no result.
     """
@@ -95,12 +96,12 @@ class Captured:
         return self._wanted is True or shape.seconds > PATIENCE * self._cost
 
     def _timed(self, shape: Shape, batches: Sequence[Batch]) -> list[Tensor]:
-        began = time.perf_counter()
+        began = time.thread_time()
         found = self._look(batches)
-        seconds = time.perf_counter() - began
+        seconds = time.thread_time() - began
         shape.plain_calls += 1
-        shape.seconds += seconds
-        if shape.plain_calls > 1:
+        if shape.plain_calls > 1:  # the first one warms up
+            shape.seconds += seconds
             shape.fastest = min(shape.fastest, seconds)
         return found
 
@@ -109,15 +110,13 @@ class Captured:
             return self._look(with_tensors(list(batches), inputs))
 
         def traced() -> list[Tensor]:
-            from nntrain.capture.flat import flat
-
-            shape.graph, found = flat(function, tensors)
+            shape.graph, found = flattened(function, tensors)
             return found
 
         self._is_tried = True
-        began = time.perf_counter()
+        began = time.thread_time()
         found = self._both_ways(batches, traced)
-        self._cost = time.perf_counter() - began
+        self._cost = time.thread_time() - began
         later = random.Random(len(self._shapes)).sample(range(PROVEN_EARLY, AMONG), PROVEN_LATER)
         shape.proofs = frozenset((*range(PROVEN_EARLY), *later))
         return found
@@ -130,9 +129,9 @@ class Captured:
         self.captured_calls += 1
         if self._wanted is True or call > PROVEN_EARLY + TIMED:
             return shape.graph(tensors)
-        began = time.perf_counter()
+        began = time.thread_time()
         found: list[Tensor] = shape.graph(tensors)
-        shape.fastest_captured = min(shape.fastest_captured, time.perf_counter() - began)
+        shape.fastest_captured = min(shape.fastest_captured, time.thread_time() - began)
         if call == PROVEN_EARLY + TIMED and shape.fastest_captured > shape.fastest:
             self._give_up("captured steps take longer than plain ones")
         return found
@@ -146,7 +145,7 @@ class Captured:
         try:
             again = other()
         except Exception as error:
-            self._give_up(_said(error))
+            self._give_up(said(error))
         else:
             if not _same(found, again) or not _same(after.tensors(), Snapshot(self._model, self._device).tensors()):
                 self._give_up("the captured step does not give the same bits")
@@ -158,11 +157,9 @@ class Captured:
         self._shapes.clear()
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """Why a step cannot be captured, in a few words."""
     text = " ".join(str(error).split())
-    if "_local_scalar_dense" in text:
-        return "the step reads the value of a tensor"
     return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
 
 

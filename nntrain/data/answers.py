@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nntrain.batch import IGNORED, each
 from nntrain.data.mask_files import UNCOUNTED
+from nntrain.data.unread import Drawn, Unread
 from nntrain.specs import Mask, Targets
 from nntrain.storages import Kept
 
@@ -23,7 +24,7 @@ class Answers(Protocol):
 
     broken: Mapping[int, str]
 
-    def batches(self, plan: Iterable[Tensor]) -> Iterator[Any]:
+    def batches(self, plan: Iterable[Tensor]) -> Iterator[Drawn]:
         """The targets of each batch, on the device."""
 
     def at_hand(self, files: Tensor) -> Any:
@@ -43,9 +44,9 @@ class Held:
         self._on_device = each(lambda part: part.to(device), targets)
         self._spec = spec
 
-    def batches(self, plan: Iterable[Tensor]) -> Iterator[Any]:
+    def batches(self, plan: Iterable[Tensor]) -> Iterator[Drawn]:
         for files in plan:
-            yield each(itemgetter(files), self._on_device)
+            yield Drawn(each(itemgetter(files), self._on_device))
 
     def at_hand(self, files: Tensor) -> Any:
         return each(itemgetter(files), self._targets)
@@ -58,22 +59,27 @@ class Held:
 class MaskFiles:
     """A mask for each file, decoded as bytes."""
 
-    def __init__(self, kept: Kept, spec: Mask, device: torch.device) -> None:
+    def __init__(self, kept: Kept, spec: Mask, device: torch.device, unread: Unread) -> None:
         self.broken = kept.broken
         self._kept = kept
         self._spec = spec
         self._device = device
+        self._unread = unread
 
-    def batches(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
-        for codes in self._kept.batches(plan):
+    def batches(self, plan: Iterable[Tensor]) -> Iterator[Drawn]:
+        for codes, broken in self._kept.batches(plan):
             labels = codes.to(self._device).squeeze(1).long()
-            yield labels.masked_fill(labels == UNCOUNTED, IGNORED)
+            labels = labels.masked_fill(labels == UNCOUNTED, IGNORED)
+            if broken:
+                labels[list(broken)] = IGNORED
+            yield Drawn(labels, broken)
 
     def at_hand(self, files: Tensor) -> Tensor:
         return torch.zeros(len(files), dtype=torch.long)
 
     def described(self, files: Tensor) -> Mask:
         counts = torch.zeros(len(self._spec), dtype=torch.long)
-        for labels in self.batches(torch.split(files, TOGETHER)):
+        for labels, broken in self.batches(torch.split(files, TOGETHER)):
+            self._unread.note(broken)
             counts += torch.bincount(labels[labels != IGNORED].cpu(), minlength=len(self._spec))
         return Mask(self._spec.names, tuple(counts.tolist()))

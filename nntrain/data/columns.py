@@ -14,6 +14,7 @@ from nntrain.data.sheet import Sheet
 from nntrain.errors import UserError
 
 Numbers = np.ndarray[Any, Any]
+LARGEST = float(np.finfo(np.float32).max)  # what networks compute with
 Kind = Literal["number", "boolean", "category", "class", "value", "weight", "time"]  # how a value is read
 
 
@@ -99,6 +100,8 @@ def _number(text: str, decimal: str) -> float:
     value = column_types.number(text, decimal)
     if value is None:
         raise CellError(f"'{text}' is not a finite number")
+    if abs(value) > LARGEST:
+        raise CellError(f"'{text}' is beyond {LARGEST:.1e}, the largest number in single precision; take another unit")
     return value
 
 

@@ -1,10 +1,10 @@
 """Sets of picture files: measured, divided, kept where they fit, prepared batch by batch."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import tee
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from nntrain.data.in_memory import Examples, Source, TensorSplit
 from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, sampled
 from nntrain.data.undivided import Parts
+from nntrain.data.unread import Drawn, Unread
 from nntrain.errors import UnfitError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Augmentation, BatchSize, Mixture, Scaling, Share, Storage, assumed
@@ -62,12 +63,21 @@ class PictureFiles(Protocol):
 class ImageSplit:
     """Some of the pictures as examples."""
 
-    def __init__(self, kept: Kept, answers: Answers, numbers: Tensor, ready: Callable[[Tensor], Tensor], size: int):
+    def __init__(
+        self,
+        kept: Kept,
+        answers: Answers,
+        numbers: Tensor,
+        ready: Callable[[Tensor], Tensor],
+        size: int,
+        unread: Unread,
+    ) -> None:
         self.kept = kept
         self.answers = answers
         self.numbers = numbers
         self.batch_size = size
         self._ready = ready
+        self._unread = unread
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -77,7 +87,7 @@ class ImageSplit:
         pixels = self.kept.batches(self.numbers[numbers] for update in ahead for numbers in update)
         targets = self.answers.batches(self.numbers[numbers] for update in too for numbers in update)
         for update in now:
-            yield [Batch(self._ready(next(pixels)), next(targets)) for _ in update]
+            yield [self._batch(numbers, next(pixels), next(targets)) for numbers in update]
 
     def in_order(self) -> Iterator[Batch]:
         everyone = torch.arange(len(self), device=self.numbers.device)
@@ -88,7 +98,29 @@ class ImageSplit:
         if len(self) <= examples:
             return self
         some = sampled(len(self), examples, seed).to(self.numbers.device)
-        return ImageSplit(self.kept, self.answers, self.numbers[some], self._ready, self.batch_size)
+        return ImageSplit(self.kept, self.answers, self.numbers[some], self._ready, self.batch_size, self._unread)
+
+    def _batch(self, numbers: Tensor, pixels: Drawn, targets: Drawn) -> Batch:
+        """A batch; in the place of each example that could not be read stands the next whole one of the batch.
+
+        Where there is none, the one that follows in the split stands for all: what is drawn depends on nothing else.
+        """
+        broken = {**pixels.broken, **targets.broken}
+        if not broken:
+            return Batch(self._ready(pixels.content), targets.content)
+        self._unread.see(broken)
+        if len(broken) == len(numbers):
+            ((one,),) = islice(self.stream([[(numbers[-1:] + 1) % len(self)]]), 1)
+            whole: Batch = each(lambda part: part.repeat_interleave(len(numbers), dim=0), one)
+            return whole
+        rows = torch.tensor(stand_ins(len(numbers), broken), device=numbers.device)
+        chosen = pixels.content.index_select(0, rows.to(pixels.content.device))
+        return Batch(self._ready(chosen), each(lambda part: part[rows], targets.content))
+
+
+def stand_ins(size: int, broken: Collection[int]) -> list[int]:
+    """For each place of a batch itself, or the next one, round its end, that is not broken."""
+    return [next(i % size for i in range(place, place + size) if i % size not in broken) for place in range(size)]
 
 
 class FromPictures:
@@ -132,6 +164,7 @@ class FromPictures:
         self._standardize = standardize
         self._stored = stored
         self.batch_size = assumed(batch_size)
+        self.unread = Unread(lambda: len(self._parts.train()))
         self.learned = self._learn() if stored is None else preparation.checked(stored, standardize)
         self._prepare = Preparation.of(standardize, self.learned)
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
@@ -141,8 +174,9 @@ class FromPictures:
     def train(self) -> Split:
         train, prepare = self._parts.train(), self._prepare
         if not self._changes.augmentations:
-            return self._changes.around(self._split(train, prepare))
-        return self._changes.around(self._split(train, prepare.without_scaling()), prepare.on(self._device))
+            return self._changes.around(self._split(train, prepare, self.unread))
+        split = self._split(train, prepare.without_scaling(), self.unread)
+        return self._changes.around(split, prepare.on(self._device))
 
     @property
     def faster(self) -> str:
@@ -159,7 +193,7 @@ class FromPictures:
         if name == "train":
             return self.train
         examples = self._parts.dev() if name == "dev" else self._parts.test()
-        return self._split(examples, self._prepare) if len(examples) else None
+        return self._split(examples, self._prepare, None) if len(examples) else None
 
     def given(self, paths: Sequence[str]) -> Iterator[Given]:
         for piece in plain_files.read(self.inputs, self.targets, paths):
@@ -169,6 +203,11 @@ class FromPictures:
             inputs = self._prepare(piece.inputs).to(self._device)
             targets = each(lambda part: part.to(self._device), plain_files.targets_of(piece, self.targets, inputs))
             yield Given(TensorSplit(inputs, targets, count(targets)), piece.sources, piece.failures)
+
+    @property
+    def is_read_anew(self) -> bool:
+        """Whether pictures are read again whenever they are needed."""
+        return self._kept.is_read_anew
 
     def describe(self) -> dict[str, Any]:
         parts = {"train": self._parts.train(), "dev": self._parts.dev()}
@@ -198,7 +237,7 @@ class FromPictures:
         if not isinstance(targets, Pictures):
             return Held(targets, described, self._device)
         assert isinstance(described, Mask)
-        return MaskFiles(self._keep()(targets, self._device), described, self._device)
+        return MaskFiles(self._keep()(targets, self._device), described, self._device, self.unread)
 
     @cached_property
     def _broken(self) -> set[int]:
@@ -232,10 +271,17 @@ class FromPictures:
         found = Learned(listing.size, self._answers.described(known), facts=listing.facts)
         if self._standardize is False:  # then none is to be decoded
             return preparation.with_scaling(found, False, torch.empty(0, 1), 1.0)
-        pixels = torch.cat(list(self._kept.batches(torch.split(some, 256))))
+        pixels = torch.cat([self._whole(drawn) for drawn in self._kept.batches(torch.split(some, 256))])
         return preparation.with_scaling(found, self._standardize, pixels.cpu(), 1 / 255)
 
-    def _split(self, examples: Examples, prepare: Preparation) -> ImageSplit:
+    def _whole(self, drawn: Drawn) -> Tensor:
+        """What could be read of some training pictures."""
+        self.unread.note(drawn.broken)
+        rows = [row for row in range(len(drawn.content)) if row not in drawn.broken]
+        pixels: Tensor = drawn.content[rows] if drawn.broken else drawn.content
+        return pixels
+
+    def _split(self, examples: Examples, prepare: Preparation, unread: Unread | None) -> ImageSplit:
         """Examples on the device, prepared."""
         numbers = examples.inputs.to(self._device)
         channels, height, width = self._listing.size.shape
@@ -245,7 +291,7 @@ class FromPictures:
             prepared: Tensor = prepare(pixels.to(self._device), 1 / 255)
             return prepared
 
-        return ImageSplit(self._kept, self._answers, numbers, ready, size)
+        return ImageSplit(self._kept, self._answers, numbers, ready, size, unread or Unread(lambda: 0))
 
 
 def complain(broken: Mapping[str, str], files: int, most: float) -> None:

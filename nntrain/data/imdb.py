@@ -4,6 +4,7 @@ import tarfile
 from collections.abc import Iterator
 from functools import partial
 
+from nntrain.data.archives import ERRORS, check_inside
 from nntrain.data.labelled_text import labelled_text
 from nntrain.data.lines import Place
 from nntrain.data.public_files import found_or_downloaded
@@ -34,7 +35,7 @@ def _read(root: str | None, part: str) -> Texts:
     path = found_or_downloaded("imdb", "imdb", FILES, URL, "84 MB", root) / "aclImdb_v1.tar.gz"
     try:
         return Texts.of(sorted(_reviews(str(path), part), key=lambda review: review[2]))
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, *ERRORS) as error:
         raise UserError(f"{path}: not a whole archive ({error}); remove it and fetch it again") from None
 
 
@@ -42,8 +43,10 @@ def _reviews(path: str, part: str) -> Iterator[tuple[str, str, Place]]:
     """The reviews in the folders aclImdb/PART/neg and pos of the archive."""
     with tarfile.open(path, "r|gz") as archive:
         for member in archive:
+            check_inside(path, member.name)
             folders = member.name.split("/")
-            file = archive.extractfile(member) if folders[:2] == ["aclImdb", part] and len(folders) == 4 else None
-            if file is not None and folders[2] in NAMES:
+            is_wanted = folders[:2] == ["aclImdb", part] and len(folders) == 4 and folders[2] in NAMES
+            file = archive.extractfile(member) if is_wanted and member.isfile() else None  # no link, no device
+            if file is not None:
                 text = file.read().decode("utf-8").replace("<br />", " ")
                 yield text, NAMES[folders[2]], Place(member.name, 1)

@@ -21,7 +21,9 @@ from nntrain.settings import Augmentation, BatchSize, Mixture, Scaling, assumed
 from nntrain.settings import Sampler as SamplerSetting
 from nntrain.specs import Classes, Image, OneToMany, Pairs, Series, Targets, Tokens, Vector, Video
 
-EVALUATION_BYTES = 4 << 20  # of inputs in a batch of evaluation: large enough to be fast, small beside any model
+EVALUATION_BYTES = 1 << 20  # of inputs in a batch of evaluation: what is made of them is to fit into a cache,
+EVALUATION_BATCHES = 16  # and so many batches of training are to fit into memory, as one does with its gradient
+EVALUATED = 256  # examples at least, so that they are not a batch each where training sees one at a time
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class TensorSplit:
             yield [self._finish(self._batch(numbers)) for numbers in update]
 
     def in_order(self) -> Iterator[Batch]:
-        size = max(self.batch_size, EVALUATION_BYTES // max(1, _first_tensor(self.inputs)[:1].nbytes))
+        size = self._evaluated_at_once()
         for start in range(0, len(self), size):
             part = slice(start, start + size)
             yield self._finish(self._taken(lambda tensor: tensor[part]))  # noqa: B023
@@ -102,6 +104,11 @@ class TensorSplit:
             return self
         batch = self._batch(sampled(len(self), examples, seed).to(_first_tensor(self.targets).device))
         return TensorSplit(batch.inputs, batch.targets, self.batch_size, batch.weights)
+
+    def _evaluated_at_once(self) -> int:
+        trained = self.batch_size or len(self)
+        fitting = EVALUATION_BYTES // max(1, _first_tensor(self.inputs)[:1].nbytes)
+        return max(1, self.batch_size, min(fitting, max(EVALUATED, EVALUATION_BATCHES * trained)))
 
     def _batch(self, numbers: Tensor) -> Batch:
         return self._taken(lambda part: part.index_select(0, numbers))
@@ -170,11 +177,10 @@ class InMemory:
         self.inputs, self.targets = self._prepare.scaling.inputs(self.learned.tensors), self.learned.targets
         self._changes = Changes.of(augment, mix, self.inputs, self.targets) if stored is None else Changes()
 
-    @cached_property
+    @property
     def train(self) -> Split:
-        if self._augments_pixels:
-            return self._changes.around(self._training, self._prepare.on(self._device))
-        return self._changes.around(self._training)
+        self._let_go()
+        return self._train
 
     @property
     def batch_size(self) -> int:
@@ -190,6 +196,7 @@ class InMemory:
         if name == "train":
             return self.train
         if name == "dev":
+            self._let_go()
             return self._dev
         test = self._parts.test()
         return self._ready(test, self._prepare) if len(test) else None
@@ -210,6 +217,18 @@ class InMemory:
         parts = {"train": self.train, "dev": self._dev}
         sizes = {name: len(part) for name, part in parts.items() if part is not None}
         return {"inputs": str(self.inputs), "targets": str(self.targets), "examples": sizes}
+
+    def _let_go(self) -> None:
+        """Lets go of the set as it comes, once it is trained on; a test set is read anew."""
+        if {"_train", "_dev"} <= self.__dict__.keys():
+            for name in ("_parts", "_read"):
+                self.__dict__.pop(name, None)
+
+    @cached_property
+    def _train(self) -> Split:
+        if self._augments_pixels:
+            return self._changes.around(self._training, self._prepare.on(self._device))
+        return self._changes.around(self._training)
 
     @property
     def _augments_pixels(self) -> bool:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 from zipfile import BadZipFile, ZipFile
 
+from nntrain.data.archives import ERRORS, check_inside, unpacked_inside
 from nntrain.data.places import cache_folder, download_folder, needed_from_elsewhere, roots
 from nntrain.errors import UnfitError, UserError
 
@@ -57,6 +58,8 @@ def archived(url: str, ends: Mapping[str, str], optional: Collection[str] = ()) 
     try:
         with ZipFile(BytesIO(fetched(url))) as archive:
             paths = archive.namelist()
+            for path in paths:
+                check_inside(url, path)
             there = {file: [path for path in paths if path.endswith(end)] for file, end in ends.items()}
             wanted = [file for file in ends if there[file] or file not in optional]
             return {file: archive.read(there[file][0]) for file in wanted}
@@ -96,7 +99,8 @@ def downloaded(name: str, folder: str, size: Callable[[], str], make: Callable[[
         target = download_folder(name, size()) / folder
         target.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=target.parent, prefix=".half-") as half:
-            make(Path(half))
+            with unpacked_inside():
+                make(Path(half))
             target.mkdir(exist_ok=True)
             for entry in Path(half).iterdir():
                 _put(entry, target / entry.name)
@@ -125,7 +129,7 @@ def _said_of(name: str, folder: str) -> Iterator[None]:
     """Within it, what goes wrong is said in a sentence."""
     try:
         yield
-    except (OSError, HTTPException, RuntimeError) as error:  # an answer that breaks off; torchvision's errors
+    except (OSError, HTTPException, RuntimeError, *ERRORS) as error:  # an answer that breaks off; torchvision's errors
         reason = str(getattr(error, "reason", error)).partition("\n")[0] or type(error).__name__
         what = f"the folder {folder}" if folder else "its files"
         raise UserError(

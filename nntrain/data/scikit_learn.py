@@ -1,10 +1,16 @@
-"""The small real data sets that scikit-learn carries: no download."""
+"""The small real data sets that scikit-learn carries: no download.
 
-from typing import Any
+Most are read from its files: importing it takes as long as a short run.
+"""
 
+import importlib.util
+from pathlib import Path
+
+import numpy as np
 import torch
 
 from nntrain.data.in_memory import Examples, InMemory, Source
+from nntrain.errors import UserError
 from nntrain.registry import data
 from nntrain.specs import Classes, Image, Values, Vector
 
@@ -15,10 +21,10 @@ def digits() -> Source:
 
     Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI repository, 1998.
     """
-    raw = _load("digits")
-    inputs = torch.as_tensor(raw.images, dtype=torch.float32).unsqueeze(1)
-    classes = Classes(tuple(str(name) for name in raw.target_names))
-    return Source("digits", Image(1, 8, 8), classes, Examples(inputs, torch.as_tensor(raw.target)), scale=1 / 16)
+    rows = np.loadtxt(_file("digits.csv.gz"), delimiter=",")
+    inputs = torch.as_tensor(rows[:, :-1], dtype=torch.float32).view(-1, 1, 8, 8)
+    labels = torch.as_tensor(rows[:, -1], dtype=torch.int64)
+    return Source("digits", Image(1, 8, 8), Classes(tuple("0123456789")), Examples(inputs, labels), scale=1 / 16)
 
 
 @data("iris", within=InMemory)
@@ -27,7 +33,7 @@ def iris() -> Source:
 
     Source: R. A. Fisher, The use of multiple measurements in taxonomic problems, 1936.
     """
-    return _table("iris")
+    return _table("iris", "iris.csv")
 
 
 @data("wine", within=InMemory)
@@ -36,7 +42,7 @@ def wine() -> Source:
 
     Source: M. Forina et al., Wine recognition data, UCI repository, 1991.
     """
-    return _table("wine")
+    return _table("wine", "wine_data.csv")
 
 
 @data("breast_cancer", within=InMemory)
@@ -46,7 +52,7 @@ def breast_cancer() -> Source:
     Source: W. N. Street, W. H. Wolberg, O. L. Mangasarian, Nuclear feature extraction for breast tumor
     diagnosis, 1993.
     """
-    return _table("breast_cancer")
+    return _table("breast_cancer", "breast_cancer.csv")
 
 
 @data("diabetes", within=InMemory)
@@ -55,26 +61,30 @@ def diabetes() -> Source:
 
     Source: B. Efron et al., Least angle regression, Annals of Statistics, 2004.
     """
-    raw = _load("diabetes")
+    from sklearn.datasets import load_diabetes  # which scales them
+
+    raw = load_diabetes()
     inputs = torch.as_tensor(raw.data, dtype=torch.float32)
     targets = torch.as_tensor(raw.target, dtype=torch.float32).unsqueeze(1)
     return Source("diabetes", Vector(inputs.shape[1]), Values(("progression",)), Examples(inputs, targets))
 
 
-def _table(name: str) -> Source:
-    """A table of measurements with a class for each row."""
-    raw = _load(name)
-    inputs = torch.as_tensor(raw.data, dtype=torch.float32)
-    classes = Classes(tuple(str(c) for c in raw.target_names))
-    return Source(
-        name,
-        Vector(inputs.shape[1]),
-        classes,
-        Examples(inputs, torch.as_tensor(raw.target, dtype=torch.int64)),
-    )
+def _table(name: str, file: str) -> Source:
+    """A table of measurements with a class for each row; its first line has two sizes and the classes' names."""
+    path = _file(file)
+    with path.open(encoding="utf-8") as lines:
+        _, _, *classes = next(lines).strip().split(",")
+        rows = np.loadtxt(lines, delimiter=",")
+    inputs = torch.as_tensor(rows[:, :-1], dtype=torch.float32)
+    labels = torch.as_tensor(rows[:, -1], dtype=torch.int64)
+    return Source(name, Vector(inputs.shape[1]), Classes(tuple(classes)), Examples(inputs, labels))
 
 
-def _load(name: str) -> Any:
-    import sklearn.datasets
-
-    return getattr(sklearn.datasets, f"load_{name}")()
+def _file(name: str) -> Path:
+    """A file that scikit-learn carries."""
+    found = importlib.util.find_spec("sklearn")
+    assert found is not None and found.origin is not None  # nntrain requires it
+    path = Path(found.origin).parent / "datasets" / "data" / name
+    if not path.is_file():
+        raise UserError(f"scikit-learn should carry {path}, and does not; install one of versions 1.5 to 1.9")
+    return path

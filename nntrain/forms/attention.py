@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nntrain.device import at_least_single
 from nntrain.positions import Rotation
 
 
@@ -111,11 +112,16 @@ class CrossAttention(nn.Module):
 def attend(queries: Tensor, keys: Tensor, values: Tensor, scope: Scope, *, scale: bool, dropout: float) -> Tensor:
     """softmax(Q K^T / sqrt(d)) V of each head (batch, heads, time, d), without sqrt(d) where not to scale.
 
-    Returns the heads side by side (batch, time, heads * d).
+    Returns the heads side by side (batch, time, heads * d). On CPUs in float32 at least: in bfloat16 torch's kernel
+    takes as long forward, and for short sequences some times as long backward.
     """
-    heads = F.scaled_dot_product_attention(
-        queries, keys, values, scope.mask, dropout, scope.is_causal, scale=None if scale else 1.0
-    )
+    factor = None if scale else 1.0
+    if queries.device.type == "cpu":
+        queries, keys, values = (at_least_single(part) for part in (queries, keys, values))
+    with torch.autocast("cpu", enabled=False):  # which on a GPU changes nothing
+        heads = F.scaled_dot_product_attention(
+            queries, keys, values, scope.mask, dropout, scope.is_causal, scale=factor
+        )
     return heads.transpose(1, 2).flatten(2)
 
 

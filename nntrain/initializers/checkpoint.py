@@ -5,7 +5,8 @@ from pathlib import Path
 from torch import nn
 
 from nntrain.adoption import adopt
-from nntrain.checkpoint import find_checkpoint, load
+from nntrain.checkpoint import load
+from nntrain.checkpoints import find_checkpoint
 from nntrain.errors import UnfitError, UserError
 from nntrain.registry import initializer
 from nntrain.settings import PathText

@@ -63,11 +63,17 @@ class Recurrent(nn.Module):
 
     def ends(self, values: Tensor, lengths: Tensor | None) -> Tensor:
         """The forward layer's state at each sequence's last step, the backward layer's at the first."""
-        forwards, backwards = values[..., : self.hidden], values[:, 0, self.hidden :]
-        if lengths is None:
-            return torch.cat((forwards[:, -1], backwards), dim=1)
-        last = (lengths - 1).view(-1, 1, 1).expand(-1, 1, self.hidden)
-        return torch.cat((forwards.gather(1, last).squeeze(1), backwards), dim=1)
+        last = _at_the_end(values[..., : self.hidden], lengths)
+        if self.features == self.hidden:
+            return last
+        return torch.cat((last, values[:, 0, self.hidden :]), dim=1)
+
+
+def _at_the_end(states: Tensor, lengths: Tensor | None) -> Tensor:
+    """The state at each sequence's last step (batch, hidden)."""
+    if lengths is None:
+        return states[:, -1]
+    return states.gather(1, (lengths - 1).view(-1, 1, 1).expand(-1, 1, states.shape[2])).squeeze(1)
 
 
 class _Directions(nn.Module):

@@ -102,14 +102,16 @@ def step_moments(
     """torch's fused kernel, without what torch.optim does around it; the parameters are of one type and device."""
     if not problem.parameters:
         return
-    torch._foreach_add_(state["steps"], 1)
+    steps, left_out = state["steps"], problem.left_out
+    made = torch.ones_like(steps[0]) if left_out is None else 1 - left_out
+    torch._foreach_add_(steps, [made] * len(steps))  # a list of tensors: a number would become one for each of them
     torch._fused_adamw_(
         problem.parameters,
         problem.gradients,
         state["mean"],
         state["square"],
         [],
-        state["steps"],
+        steps,
         lr=lr,
         beta1=betas[0],
         beta2=betas[1],
@@ -117,7 +119,5 @@ def step_moments(
         eps=eps,
         amsgrad=False,
         maximize=False,
-        found_inf=problem.left_out,
+        found_inf=left_out,
     )
-    if problem.left_out is not None:
-        torch._foreach_sub_(state["steps"], [problem.left_out] * len(state["steps"]))

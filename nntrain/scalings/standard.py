@@ -1,6 +1,6 @@
 """Standardisation."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from nntrain.registry import scaling
 from nntrain.scalings import Numbers, along
 from nntrain.specs import Inputs
 
-PIECE = 4096  # examples whose moments are taken at a time
+PIECE = 1 << 16  # numbers whose moments are taken at a time: half a megabyte, which stays in the processor's cache
 
 
 @scaling("standard")
@@ -42,14 +42,19 @@ class Standard:
 def moments(values: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each feature or channel (the second axis), in float64.
 
-    Piece by piece, since float64 is eight times the size of the bytes that images come in.
+    Piece by piece, since float64 is eight times the size of the bytes that images come in; in one and the same
+    piece of memory, since what is freed between small tensors that stay may never be used again.
     """
+    pieces = torch.split(values, max(1, PIECE // values[0].numel()))
+    kept = torch.empty_like(pieces[0], dtype=torch.float64)
+    others = [axis for axis in range(values.dim()) if axis != 1]
 
-    def pieces() -> Iterator[Tensor]:
-        for piece in torch.split(values, PIECE):
-            yield piece.transpose(0, 1).flatten(1).double()
+    def mean_of(change: Callable[[Tensor], Tensor]) -> Tensor:
+        total = kept.new_zeros(values.shape[1])
+        for piece in pieces:
+            total += change(kept[: len(piece)].copy_(piece)).sum(dim=others)
+        return total / (values.numel() / values.shape[1])
 
-    count = len(values) * values[0, 0].numel()
-    mean = torch.stack([piece.sum(dim=1) for piece in pieces()]).sum(dim=0) / count
-    squares = torch.stack([(piece - mean[:, None]).square().sum(dim=1) for piece in pieces()]).sum(dim=0)
-    return mean, (squares / count).sqrt()
+    mean = mean_of(lambda numbers: numbers)
+    (centre,) = along(1, kept, mean)
+    return mean, mean_of(lambda numbers: numbers.sub_(centre).square_()).sqrt()

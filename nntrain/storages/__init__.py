@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nntrain.data.image_files import Decode, decode
+from nntrain.data.unread import Drawn
 from nntrain.specs import Image
 
 
@@ -31,14 +32,19 @@ class Kept(Protocol):
     """Pictures that are kept somewhere. `where` says it to the user; `broken` is why some are none, by number.
 
     `faster` is what to set where training waits for them, in words; empty where there is nothing.
+    is_read_anew: whether each is read whenever it is needed, so that it may be found broken only then
     """
 
     where: str
     faster: str
     broken: Mapping[int, str]
+    is_read_anew: bool
 
-    def batches(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
-        """The pictures of each batch, named by their numbers, as bytes (batch, channels, height, width)."""
+    def batches(self, plan: Iterable[Tensor]) -> Iterator[Drawn]:
+        """The pictures of each batch, named by their numbers, as bytes (batch, channels, height, width).
+
+        One that is broken is black.
+        """
 
 
 class Storage(Protocol):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nntrain.data.image_cache import Decoded, decoded_once
 from nntrain.data.image_files import decoded
+from nntrain.data.unread import Drawn
 from nntrain.registry import storage
 from nntrain.storages import Kept, Pictures
 
@@ -14,15 +15,17 @@ from nntrain.storages import Kept, Pictures
 class Chosen:
     """Decoded pictures (n, channels, height, width), chosen by their numbers where they lie."""
 
+    is_read_anew = False
+
     def __init__(self, pixels: Tensor, broken: Mapping[int, str], where: str, faster: str = "") -> None:
         self.where = where
         self.faster = faster
         self.broken = broken
         self._pixels = pixels
 
-    def batches(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
+    def batches(self, plan: Iterable[Tensor]) -> Iterator[Drawn]:
         for numbers in plan:
-            yield self._pixels.index_select(0, numbers.to(self._pixels.device))
+            yield Drawn(self._pixels.index_select(0, numbers.to(self._pixels.device)))
 
 
 @storage("memory")

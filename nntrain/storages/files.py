@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nntrain.data.image_files import BrokenImageError
+from nntrain.data.unread import Broken, Drawn
 from nntrain.errors import WORKER_KILLED, RunError
 from nntrain.registry import storage
 from nntrain.settings import Count, Whole
@@ -41,6 +43,8 @@ class Files:
 class _Decoding:
     """Decodes the pictures of each batch."""
 
+    is_read_anew = True
+
     def __init__(self, pictures: Pictures, device: torch.device, workers: int, ahead: int) -> None:
         self.where = f"in their files, decoded by {workers} worker{'s' if workers != 1 else ''}"
         self.faster = _faster(pictures, workers)
@@ -48,37 +52,45 @@ class _Decoding:
         self._pictures = _Files(pictures)
         self._device = device
         self._workers = workers
-        self._ahead = ahead if workers else None
+        self._ahead = ahead
 
-    def batches(self, plan: Iterable[Tensor]) -> Iterator[Tensor]:
+    def batches(self, plan: Iterable[Tensor]) -> Iterator[Drawn]:
+        """A plan of a single batch, such as a small set's evaluation, is decoded sooner than workers start."""
+        batches = iter(plan)
+        first = list(islice(batches, 2))
+        workers = self._workers if len(first) > 1 else 0
         loader = DataLoader(
             self._pictures,
-            batch_sampler=(numbers.tolist() for numbers in plan),
-            num_workers=self._workers,
-            prefetch_factor=self._ahead,
+            batch_sampler=(numbers.tolist() for numbers in chain(first, batches)),
+            num_workers=workers,
+            prefetch_factor=self._ahead if workers else None,
             pin_memory=self._device.type == "cuda",
-            collate_fn=_together,
+            collate_fn=self._pictures.together,
             generator=torch.Generator().manual_seed(0),  # else it draws from the run's
         )
         with _deaths_said():
-            for pixels, broken in loader:
-                if broken:
-                    raise RunError(broken[0])
-                yield pixels.to(self._device, non_blocking=True)
+            for drawn in loader:
+                yield drawn._replace(content=drawn.content.to(self._device, non_blocking=True))
 
 
-class _Files(Dataset[Tensor | str]):
+class _Files(Dataset[Tensor | Broken]):
     """Pictures by their number, or why there is none."""
 
     def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures
 
-    def __getitem__(self, number: int) -> Tensor | str:
+    def __getitem__(self, number: int) -> Tensor | Broken:
         path: Path = self._pictures.files[number]
         try:
             return self._pictures.decode(path.read_bytes(), self._pictures.size)
         except (OSError, BrokenImageError) as error:
-            return f"{path} (number {number}) is not a whole picture: {error}"
+            return Broken(number, str(path), " ".join(str(error).split()))
+
+    def together(self, found: list[Tensor | Broken]) -> Drawn:
+        """The pictures of a batch as one tensor, black where they are broken."""
+        black = torch.zeros(self._pictures.size.shape, dtype=torch.uint8)
+        pixels = torch.stack([picture if isinstance(picture, Tensor) else black for picture in found])
+        return Drawn(pixels, {place: picture for place, picture in enumerate(found) if isinstance(picture, Broken)})
 
 
 def _faster(pictures: Pictures, workers: int) -> str:
@@ -98,10 +110,3 @@ def _deaths_said() -> Iterator[None]:
         if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         raise RunError(WORKER_KILLED) from error
-
-
-def _together(found: list[Tensor | str]) -> tuple[Tensor | None, list[str]]:
-    """The pictures of a batch as one tensor, or what is wrong with them."""
-    broken = [picture for picture in found if isinstance(picture, str)]
-    pictures = [picture for picture in found if isinstance(picture, Tensor)]
-    return (None, broken) if broken else (torch.stack(pictures), [])

@@ -55,6 +55,8 @@ def test_what_is_good_is_taken(command: Command, tmp_path: Path) -> None:
         (TABLE + "1,a,\n", "my.csv:62:3: y: there is no value; leave the row out"),
         (TABLE + "1,a,nan\n", "my.csv:62:3: y: there is no value; leave the row out"),
         (TABLE + "1,a,inf\n", "my.csv:62:3: y: 'inf' is not a finite number"),
+        (TABLE + "1,a,1e39\n", "my.csv:62:3: y: '1e39' is beyond 3.4e+38"),
+        (TABLE + "-1e300,a,1\n", "my.csv:62:1: x: '-1e300' is beyond 3.4e+38"),
         (TABLE + "1,a,much\n", "my.csv:62:3: y: 'much' is not a finite number"),
         (TABLE + '1,"a,2\n', "my.csv:62: not a row of a table"),
         (TABLE + '1,"a"b,2\n', "my.csv:62: not a row of a table"),

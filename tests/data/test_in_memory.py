@@ -1,5 +1,6 @@
 """Data held in memory: divided, prepared, batched."""
 
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -285,6 +286,24 @@ def test_nothing_is_read_for_a_trained_model_before_a_split_is_asked_for() -> No
         data.split("dev")
 
 
+def test_a_set_as_it_comes_is_let_go_of_once_its_parts_are_made_and_read_again_for_the_test_set() -> None:
+    reads: list[weakref.ref[Tensor]] = []
+
+    def read() -> Source:
+        source = numbered()
+        reads.append(weakref.ref(source.train.inputs))
+        return source
+
+    data = made(read)
+    dev = part(data, "dev")
+    assert len(part(data, "train")) == 140
+    assert part(data, "dev") is dev
+    assert [found() for found in reads] == [None]
+    tested = part(data, "test").inputs
+    assert len(reads) == 2
+    assert torch.equal(tested, part(made(numbered()), "test").inputs)
+
+
 def test_the_targets_description_knows_the_training_sets_values() -> None:
     data = made(diabetes)
     targets = part(data, "train").targets.double()
@@ -340,6 +359,16 @@ def test_real_sets_are_what_they_say(load: Any) -> None:
     else:
         assert source.train.targets.shape == (len(source.train), len(source.targets))
         assert (source.train.targets.min(), source.train.targets.max()) == (25, 346)
+
+
+@pytest.mark.parametrize("load", [digits, iris, wine, breast_cancer])
+def test_what_is_read_from_the_files_of_scikit_learn_is_what_it_loads(load: Any) -> None:
+    import sklearn.datasets
+
+    found, known = load(), getattr(sklearn.datasets, f"load_{load.__name__}")()
+    assert torch.equal(found.train.inputs.flatten(1), torch.as_tensor(known.data, dtype=torch.float32))
+    assert torch.equal(found.train.targets, torch.as_tensor(known.target))
+    assert found.targets.names == tuple(map(str, known.target_names))
 
 
 def test_digits_are_pixels_from_0_to_1() -> None:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nntrain.forms.attention import Cache, CrossAttention, Memory, Scope, SelfAttention
@@ -31,6 +32,24 @@ def test_self_attention_by_its_formula(scale: bool, is_causal: bool) -> None:
     divisor = math.sqrt(WIDTH / HEADS) if scale else 1.0
     expected = attention.out(plain(q, k, v, seen.tril() if is_causal else seen, divisor))
     torch.testing.assert_close(attention(x, Scope(is_causal=is_causal)), expected)
+
+
+def test_on_a_cpu_weights_are_taken_in_float32_also_where_products_are_in_bfloat16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """torch's kernel for bfloat16 takes some times as long backward."""
+    attention, x = SelfAttention(WIDTH, HEADS, dropout=0.0, scale=True), torch.randn(2, 7, WIDTH)
+    types = []
+    kernel = F.scaled_dot_product_attention
+
+    def seen(*parts: Tensor, **settings: object) -> Tensor:
+        types.extend([*(part.dtype for part in parts[:3]), kernel(*parts, **settings).dtype])
+        return kernel(*parts, **settings)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", seen)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert attention.qkv(x).dtype == attention(x, Scope()).dtype == torch.bfloat16
+    assert types == [torch.float32] * 4
 
 
 def test_keys_that_are_masked_are_not_seen() -> None:

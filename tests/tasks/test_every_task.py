@@ -84,13 +84,9 @@ def test_a_stopped_run_ends_like_a_whole_one(
     assert pictures(Path(whole["run"])) == pictures(Path(stopped.json["run"]))
 
 
-# Tasks whose steps cannot be captured, and words of the reason: torchvision's generalised IoU takes the boxes that
+# Tasks whose steps cannot be captured, as shapes depend on values: torchvision's generalised IoU takes the boxes that
 # overlap, and its Mask R-CNN the objects that are there, CTC as many places as the longest text has.
-UNCAPTURED = {
-    "instance_segmentation": "reads the value of a tensor",
-    "localization": "depends on values",
-    "transcription": "depends on values",
-}
+UNCAPTURED = {"instance_segmentation", "localization", "transcription"}
 
 
 @each_task
@@ -100,7 +96,7 @@ def test_a_run_of_captured_steps_ends_with_the_same_bits(
     fitted = command("fit", config, "trainer.capture=true", "--json").json
     for objective, captured in fitted["captured"].items():
         if name in UNCAPTURED:
-            assert UNCAPTURED[name] in captured["reason"]
+            assert "depends on values" in captured["reason"]
         else:
             assert captured["reason"] is None, objective
             assert captured["steps"] > 0

@@ -1,0 +1,190 @@
+"""Compiling: the flat list of a step's operations as code that torch's compiler Inductor makes for it."""
+
+import os
+import random
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule
+
+from nntrain.batch import Batch, tensors_in, with_tensors
+from nntrain.capture import AMONG, PROVEN_EARLY, PROVEN_LATER, Look, said
+from nntrain.capture.flat import recorded
+from nntrain.capture.recording import Recording
+from nntrain.data.places import cache_folder
+from nntrain.device import Device
+from nntrain.out_of_memory import is_out_of_memory
+from nntrain.snapshot import Snapshot
+
+MOST_APART = 0.02  # of the length of all that a step gives, by which code may differ from plain operations,
+MOST_APART_SHORT = 0.2  # and where numbers are shorter than float32
+PLACE = "TORCHINDUCTOR_CACHE_DIR"
+
+Code = Callable[[Sequence[Tensor]], list[Tensor]]
+
+
+@dataclass
+class Shape:
+    """The code for batches of one shape; None where they cannot be compiled."""
+
+    code: Code | None
+    proofs: frozenset[int]
+    calls: int = 0
+
+
+class Compiled:
+    """A function of batches as compiled code: forward pass, gradient and clipping in one, without autograd.
+
+    There is code for each shape of batches, made at the first of them, so that which code a batch runs through depends
+    on nothing before it: a resumed run goes on with the same bits. The code draws random numbers as torch does, and
+    gives what plain calls give to rounding; two calls and three random later ones are compared with plain ones. Batches
+    that cannot be compiled run as they are, and `reason` says why. The function may depend on the model's parameters
+    and buffers, and change buffers.
+    """
+
+    def __init__(self, look: Look, model: nn.Module, device: Device) -> None:
+        self._look = look
+        self._device = device
+        self._model = model
+        self._shapes: dict[Any, Shape] = {}
+        keep_code()
+        self._lacks = lacking(device.torch)
+        self.reason = ""
+        self.compiled_calls = 0
+        if self._lacks:
+            self._fall_back(self._lacks)
+
+    def __call__(self, batches: Sequence[Batch], trained: tuple[str, ...]) -> list[Tensor]:
+        """`trained` names what is trained: code is for these parameters."""
+        if self._lacks:
+            return self._look(batches)
+        tensors = tensors_in(list(batches))
+        key = (trained, tuple((t.shape, t.stride(), t.dtype) for t in tensors))
+        if key not in self._shapes:
+            self._shapes[key] = self._shape(batches, tensors)
+        shape = self._shapes[key]
+        if shape.code is None:
+            return self._look(batches)
+        call, shape.calls = shape.calls, shape.calls + 1
+        self.compiled_calls += 1
+        return self._proven(shape, batches, tensors) if call in shape.proofs else shape.code(tensors)
+
+    @property
+    def is_settled(self) -> bool:
+        return True
+
+    @property
+    def was_tried(self) -> bool:
+        return True
+
+    def described(self) -> dict[str, Any]:
+        """For the run's summary: how many steps ran as compiled code, for how many shapes, and why not more."""
+        shapes = sum(shape.code is not None for shape in self._shapes.values())
+        return {"steps": self.compiled_calls, "shapes": shapes, "reason": self.reason or None}
+
+    def _shape(self, batches: Sequence[Batch], tensors: list[Tensor]) -> Shape:
+        """The code for batches like these; buffers and generators stay as they are."""
+        later = random.Random(len(self._shapes)).sample(range(PROVEN_EARLY, AMONG), PROVEN_LATER)
+        before = Snapshot(self._model, self._device)
+        try:
+            code = compiled(lambda inputs: self._look(with_tensors(list(batches), inputs)), tensors, self._device.torch)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            self._fall_back(said(error))
+            return Shape(None, frozenset())
+        finally:
+            before.restore()
+        return Shape(code, frozenset((*range(PROVEN_EARLY), *later)))
+
+    def _proven(self, shape: Shape, batches: Sequence[Batch], tensors: list[Tensor]) -> list[Tensor]:
+        """What the code gives, if it is what the plain call gives; else what that gives."""
+        assert shape.code is not None
+        before = Snapshot(self._model, self._device)
+        plain = self._look(batches)
+        after = Snapshot(self._model, self._device)
+        before.restore()
+        try:
+            found = shape.code(tensors)
+        except Exception as error:
+            self._fall_back(said(error))
+        else:
+            if self._is_near(plain, found):
+                return found
+            self._fall_back("compiled code does not give what the plain step gives")
+        shape.code = None
+        after.restore()
+        return plain
+
+    def _is_near(self, plain: Sequence[Tensor], found: Sequence[Tensor]) -> bool:
+        """Whether all numbers together are; or neither are finite."""
+        pairs = [(a.double(), b.double()) for a, b in zip(plain, found, strict=True)]
+        apart = sum(float((a - b).square().sum()) for a, b in pairs) ** 0.5
+        length = sum(float(a.square().sum()) for a, _ in pairs) ** 0.5
+        most = MOST_APART_SHORT if self._device.is_short else MOST_APART
+        return not apart > most * length  # NaN is near NaN: what is not finite is another's to judge
+
+    def _fall_back(self, reason: str) -> None:
+        if not self.reason:
+            print(f"trainer.compile: {reason}; such steps run as they are", file=sys.stderr)
+        self.reason = self.reason or reason
+
+
+def compiled(function: Code, inputs: Sequence[Tensor], device: torch.device) -> Code:
+    """The code for a function of tensors like these; what tracing or the compiler raises where there is none."""
+    from torch._guards import TracingContext, tracing
+    from torch._inductor import config
+    from torch._inductor.compile_fx import compile_fx
+    from torch._subclasses import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+    recording, _ = recorded(function, inputs)
+    is_cuda = device.type == "cuda"
+    patches = {"fallback_random": True, "triton.cudagraphs": is_cuda, "cpp.threads": torch.get_num_threads()}
+    of_these_shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)  # without one nothing is kept
+    with torch.no_grad(), config.patch(patches), tracing(TracingContext(of_these_shapes)):
+        code: Any = compile_fx(_module(recording), list(inputs))
+
+    def call(inputs: Sequence[Tensor]) -> list[Tensor]:
+        with torch.no_grad():
+            found = code(*inputs)
+            # What a CUDA graph gives lies where its next run writes.
+            return [tensor.clone() for tensor in found] if is_cuda else list(found)
+
+    return call
+
+
+def _module(recording: Recording) -> GraphModule:
+    """The recorded operations with what is kept as buffers, which the compiler takes where they are."""
+    holder = nn.Module()
+    for node, tensor in recording.kept.items():
+        holder.register_buffer(node.name, tensor)
+        node.op, node.target = "get_attr", node.name
+    return GraphModule(holder, recording.graph)
+
+
+def keep_code() -> None:
+    """Lets code lie in the cache folder for later runs, where the user has named no other place."""
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    if os.environ.get(PLACE) in (None, default_cache_dir()):  # torch names its own when the compiler is imported
+        os.environ[PLACE] = str(cache_folder() / "compiled")
+
+
+def lacking(device: torch.device) -> str:
+    """What a machine lacks to compile for a device, in words; nothing where it lacks nothing."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+    from torch.utils._triton import has_triton
+
+    if device.type == "cuda" and not has_triton():
+        return "this machine has no Triton"
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        return "this machine has no C++ compiler"
+    return ""
