@@ -54,6 +54,7 @@ def fit(
     out: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
     seeds: Annotated[int | None, typer.Option(min=2, help="Train so often, from other random weights.")] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Train so often, tested on another part each time.")] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Look at some steps: where their time goes.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a network as CONFIG says."""
@@ -63,7 +64,7 @@ def fit(
 
     if config is not None and _is_override(config):  # `fit --resume RUN trainer.length="40 epochs"`
         config, overrides = None, [str(config), *(overrides or [])]
-    request = Request(config, overrides or [], out, resume)
+    request = Request(config, overrides or [], out, resume, profile=profile)
     with _results_apart():
         result = _study(request, seeds, folds) if seeds or folds else train(request, _say, _progress)
     summary = result.summary
@@ -495,6 +496,20 @@ def _print_results(summary: Mapping[str, Any]) -> None:
     print(f"the curves   {command()} board {run}")
     if summary["best"]:
         print(f"its worth    {command()} eval {run} --split test")
+    if "profile" in summary:
+        _print_profile(summary["profile"])
+
+
+def _print_profile(found: Mapping[str, Any] | None) -> None:
+    from nntrain.breakdown import tables
+
+    if found is None:
+        print("profile      the run was over before there were steps to look at")
+        return
+    _print_tables(tables(found))
+    if found["note"]:
+        print(f"profile      {found['note']}")
+    print(f"the trace    {shlex.quote(found['trace'])} (open it on https://ui.perfetto.dev or in chrome://tracing)")
 
 
 def _study(request: "Request", seeds: int | None, folds: int | None) -> "Result":
