@@ -54,6 +54,7 @@ def fit(
     out: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
     seeds: Annotated[int | None, typer.Option(min=2, help="Train so often, from other random weights.")] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Train so often, tested on another part each time.")] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Look at some steps: where their time goes.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a network as CONFIG says."""
@@ -63,7 +64,7 @@ def fit(
 
     if config is not None and _is_override(config):  # `fit --resume RUN trainer.length="40 epochs"`
         config, overrides = None, [str(config), *(overrides or [])]
-    request = Request(config, overrides or [], out, resume)
+    request = Request(config, overrides or [], out, resume, profile=profile)
     with _results_apart():
         result = _study(request, seeds, folds) if seeds or folds else train(request, _say, _progress)
     summary = result.summary
@@ -333,6 +334,32 @@ def verify_resume(
 
 
 @app.command()
+def tune(
+    config: Annotated[str, typer.Argument(help="A config file, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long each way is timed.")] = 3.0,
+    out: Annotated[
+        Path | None, typer.Option(help="The config to write; CONFIG_tuned.yaml where nothing is said.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the fastest settings of CONFIG on this machine, and write a config with them."""
+    from nntrain.tune import tune as tuned
+
+    with _results_apart():
+        found = tuned(config, overrides or [], seconds, out, _say)
+    if as_json:
+        _print_json(found.facts)
+        return
+    _print_tables([found.table()])
+    if found.out is None:
+        print("the settings as they are are as fast as any; nothing is written")
+    else:
+        print(f"written to   {shlex.quote(str(found.out))}")
+        print(f"to train     {command()} fit {shlex.quote(str(found.out))}")
+
+
+@app.command()
 def replay(
     run: Annotated[Path, typer.Argument(help="The folder of a run that has diverged.")],
     as_json: AsJson = False,
@@ -470,6 +497,20 @@ def _print_results(summary: Mapping[str, Any]) -> None:
     print(f"the curves   {command()} board {run}")
     if summary["best"]:
         print(f"its worth    {command()} eval {run} --split test")
+    if "profile" in summary:
+        _print_profile(summary["profile"])
+
+
+def _print_profile(found: Mapping[str, Any] | None) -> None:
+    from nntrain.breakdown import tables
+
+    if found is None:
+        print("profile      the run was over before there were steps to look at")
+        return
+    _print_tables(tables(found))
+    if found["note"]:
+        print(f"profile      {found['note']}")
+    print(f"the trace    {shlex.quote(found['trace'])} (open it on https://ui.perfetto.dev or in chrome://tracing)")
 
 
 def _study(request: "Request", seeds: int | None, folds: int | None) -> "Result":

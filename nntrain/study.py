@@ -9,10 +9,11 @@ from typing import Any
 
 from nntrain.band_pictures import write_pictures
 from nntrain.bands import bands_of
+from nntrain.batch_size import settings_for
 from nntrain.course import Show
 from nntrain.durable import write_durably
 from nntrain.errors import UserError
-from nntrain.fit import Request, Result, Say, fit
+from nntrain.fit import Request, Result, Say, document, fit
 from nntrain.run import ENDED, now, own_folder
 from nntrain.spread import deviation, interval
 from nntrain.tables import Table
@@ -33,10 +34,13 @@ def folds(count: int) -> Variants:
 
 def study(request: Request, variants: Variants, kind: str, say: Say, show: Show) -> Result:
     """Trains each variant as a run of its own below one folder; an interrupted one is the last."""
+    if request.profile:
+        raise UserError(f"--profile looks at one run; leave --{kind} out")
     if request.resume is not None or request.config is None:
         raise UserError(f"--{kind} starts new runs of a config; an interrupted one of them goes on with fit --resume")
+    settings = settings_for(document(request.config, request.overrides, say), request.overrides, say)
     with own_folder(request.out / Path(request.config).stem / f"{now()}-{kind}") as folder:
-        results = _trained(request, variants, kind, folder, say, show)
+        results = _trained(replace(request, overrides=settings), variants, kind, folder, say, show)
     summary = together([result.summary for result in results], folder, results[0].better)
     write_durably(folder / "summary.json", json.dumps(finite(summary), indent=1).encode())
     _draw([result.summary for result in results], folder)
