@@ -172,7 +172,7 @@ def learned_of(stored: Checkpoint) -> Learned:
     """What a checkpoint's preparation of data learned; UserError where it does not say."""
     try:
         inputs, targets = from_json(stored.facts["inputs"]), from_json(stored.facts["targets"])
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise UserError("the checkpoint does not say what data it was trained on") from None
     return Learned(inputs, targets, stored.part("data"), stored.facts.get("learned", {}))
 

@@ -92,6 +92,9 @@ def checkpoints(trap: Path, honest: dict[str, Any]) -> Iterator[tuple[str, bytes
     yield "unknown dtype", signed({"a": tensor(0, 8, "OBJECT")}, facts, bytes(8))
     yield "another dtype than its bytes", signed({"a": tensor(0, 8, "F64")}, facts, bytes(8))
     yield "shape that overflows", signed({"a": tensor(0, 8, shape=(1 << 62, 1 << 62))}, facts, bytes(8))
+    for change in ({"features": "4"}, {"groups": 5}, {"groups": "a"}):
+        odd = {**honest, "inputs": {**honest["inputs"], **change}}
+        yield f"inputs that are none, {change}", signed({}, json.dumps(odd), b"")
     for name, change in (
         ("a network of many numbers", {"hidden": [1_000_000, 1_000_000]}),
         ("a network of many layers", {"hidden": [1] * 200_000}),

@@ -4,7 +4,10 @@ A description travels in the checkpoint as JSON, so that a trained model can be 
 """
 
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from nntrain.specs.inputs import Graphs, Image, Inputs, Nodes, OneToMany, Pairs, Series, Tokens, Vector, Video
 from nntrain.specs.objects import Boxes, Instances
@@ -55,9 +58,15 @@ def _to_json(value: Any) -> Any:
 
 
 def from_json(plain: dict[str, Any]) -> Any:
-    """The description that `to_json` wrote; KeyError or TypeError for anything else."""
+    """The description that `to_json` wrote; KeyError, TypeError or ValueError for anything else."""
     values = {k: _from_json(v) for k, v in plain.items() if k != "type"}
-    return _TYPES[plain["type"]](**values)
+    return _adapter(plain["type"]).validate_python(values)
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    """What checks the types of a description's fields."""
+    return TypeAdapter(_TYPES[name])
 
 
 def _from_json(value: Any) -> Any:
