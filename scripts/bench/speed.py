@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,17 @@ with all that belongs to training: evaluation, TensorBoard, display, checkpoints
 over the loop's, the median of the rounds' ratios (in brackets the smallest and the largest). The first step, from the
 start of the process, and the peak of resident memory are the loop's and nntrain's.
 """
+
+
+OTHERS_HEAD = """
+The same networks, data, rule and evaluations with other libraries, as their users write it (rival_*.py), in the same
+rounds; time per example is theirs over the loop's.
+
+| work | with | examples/s | time per example | first step, s | peak memory, MB |
+| --- | --- | ---: | ---: | ---: | ---: |"""
+LEFT_OUT = "\n{} left out: not installed; `pip install .[bench]` brings them."
+CLASSIFIERS = ("mlp_digits", "mlp_fashion_mnist", "lenet_fashion_mnist", "lstm_mnist_rows", "resnet50")
+RIVALS = {"lightning": (*CLASSIFIERS, "gpt_shakespeare"), "keras": CLASSIFIERS}  # and the works that each can do
 
 
 class Round(NamedTuple):
@@ -78,44 +90,65 @@ def first_step_at(run: Path) -> float:
     return next(event.wall_time for event in EventFileLoader(str(events)).Load() if event.step == 1)
 
 
-def loop(work: str, steps: int, evaluate_every: int, device: str, folder: str) -> Round:
-    command = [sys.executable, str(HERE / "loops.py"), work, str(steps), str(evaluate_every), device]
+def program(file: str, work: str, steps: int, evaluate_every: int, device: str, folder: str) -> Round:
+    """The hand-written loop, or another library."""
+    command = [sys.executable, str(HERE / file), work, str(steps), str(evaluate_every), device]
     found, began, peak = run(command, folder)
     return Round(found["examples_per_second"], found["first_step_at"] - began, peak)
 
 
 def compared(work: str, rounds: int, device: str, overrides: Sequence[str]) -> dict[str, Any]:
     """Both in turn, so that a machine that grows slower or faster does so for both."""
-    pairs = []
+    others = [name for name, works in RIVALS.items() if work in works and find_spec(name)]
+    rounds_of: dict[str, list[Round]] = {name: [] for name in ("nntrain", "loop", *others)}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
-            ours, steps, evaluate_every = nntrain(work, device, folder, overrides)
-            pairs.append((loop(work, steps, evaluate_every, device, folder), ours))
-            print(f"{work}: {pairs[-1]}", file=sys.stderr)
-    ratios = [theirs.examples_per_second / ours.examples_per_second for theirs, ours in pairs]
-    loops, runs = (Round(*map(statistics.median, zip(*side, strict=True))) for side in zip(*pairs, strict=True))
+            ours, steps, every = nntrain(work, device, folder, overrides)
+            files = {"loop": "loops.py", **{name: f"rival_{name}.py" for name in others}}
+            found = {name: program(file, work, steps, every, device, folder) for name, file in files.items()}
+            for name, one in {"nntrain": ours, **found}.items():
+                rounds_of[name].append(one)
+            print(f"{work}: {ours} {found}", file=sys.stderr)
     return {
         "work": work,
-        "loop": loops._asdict(),
-        "nntrain": runs._asdict(),
-        "time_per_example": [statistics.median(ratios), min(ratios), max(ratios)],
+        **{name: Round(*map(statistics.median, zip(*some, strict=True)))._asdict() for name, some in rounds_of.items()},
+        "time_per_example": {name: over_the_loop(some, rounds_of["loop"]) for name, some in rounds_of.items()},
         "steps": steps,
-        "evaluate_every": evaluate_every,
+        "evaluate_every": every,
     }
+
+
+def over_the_loop(some: Sequence[Round], loops: Sequence[Round]) -> list[float]:
+    """The median of the rounds' ratios, the smallest and the largest."""
+    ratios = [b.examples_per_second / a.examples_per_second for a, b in zip(some, loops, strict=True)]
+    return [statistics.median(ratios), min(ratios), max(ratios)]
 
 
 def row(found: dict[str, Any]) -> str:
     loop, ours = Round(**found["loop"]), Round(**found["nntrain"])
-    ratio, least, most = found["time_per_example"]
     cells = (
         found["work"],
         f"{loop.examples_per_second:,.4g}",
         f"{ours.examples_per_second:,.4g}",
-        f"{ratio:.2f} ({least:.2f} to {most:.2f})",
+        _ratio(found, "nntrain"),
         f"{loop.first_step:.1f}, {ours.first_step:.1f}",
         f"{loop.peak:,.0f}, {ours.peak:,.0f}",
     )
     return "| " + " | ".join(cells) + " |"
+
+
+def others(found: dict[str, Any]) -> Iterator[str]:
+    """A row for each other library that was measured."""
+    for name in RIVALS:
+        if name in found:
+            one = Round(**found[name])
+            speed, ratio = f"{one.examples_per_second:,.4g}", _ratio(found, name)
+            yield f"| {found['work']} | {name} | {speed} | {ratio} | {one.first_step:.1f} | {one.peak:,.0f} |"
+
+
+def _ratio(found: dict[str, Any], name: str) -> str:
+    ratio, least, most = found["time_per_example"][name]
+    return f"{ratio:.2f} ({least:.2f} to {most:.2f})"
 
 
 def main() -> None:
@@ -136,7 +169,13 @@ def main() -> None:
     processor = f"{os.cpu_count()} CPU cores ({platform.machine()})"
     machine = f"{processor}, {asked.threads} thread(s), device {asked.device}, torch {version('torch')}"
     command = " ".join(("scripts/bench/speed", *sys.argv[1:]))
-    table = "\n".join((BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD, *map(row, found)))
+    rivals = [line for one in found for line in others(one)]
+    missing = [name for name in RIVALS if not find_spec(name)]
+    table = "\n".join((
+        BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD, *map(row, found),
+        *([OTHERS_HEAD, *rivals] if rivals else []),
+        *([LEFT_OUT.format(" and ".join(missing))] if missing else []),
+    ))  # fmt: skip
     TABLE.write_text(table + "\n", encoding="utf-8")
     print(table)
 
