@@ -9,16 +9,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import peak
+import rivals
+import torch
+from loops import WORKS as LOOPS
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 HERE = Path(__file__).parent
 WORKS = HERE / "works"
+ON_GPU = WORKS / "cuda"  # those that only a GPU is fast enough for
 TABLE = HERE / "speed.md"
 HEAD = """
 | work | loop, examples/s | nntrain, examples/s | time per example | first step, s | peak memory, MB |
@@ -31,17 +35,6 @@ with all that belongs to training: evaluation, TensorBoard, display, checkpoints
 over the loop's, the median of the rounds' ratios (in brackets the smallest and the largest). The first step, from the
 start of the process, and the peak of resident memory are the loop's and nntrain's.
 """
-
-
-OTHERS_HEAD = """
-The same networks, data, rule and evaluations with other libraries, as their users write it (rival_*.py), in the same
-rounds; time per example is theirs over the loop's.
-
-| work | with | examples/s | time per example | first step, s | peak memory, MB |
-| --- | --- | ---: | ---: | ---: | ---: |"""
-LEFT_OUT = "\n{} left out: not installed; `pip install .[bench]` brings them."
-CLASSIFIERS = ("mlp_digits", "mlp_fashion_mnist", "lenet_fashion_mnist", "lstm_mnist_rows", "resnet50")
-RIVALS = {"lightning": (*CLASSIFIERS, "gpt_shakespeare"), "keras": CLASSIFIERS}  # and the works that each can do
 
 
 class Round(NamedTuple):
@@ -65,6 +58,19 @@ def run(command: Sequence[str], folder: str) -> tuple[dict[str, Any], float, flo
         return json.loads(out.read()), began, usage.ru_maxrss / 1024
 
 
+def works(device: str) -> list[str]:
+    """All works that a device is fast enough for."""
+    folders = (WORKS, ON_GPU) if device.startswith("cuda") else (WORKS,)
+    return sorted(path.stem for folder in folders for path in folder.glob("*.yaml"))
+
+
+def config_of(work: str) -> Path:
+    found = [path for folder in (WORKS, ON_GPU) if (path := folder / f"{work}.yaml").is_file()]
+    if not found:
+        raise SystemExit(f"there is no work '{work}'; there are {', '.join(works('cuda'))}")
+    return found[0]
+
+
 def nntrain(work: str, device: str, folder: str, overrides: Sequence[str]) -> tuple[Round, int, int]:
     """A run of the work's config; its steps, and those between its evaluations."""
     command = [
@@ -72,7 +78,7 @@ def nntrain(work: str, device: str, folder: str, overrides: Sequence[str]) -> tu
         "-m",
         "nntrain",
         "fit",
-        str(WORKS / f"{work}.yaml"),
+        str(config_of(work)),
         f"trainer.device={device}",
         *overrides,
     ]
@@ -99,12 +105,11 @@ def program(file: str, work: str, steps: int, evaluate_every: int, device: str, 
 
 def compared(work: str, rounds: int, device: str, overrides: Sequence[str]) -> dict[str, Any]:
     """Both in turn, so that a machine that grows slower or faster does so for both."""
-    others = [name for name, works in RIVALS.items() if work in works and find_spec(name)]
-    rounds_of: dict[str, list[Round]] = {name: [] for name in ("nntrain", "loop", *others)}
+    files = {"loop": "loops.py", **rivals.programs(work)}
+    rounds_of: dict[str, list[Round]] = {name: [] for name in ("nntrain", *files)}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
             ours, steps, every = nntrain(work, device, folder, overrides)
-            files = {"loop": "loops.py", **{name: f"rival_{name}.py" for name in others}}
             found = {name: program(file, work, steps, every, device, folder) for name, file in files.items()}
             for name, one in {"nntrain": ours, **found}.items():
                 rounds_of[name].append(one)
@@ -130,30 +135,29 @@ def row(found: dict[str, Any]) -> str:
         found["work"],
         f"{loop.examples_per_second:,.4g}",
         f"{ours.examples_per_second:,.4g}",
-        _ratio(found, "nntrain"),
+        rivals.ratio(found, "nntrain"),
         f"{loop.first_step:.1f}, {ours.first_step:.1f}",
         f"{loop.peak:,.0f}, {ours.peak:,.0f}",
     )
     return "| " + " | ".join(cells) + " |"
 
 
-def others(found: dict[str, Any]) -> Iterator[str]:
-    """A row for each other library that was measured."""
-    for name in RIVALS:
-        if name in found:
-            one = Round(**found[name])
-            speed, ratio = f"{one.examples_per_second:,.4g}", _ratio(found, name)
-            yield f"| {found['work']} | {name} | {speed} | {ratio} | {one.first_step:.1f} | {one.peak:,.0f} |"
-
-
-def _ratio(found: dict[str, Any], name: str) -> str:
-    ratio, least, most = found["time_per_example"][name]
-    return f"{ratio:.2f} ({least:.2f} to {most:.2f})"
+def shares_of_peak(found: Sequence[dict[str, Any]], device: str) -> list[str]:
+    """Adds the share of a GPU's arithmetic peak to what was found of works in bfloat16; a table of them."""
+    name = torch.cuda.get_device_name(device)
+    for each in found:
+        if (work := LOOPS.get(each["work"])) is not None and work.bf16:
+            of_one = peak.flops(work)
+            speeds = (each[side]["examples_per_second"] for side in ("loop", "nntrain"))
+            each["share_of_peak"] = [peak.share(speed, of_one, name) for speed in speeds]
+    return peak.table(
+        {e["work"]: e["share_of_peak"] for e in found if None not in e.get("share_of_peak", [None])}, name
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", nargs="+", default=sorted(path.stem for path in WORKS.glob("*.yaml")), metavar="NAME")
+    parser.add_argument("--work", nargs="+", metavar="NAME")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -162,20 +166,17 @@ def main() -> None:
     asked = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(asked.threads)
     overrides = [f"trainer.threads={asked.threads}", *asked.set]
-    found = [compared(work, asked.rounds, asked.device, overrides) for work in asked.work]
+    chosen = asked.work or works(asked.device)
+    found = [compared(work, asked.rounds, asked.device, overrides) for work in chosen]
+    of_peak = shares_of_peak(found, asked.device) if asked.device.startswith("cuda") else []
     if asked.json:
         print(json.dumps(found))
         return
     processor = f"{os.cpu_count()} CPU cores ({platform.machine()})"
     machine = f"{processor}, {asked.threads} thread(s), device {asked.device}, torch {version('torch')}"
     command = " ".join(("scripts/bench/speed", *sys.argv[1:]))
-    rivals = [line for one in found for line in others(one)]
-    missing = [name for name in RIVALS if not find_spec(name)]
-    table = "\n".join((
-        BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD, *map(row, found),
-        *([OTHERS_HEAD, *rivals] if rivals else []),
-        *([LEFT_OUT.format(" and ".join(missing))] if missing else []),
-    ))  # fmt: skip
+    head = BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD
+    table = "\n".join((head, *map(row, found), *rivals.table(found), *of_peak))
     TABLE.write_text(table + "\n", encoding="utf-8")
     print(table)
 
