@@ -5,8 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from nntrain.activation_checkpointing import checkpoint_activations
 from nntrain.attempts import Attempts
 from nntrain.averages import Average, NoAverage
+from nntrain.batch import Batch
 from nntrain.batch_statistics import BatchStatistics
 from nntrain.bounded import Bounded
 from nntrain.clock import Clock
@@ -67,9 +69,7 @@ def assemble(
     made = made_rules(attempt, given.get("optimizer"))
     source: Component | None = given.get("data") or reader.partly_right.get(("data",))
     attempt.giver = source.name if source else ""
-    with downloads(allowed=not reader.problems):
-        data: Dataset | None = known or attempt.make(source, device.torch, None)
-    unread = attempt(("trainer",), _unread, data, settings.skip_broken) if data else None
+    data, unread = _data(attempt, source, device, settings.skip_broken, known)
     named: Component | None = given.get("task") or reader.partly_right.get(("task",))
     task, plain["task"] = _task(attempt, named, task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
@@ -103,7 +103,7 @@ def assemble(
     optimizers = optimizers_of(attempt, rules, made, task, model, clock) if task and model else {}
 
     if model and data and task and order:
-        _try_out(attempt, model, data, task, metrics, regularizers, optimizers, order, device)
+        _try_out(attempt, settings, model, data, task, metrics, regularizers, optimizers, order, device)
     if reader.problems:
         raise document.error(reader.problems)
     assert data and unread and task and model and layers is not None and order and clock and schedule
@@ -115,6 +115,7 @@ def assemble(
 
 def _try_out(
     attempt: Attempts,
+    settings: TrainerSettings,
     model: nn.Module,
     data: Dataset,
     task: Task,
@@ -125,14 +126,21 @@ def _try_out(
     device: Device,
 ) -> None:
     """What would fail in the first steps is a mistake of the config; none is looked for behind another."""
+
+    def first() -> Batch:
+        return first_batch(data, order, device)
+
     trials: dict[str, Callable[[], None]] = {
-        "task": lambda: task.check(first_batch(data, order, device)),
+        "task": lambda: task.check(first()),
         "model": lambda: tried(model, data, task, metrics, regularizers, order, device),
         "optimizer": lambda: curved(model, data, task, optimizers, regularizers, order, device),
     }
-    for section, trial in trials.items():
+    if settings.checkpoint_activations:
+        setting = "trainer.checkpoint_activations"
+        trials[setting] = lambda: checkpoint_activations(model, task, regularizers, first(), device)
+    for place, trial in trials.items():
         if not attempt.reader.problems:
-            attempt((section,), trial)
+            attempt(tuple(place.split(".")), trial)
 
 
 def recall(document: Document, learned: Learned, arithmetic: int, weights: Mapping[str, Tensor]) -> Trained:
@@ -173,6 +181,15 @@ def _device(attempt: Attempts, settings: TrainerSettings) -> Device:
     device.use_precision()
     device.use_determinism()
     return device
+
+
+def _data(
+    attempt: Attempts, source: Component | None, device: Device, share: float | None, known: Dataset | None
+) -> tuple[Dataset | None, Unread | None]:
+    """The data, read where it is not known, and what counts the training examples that cannot be read."""
+    with downloads(allowed=not attempt.reader.problems):
+        data: Dataset | None = known or attempt.make(source, device.torch, None)
+    return data, attempt(("trainer",), _unread, data, share) if data else None
 
 
 def _unread(data: Dataset, share: float | None) -> Unread:

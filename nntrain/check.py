@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
+from nntrain.activation_checkpointing import activation_bytes
 from nntrain.batch import Batch
+from nntrain.batch_size import AUTO
 from nntrain.config import Document
 from nntrain.group_table import group_tables, groups_of
 from nntrain.layers import Layer, multiply_adds, outputs
@@ -80,13 +82,22 @@ class StageReport:
             ("model", f"{facts['model']['type']}, {self._parameters()}"),
             (
                 "length",
-                f"{facts['steps']:,} steps of {facts['batch_size']:,} examples, {facts['steps_per_epoch']:,} an epoch",
+                f"{facts['steps']:,} steps of {facts['batch_size']:,} examples{self._auto()}, "
+                f"{facts['steps_per_epoch']:,} an epoch",
+            ),
+            *(
+                (("batch size", f"auto: fit finds it; {facts['batch_size']:,} here"),)
+                if facts["batch_size_is_auto"]
+                else ()
             ),
             ("memory", f"about {facts['memory_bytes'] / 2**20:,.1f} MB for parameters, optimizer and a batch"),
             ("first loss", loss),
             ("first gradient", f"norm {_norms(facts['first_grad_norm'])}"),
             ("device", facts["device"]),
         )
+
+    def _auto(self) -> str:
+        return " (auto: fit tries for the fastest; this is assumed)" if self.facts["batch_size_is_auto"] else ""
 
     def _parameters(self) -> str:
         model = self.facts["model"]
@@ -128,6 +139,7 @@ def _checked(parts: Parts, is_one_of_several: bool, config: str, overrides: Sequ
         "groups": groups_of(parts.model, parts.task.objectives, parts.optimizers),
         "task": parts.plain["task"]["type"],
         "batch_size": batch.examples,
+        "batch_size_is_auto": parts.plain["data"].get("batch_size") == AUTO,
         "steps": parts.clock.total,
         "steps_per_epoch": parts.clock.steps_per_epoch,
         "memory_bytes": _memory(parts, batch),
@@ -152,13 +164,19 @@ def _first_loss(parts: Parts, batch: Batch) -> float | None:
 
 
 def _memory(parts: Parts, batch: Batch) -> int:
-    """An estimate in bytes: parameters with gradients and optimizer state, and what a batch's layers put out."""
-    put_out = outputs(parts.layers, batch.examples)
+    """An estimate in bytes: parameters with gradients and optimizer state, and what is kept of a batch."""
     gradients = sum(p.numel() for optimizer in parts.optimizers.values() for p in optimizer.parameters)
-    numbers = sum(p.numel() for p in parts.model.parameters()) + gradients + 2 * put_out
+    numbers = sum(p.numel() for p in parts.model.parameters()) + gradients
     states = sum(tensor.nbytes for optimizer in parts.optimizers.values() for tensor in optimizer.state().values())
     means = sum(tensor.nbytes for tensor in parts.average.means())
-    return torch.get_default_dtype().itemsize * numbers + states + means
+    return torch.get_default_dtype().itemsize * numbers + states + means + _activations(parts, batch)
+
+
+def _activations(parts: Parts, batch: Batch) -> int:
+    """What all layers put out and its gradient; without what is computed again."""
+    if parts.settings.checkpoint_activations:
+        return activation_bytes(parts.model, parts.task, batch, parts.device)
+    return torch.get_default_dtype().itemsize * 2 * outputs(parts.layers, batch.examples)
 
 
 def _norms(found: float | dict[str, float]) -> str:

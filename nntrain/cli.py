@@ -1,6 +1,7 @@
 """The commands: each parses, calls one function, and prints."""
 
 import contextlib
+import io
 import json
 import os
 import shlex
@@ -14,6 +15,7 @@ import typer
 
 from nntrain.errors import RunError, UserError
 from nntrain.garbage import not_looked_for
+from nntrain.interruption import StopAtOnce, early_requests_ignored
 from nntrain.invocation import command
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ AverageOf = Annotated[Literal["weights"] | None, typer.Option(help="Several mode
 
 
 @app.command()
+@early_requests_ignored()
 def fit(
     config: Annotated[str | None, typer.Argument(help="A config file, or the name of a shipped one.")] = None,
     overrides: Overrides = None,
@@ -51,6 +54,7 @@ def fit(
     out: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
     seeds: Annotated[int | None, typer.Option(min=2, help="Train so often, from other random weights.")] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Train so often, tested on another part each time.")] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Look at some steps: where their time goes.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a network as CONFIG says."""
@@ -60,7 +64,7 @@ def fit(
 
     if config is not None and _is_override(config):  # `fit --resume RUN trainer.length="40 epochs"`
         config, overrides = None, [str(config), *(overrides or [])]
-    request = Request(config, overrides or [], out, resume)
+    request = Request(config, overrides or [], out, resume, profile=profile)
     with _results_apart():
         result = _study(request, seeds, folds) if seeds or folds else train(request, _say, _progress)
     summary = result.summary
@@ -405,17 +409,30 @@ def board(
 
 def main() -> None:
     """The command `nntrain`: turns what went wrong into one plain message and an exit status."""
-    from nntrain.interruption import StopAtOnce
-
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every name of a file is text, nor every terminal UTF-8
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except (UserError, RunError, StopAtOnce) as error:
         _fail(error, f"{error.said_after}{error}", error.exit_status)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_results()
         sys.exit(RunError.exit_status)
+    except OSError as error:
+        _let_go_of_results()
+        where = f": {error.filename}" if error.filename else ""
+        _fail(error, f"error: {error.strerror or error}{where}", RunError.exit_status)
     except Exception as error:
         _fail(error, f"internal error: {error!r}; NNTRAIN_DEBUG=1 shows where", RunError.exit_status)
+
+
+def _let_go_of_results() -> None:
+    """Lets what could not be written to standard output be forgotten, which Python would try again at its end."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(error: BaseException, message: str, exit_status: int) -> NoReturn:
@@ -427,7 +444,7 @@ def _fail(error: BaseException, message: str, exit_status: int) -> NoReturn:
 
 def _is_override(word: str) -> bool:
     """Whether a word is KEY=VALUE rather than a config or a run, whose path may hold a = too."""
-    return "=" in word and not Path(word).exists()
+    return "=" in word and not os.path.exists(word)  # which takes words that are too long for a path
 
 
 def _way(ensemble: str | None, average: str | None) -> str | None:
@@ -479,6 +496,20 @@ def _print_results(summary: Mapping[str, Any]) -> None:
     print(f"the curves   {command()} board {run}")
     if summary["best"]:
         print(f"its worth    {command()} eval {run} --split test")
+    if "profile" in summary:
+        _print_profile(summary["profile"])
+
+
+def _print_profile(found: Mapping[str, Any] | None) -> None:
+    from nntrain.breakdown import tables
+
+    if found is None:
+        print("profile      the run was over before there were steps to look at")
+        return
+    _print_tables(tables(found))
+    if found["note"]:
+        print(f"profile      {found['note']}")
+    print(f"the trace    {shlex.quote(found['trace'])} (open it on https://ui.perfetto.dev or in chrome://tracing)")
 
 
 def _study(request: "Request", seeds: int | None, folds: int | None) -> "Result":

@@ -19,6 +19,7 @@ from nntrain.replay import record, replayed
 from nntrain.run import ENDED
 from nntrain.state import position_of
 from nntrain.trainer import Display, Trainer
+from nntrain.waiting import advice
 
 Show = Callable[[Trainer], AbstractContextManager[Display]]
 
@@ -59,6 +60,13 @@ class Course:
             return False
         return True
 
+    def advice(self) -> str | None:
+        """What to set so that steps wait less for data, where they waited long."""
+        trainer = self._trainer
+        if trainer is None:  # the next stage could not be made
+            return None
+        return advice(trainer.waiting.share(), getattr(trainer.parts.data, "faster", ""))
+
     def _given(self) -> Trainer:
         assert self._trainer is not None
         return self._trainer
@@ -66,11 +74,11 @@ class Course:
     def _go_back(self, reason: str) -> None:
         """Goes on from the newest state, with a lower rate."""
         trainer, self._trainer = self._given(), None
-        run, returns = trainer.run, trainer.returns + 1
+        run, returns, profiler = trainer.run, trainer.returns + 1, trainer.profiler
         del trainer
         stored, _ = run.checkpoints.newest()
         self._stages.reached = stage = None if stored is None else position_of(stored, run.checkpoints.last)["stage"]
-        back = self._trainer = Trainer(self._stages.parts(stage or 0), run, stored)
+        back = self._trainer = Trainer(self._stages.parts(stage or 0), run, stored, profiler=profiler)
         back.returns = returns
         place = f"step {back.past.steps + back.step}" if stored else "the start"
         rate = f"{back.parts.remedy.factor**returns:.3g} times the rate"
@@ -81,11 +89,11 @@ class Course:
     def _go_on(self, status: str) -> None:
         """Puts the next stage in the place of one that has ended so, whose parts are let go of first."""
         trainer, self._trainer = self._given(), None
-        run, returns = trainer.run, trainer.returns
+        run, returns, profiler = trainer.run, trainer.returns, trainer.profiler
         past, stage = trainer.passed(status), trainer.parts.stage + 1
         weights = {**trainer.parts.model.state_dict(), **trainer.parts.average.state()}  # as the stage was evaluated
         del trainer
-        self._trainer = Trainer(self._stages.parts(stage, weights), run, None, past)
+        self._trainer = Trainer(self._stages.parts(stage, weights), run, None, past, profiler)
         self._trainer.returns = returns
 
 

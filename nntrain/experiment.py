@@ -59,6 +59,8 @@ class TrainerSettings:
             the same bits; auto does so in longer runs, where it is proven to give the same and is faster
         compile: whether torch's compiler makes code of its own for the step, which takes up to a minute and gives the
             same to rounding; what cannot be compiled runs as it is
+        checkpoint_activations: whether blocks of a deep network keep their inputs alone, and are computed a second time
+            for the gradient: less memory for more time, with the same bits
         deterministic: whether only such arithmetic is used as gives the same bits in every run, and what has none is
             refused; what is not so without it, on a GPU, stands in environment.json
         clip: what makes long gradients shorter; a number is the largest norm that they may have
@@ -73,8 +75,8 @@ class TrainerSettings:
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
         preflight: whether data and first batch are looked at for faults before the first step
-        samples: whether TensorBoard shows at every evaluation what the model makes of a few dev examples, in
-            pictures or text, where the task has something to show
+        samples: whether TensorBoard shows at evaluations, at about a hundred of them at most, what the model makes of
+            a few dev examples, in pictures or text, where the task has something to show
         silence: the rules whose findings are not wanted, such as first_loss
     """
 
@@ -91,6 +93,7 @@ class TrainerSettings:
     channels_last: bool = False
     capture: bool | Auto = "auto"
     compile: bool = False
+    checkpoint_activations: bool = False
     deterministic: bool = False
     clip: Positive | Clip | None = None
     accumulate: Count = 1

@@ -4,12 +4,13 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from nntrain.batch_size import filled_in, found_size
 from nntrain.checkpoint import Checkpoint
 from nntrain.clock import Clock
 from nntrain.config import Document, differences, dump, find, load, override
@@ -23,9 +24,10 @@ from nntrain.parts import Parts
 from nntrain.plan import ALL, Plan, plan
 from nntrain.preflight.finding import alarms, remarks
 from nntrain.preflight.run import preflight
+from nntrain.profiler import NoProfiler, Profiler, TorchProfiler
 from nntrain.reader import Reader
 from nntrain.run import ENDED, Run, check_room, describe_environment
-from nntrain.sections import read, registry_of
+from nntrain.sections import code_of, read, registry_of
 from nntrain.stages import stages_of
 from nntrain.state import bytes_of, position_of
 from nntrain.trainer import Trainer
@@ -44,7 +46,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks of `fit`; the run is `out/folder/label`, by default the config's name, date and time."""
+    """What the user asks of `fit`; the run is `out/folder/label`, by default the config's name, date and time.
+
+    With `profile` some of its steps are looked at with torch's profiler.
+    """
 
     config: str | None
     overrides: Sequence[str]
@@ -52,6 +57,7 @@ class Request:
     resume: str | None = None
     folder: str | None = None
     label: str | None = None
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,9 @@ def fit(request: Request, say: Say, show: Show) -> Result:
             Run(Path(summary["run"])).write_summary(summary)
         except OSError as error:
             raise RunError(say_failure(error)) from error
+        advice = course.advice()
+    if advice:
+        say(advice)
     failed = dict.fromkeys(("diverged", "failed"), RunError.exit_status)
     exit_status = {**failed, "interrupted": interruption.exit_status}.get(summary["status"], 0)
     return Result(summary, exit_status, course.better)
@@ -89,11 +98,12 @@ def _prepare(request: Request, say: Say, held: ExitStack) -> Course:
     if request.resume == "auto":
         run = _unfinished(request.out / str(wanted.data["name"]), wanted)
         if run is not None:
-            return _resumed(run, Request(None, (), request.out), say, held)
+            return _resumed(run, replace(request, config=None, overrides=()), say, held)
         say("no unfinished run of this config; starting one")
+    wanted = filled_in(wanted, found_size(wanted, say))
     found: list[str] = []
     stages = plan(wanted, lambda parts: found.extend(_preflight(parts, request)))
-    for message in found:
+    for message in (*found, *code_of(stages.plain["plugins"])):
         say(message)
     parts = stages.parts(0)
     check_room(request.out, bytes_of(parts), parts.settings.keep + 1)  # those kept, and one that is being written
@@ -101,7 +111,11 @@ def _prepare(request: Request, say: Say, held: ExitStack) -> Course:
     folder = request.folder or parts.plain["name"]
     run = Run.create(request.out, folder, dump(stages.plain), environment, request.label)
     held.enter_context(Lock(run.path, say))
-    return Course(stages, Trainer(parts, run, None))
+    return Course(stages, Trainer(parts, run, None, profiler=_profiler(request, run)))
+
+
+def _profiler(request: Request, run: Run) -> Profiler:
+    return TorchProfiler(run.path) if request.profile else NoProfiler()
 
 
 def _preflight(parts: Parts, request: Request) -> Iterator[str]:
@@ -135,7 +149,7 @@ def _resumed(run: Run, request: Request, say: Say, held: ExitStack) -> Course:
     reached = run.checkpoints.stage()
     stages = plan(changed, reached=reached)
     if request.config is not None:
-        asked = plan(document(request.config, request.overrides, lambda note: None), reached=ALL).plain
+        asked = _asked(document(request.config, request.overrides, lambda note: None), before.data)
         others = differences(stages.plain, asked)
         if others:
             raise UserError(
@@ -148,7 +162,7 @@ def _resumed(run: Run, request: Request, say: Say, held: ExitStack) -> Course:
     stage = _stage_of(stored, stages, run)
     if stage != reached:
         stages = plan(changed, reached=stage)
-    trainer = Trainer(stages.parts(stage or 0), run, stored)
+    trainer = Trainer(stages.parts(stage or 0), run, stored, profiler=_profiler(request, run))
     parts, is_last = trainer.parts, trainer.parts.stage + 1 == len(stages)
     if run.is_finished() and stored is None:
         raise UserError(f"{run.path} is finished, but its last checkpoint is gone or damaged; start a new run instead")
@@ -160,8 +174,8 @@ def _resumed(run: Run, request: Request, say: Say, held: ExitStack) -> Course:
     fixed = [change for change in changes[parts.stage] if change.startswith(FIXED)]
     if fixed and stored is not None:
         raise UserError(f"a run cannot go on with other examples or batches ({'; '.join(fixed)}); start a new one")
-    for change in _said(changes):
-        say(f"changed: {change}")
+    for message in (*(f"changed: {change}" for change in _said(changes)), *code_of(stages.plain["plugins"])):
+        say(message)
     rate_before = _rate_before(before, parts)
     if changes[parts.stage] and rate_before:
         rates = [rate(trainer.step) * trainer.rate for rate in (rate_before, partial(_rate, parts))]
@@ -219,15 +233,23 @@ def _unfinished(folder: Path, wanted: Document) -> Run | None:
     """The newest run of this config that has not ended."""
     paths = sorted((p.parent for p in folder.glob("*/config.yaml")), key=_started, reverse=True)
     runs = [run for path in paths if (run := Run.open(path)).summary_status() not in (*ENDED, "diverged")]
-    plain = plan(wanted, reached=ALL).plain if runs else {}
+    asked: dict[str, dict[str, Any]] = {}  # by the size of batches, which may be one that was found
     for run in runs:
         try:
-            is_same = not differences(load(run.config).data, plain)
+            config = load(run.config).data
         except UserError:  # killed while it was written
             continue
-        if is_same:
+        size = str(config["data"].get("batch_size"))
+        if size not in asked:
+            asked[size] = _asked(wanted, config)
+        if not differences(config, asked[size]):
             return run
     return None
+
+
+def _asked(wanted: Document, config: dict[str, Any]) -> dict[str, Any]:
+    """A config as a run of it, whose config is given, would have it."""
+    return plan(filled_in(wanted, config["data"].get("batch_size")), reached=ALL).plain
 
 
 def _started(path: Path) -> list[int]:

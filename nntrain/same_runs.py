@@ -10,7 +10,10 @@ import torch
 from nntrain.checkpoint import Checkpoint, load
 
 # Wall time and what depends on it, and the run's own folder.
-VOLATILE = ("seconds", "examples_per_second", "captured", "compiled", "lengths", "run", "checkpoint")
+VOLATILE = (
+    *("seconds", "examples_per_second", "data_wait", "profile"),
+    *("captured", "compiled", "lengths", "run", "checkpoint"),
+)
 PARTS = ("train", "dev")
 
 
@@ -28,7 +31,7 @@ def _differences(one: Path, other: Path) -> Iterator[str]:
             yield from _between_checkpoints(name, *map(load, files))
     yield from _between_lines(records(one), records(other))
     for part in PARTS:
-        yield from _between_curves(part, points(one, part), points(other, part))
+        yield from _between_curves(part, *(without_time(points(run, part)) for run in (one, other)))
     summaries = [without_time(json.loads((run / "summary.json").read_text())) for run in (one, other)]
     if summaries[0] != summaries[1]:
         yield f"the summary: {summaries[0]} and {summaries[1]}"
@@ -69,8 +72,12 @@ def _between_curves(part: str, one: Mapping[str, Any], other: Mapping[str, Any])
 def without_time(value: Any) -> Any:
     """JSON without the fields that hold wall time or name the run's folder."""
     if isinstance(value, dict):
-        return {key: without_time(inner) for key, inner in value.items() if key not in VOLATILE}
+        return {key: without_time(inner) for key, inner in value.items() if not _is_volatile(key)}
     return [without_time(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _is_volatile(key: str) -> bool:
+    return key.removeprefix("by_epoch/") in VOLATILE
 
 
 def records(run: Path) -> list[Any]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, overload
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -74,6 +74,18 @@ def _parse_name(value: object) -> str:
     return value
 
 
+ASSUMED_SIZE = 32  # of batches, as long as none was found
+
+
+@overload
+def assumed(size: int | Literal["auto"]) -> int: ...
+@overload
+def assumed(size: int | Literal["auto", "all"]) -> int | Literal["all"]: ...
+def assumed(size: int | Literal["auto", "all"]) -> int | Literal["all"]:
+    """The size of batches that a data set begins with: `fit` puts a number in the place of auto before it trains."""
+    return ASSUMED_SIZE if size == "auto" else size
+
+
 def _parse_percentage(value: object) -> float:
     match = re.fullmatch(_PERCENTAGE, value) if isinstance(value, str) else None
     if match is None:
@@ -95,6 +107,8 @@ Factor = Annotated[float, Ge(0), Le(1)]
 Multiple = Annotated[float, Ge(1)]
 Count = Annotated[int, Ge(1)]
 Whole = Annotated[int, Ge(0)]
+
+BatchSize = Count | Literal["auto"]  # `assumed` makes a number of it
 
 Length = Annotated[Duration, Parsed(parse_duration, "a duration such as 20 epochs, 2000 steps or 10%", PATTERN)]
 Interval = Annotated[

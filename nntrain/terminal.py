@@ -126,7 +126,7 @@ class ProgressBar:
 def _curve(record: Mapping[str, Any], part: str) -> str:
     """The loss and the first metric of a part: `dev loss 0.1 error_rate 0.03`."""
     numbers = record[part]
-    names = [n for n in numbers if n not in ("objective", "grad_norm", "lr")][:2]
+    names = [n for n in numbers if n not in ("objective", "grad_norm", "lr", "data_wait")][:2]
     return f"{part} " + " ".join(f"{name} {number(numbers[name])}" for name in names)
 
 

@@ -1,7 +1,8 @@
 """The loop: what happens when, and nothing else."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from nntrain import state
@@ -18,8 +19,10 @@ from nntrain.network import parameter_count
 from nntrain.pace import Saving, Stopwatch
 from nntrain.parts import Parts
 from nntrain.past import Past
+from nntrain.profiler import NoProfiler, Profiler
 from nntrain.replay import record
 from nntrain.run import Run
+from nntrain.waiting import Waiting
 from nntrain.writers import BROKEN, LEFT_OUT, Lengths, Writers
 
 LOGS_PER_RUN = 200
@@ -36,7 +39,14 @@ class Display(Protocol):
 class Trainer:
     """Trains the parts of a run's stage from its last checkpoint, or from the start, to the stage's end."""
 
-    def __init__(self, parts: Parts, run: Run, stored: Checkpoint | None, past: Past | None = None) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        run: Run,
+        stored: Checkpoint | None,
+        past: Past | None = None,
+        profiler: Profiler = NoProfiler(),  # noqa: B008
+    ) -> None:
         """Restores the state, and writes nothing; UserError where the state is not one of these parts.
 
         `past` is what a state knows already: what the stages before did.
@@ -63,6 +73,8 @@ class Trainer:
         self.curves = Curves(parts, facts.get("curves"), self.past)
         self.exhibition = Exhibition(parts)
         self._saved_best = self._best()
+        self.profiler = profiler
+        self.waiting = Waiting()
         self.stopwatch = Stopwatch(parts, self.step, facts.get("seconds", self.past.seconds))
         self._parameters = parameter_count(parts.model)  # before any are frozen
         self._random = python_state()
@@ -72,7 +84,9 @@ class Trainer:
         parts, clock = self.parts, self.parts.clock
         log_every = _steps(parts, parts.settings.log, otherwise=max(1, clock.total // LOGS_PER_RUN))
         saving = Saving(parts.settings.save, _steps(parts, parts.settings.save, otherwise=1))
-        updates = parts.data.train.stream(parts.order.updates(self.step, parts.device.torch))
+        stream = parts.data.train.stream(parts.order.updates(self.step, parts.device.torch))
+        updates = self.waiting.around(stream)
+        updates = self.profiler.around(updates, clock.total - self.step, self.update.is_settled)
         parts.model.train()
         self.writers.open()
         self._show_examples()
@@ -93,9 +107,11 @@ class Trainer:
             status = self.ended() or ("interrupted" if interruption.signal else None)
             if status or interruption.asks_for_state or saving.is_due(self.step):
                 interruption.asks_for_state = False
-                saving.done(self._save())
+                with self._between_steps():
+                    saving.done(self._save())
             self.stopwatch.step(self.step)
             display.step(self.step)
+        self.profiler.close()
         if self.ended():
             with parts.average.in_place():
                 self.writers.projection(self.exhibition.part, self.exhibition.projection())
@@ -108,6 +124,9 @@ class Trainer:
 
     def close(self) -> None:
         """Closes the records, and leaves `best` as the saved state knows it."""
+        with suppress(OSError):  # it is known already why nothing can be written
+            self.writers.lines(BROKEN, self.parts.unread.news())
+        self.profiler.close()
         self.writers.close()
         self.settle_best()
 
@@ -127,10 +146,12 @@ class Trainer:
             "steps": self.past.steps + self.step,
             "seconds": self.stopwatch.seconds(),
             "examples_per_second": self.stopwatch.examples_per_second(),
+            "data_wait": self.waiting.share(),
             **self._result(),
             "best": self._saved_best,
             **several,
             **self._captured(),
+            **self.profiler.facts(),
             **({"left_out": self.meter.left_out} if self.meter.left_out else {}),
             **({"broken": len(self.parts.unread.found)} if self.parts.unread.found else {}),
         }
@@ -169,19 +190,21 @@ class Trainer:
             self.writers.samples("train", [picture], self.past.steps)
 
     def _progress(self, factor: float) -> Numbers:
-        """The means since the last time of objective and gradient norm, and the rate of this step."""
+        """The means since the last time of objective and gradient norm, what waiting took, and the step's rate."""
         self._check()
-        numbers = self.meter.read()
+        numbers = {**self.meter.read(), **self.waiting.read()}
         for name, optimizer in self.parts.optimizers.items():
             numbers["lr" if name == "model" else f"{name}/lr"] = optimizer.rule.lr * factor
         return numbers
 
     def _evaluate(self, factor: float, display: Display) -> None:
-        with self.parts.average.in_place():
-            is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), self._progress(factor))
+        progress = self._progress(factor)
+        with self._between_steps(), self.parts.average.in_place():
+            is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), progress)
             assert self.curves.last is not None
             self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
-            self.writers.samples(self.exhibition.part, self.exhibition.samples(), self.past.steps + self.step)
+            samples = self.exhibition.samples(self.step, self.curves.interval)
+            self.writers.samples(self.exhibition.part, samples, self.past.steps + self.step)
             if is_best:
                 self.run.checkpoints.set_aside_best(state.trained(self.parts, self.step))
         display.evaluation(self.curves.last, is_best)
@@ -199,6 +222,12 @@ class Trainer:
         self.run.checkpoints.save_last(saved, self.parts.settings.keep)
         self._saved_best = self._best()
         return time.monotonic() - began
+
+    @contextmanager
+    def _between_steps(self) -> Iterator[None]:
+        """Within it time is not that of steps."""
+        with self.waiting.apart(), self.profiler.apart():
+            yield
 
     def _check(self) -> None:
         """DivergedError where too many updates were left out; they, and examples that are broken, are written down."""

@@ -75,6 +75,10 @@ class Update:
             if step % objective.every == 0
         }
 
+    def is_settled(self) -> bool:
+        """Whether steps are done from here on as they are now: captured, or not."""
+        return all(captured.is_settled for captured in self.captured.values())
+
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         self.guard.keep()
         found, closure = self.pieces(partial(self._look, objective), batches, self.guard.restore)

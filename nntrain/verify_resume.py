@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nntrain.batch_size import settings_for
 from nntrain.checkpoint import load
 from nntrain.errors import RunError, UserError
 from nntrain.fit import Say, document
@@ -51,6 +52,7 @@ def verify(config: str, overrides: Sequence[str], kills: int, seed: int, say: Sa
     """
     with tempfile.TemporaryDirectory(prefix="nntrain-verify-") as folder:
         straight, killed = Path(folder, "straight"), Path(folder, "killed")
+        overrides = settings_for(document(config, overrides, say), overrides, say)
         steps = _steps(config, overrides, say)
         settings = [*overrides, f"trainer.save={max(1, steps // ((kills + 1) * SAVES))} steps"]
         say(f"training straight: {steps:,} steps")

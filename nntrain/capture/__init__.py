@@ -74,6 +74,11 @@ class Captured:
         return self._run(shape, batches, tensors)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether it is known if steps are captured ones from here on."""
+        return bool(self.reason) or self.captured_calls > TIMED
+
+    @property
     def was_tried(self) -> bool:
         """Whether it was tried to capture steps, or was to be at once where something keeps from it."""
         return self._is_tried or bool(self._wanted is True and self.reason)

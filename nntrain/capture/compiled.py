@@ -75,6 +75,10 @@ class Compiled:
         return self._proven(shape, batches, tensors) if call in shape.proofs else shape.code(tensors)
 
     @property
+    def is_settled(self) -> bool:
+        return True
+
+    @property
     def was_tried(self) -> bool:
         return True
 

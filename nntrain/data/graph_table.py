@@ -20,7 +20,7 @@ from nntrain.data.table_plan import lacking
 from nntrain.data.table_target import ClassColumn
 from nntrain.errors import UserError
 from nntrain.registry import data
-from nntrain.settings import Count, PathText
+from nntrain.settings import BatchSize, PathText
 from nntrain.specs import Classes
 
 
@@ -36,13 +36,13 @@ def own_graphs(
     device: torch.device,
     stored: Learned | None,
     *,
-    batch_size: Count | Literal["all"] = 32,
+    batch_size: BatchSize | Literal["all"] = 32,
     split: SplitSettings = SplitSettings(),  # noqa: B008
 ) -> WholeGraphs:
     """The user's own graphs, divided.
 
     Settings:
-        batch_size: how many graphs a batch has; all for the whole training set
+        batch_size: how many graphs a batch has; all for the whole training set, auto for as many as are fast here
         split: how the set is divided
     """
     own = files()

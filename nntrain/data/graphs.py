@@ -18,7 +18,7 @@ from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.errors import UserError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.samplers.shuffled import Shuffled
-from nntrain.settings import Count
+from nntrain.settings import BatchSize, assumed
 
 
 class Graphs(NamedTuple):
@@ -116,7 +116,7 @@ class WholeGraphs:
     """Graphs as examples, divided.
 
     Settings:
-        batch_size: how many graphs a batch has; all for the whole training set
+        batch_size: how many graphs a batch has; all for the whole training set, auto for as many as are fast here
         split: how the set is divided
     """
 
@@ -127,13 +127,13 @@ class WholeGraphs:
         stored: Learned | None,
         own: Callable[[Sequence[str], Learned], Iterator[Piece]] | None = None,
         *,
-        batch_size: Count | Literal["all"] = 32,
+        batch_size: BatchSize | Literal["all"] = 32,
         split: SplitSettings = SplitSettings(),  # noqa: B008
     ) -> None:
         self._source = source
         self._own = own
         self._device = device
-        self._batch_size = batch_size
+        self._batch_size = assumed(batch_size)
         self._division = split
         self._stored = stored
         self.learned = self._learn() if stored is None else stored

@@ -21,10 +21,10 @@ from nntrain.data.in_memory import Examples, Source, TensorSplit
 from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, sampled
 from nntrain.data.undivided import Parts
-from nntrain.data.unread import Drawn, Unread
+from nntrain.data.unread import HINT, Drawn, Unread
 from nntrain.errors import UnfitError
 from nntrain.samplers import Sampler, TrainingSet
-from nntrain.settings import Augmentation, Count, Mixture, Scaling, Share, Storage
+from nntrain.settings import Augmentation, BatchSize, Mixture, Scaling, Share, Storage, assumed
 from nntrain.settings import Sampler as SamplerSetting
 from nntrain.specs import Classes, Image, Mask, Targets
 from nntrain.storages import Kept, Pictures
@@ -130,7 +130,7 @@ class FromPictures:
     most 4,096 of) the training set, and travels in the checkpoint. Pixels are augmented before they are prepared.
 
     Settings:
-        batch_size: how many examples a batch has
+        batch_size: how many examples a batch has; auto for as many as are fast here
         standardize: whether each channel is standardised, true for mean 0 and deviation 1; or another scaling
         split: how the set is divided where it does not come divided
         keep: where the pictures are kept
@@ -146,7 +146,7 @@ class FromPictures:
         device: torch.device,
         stored: Learned | None,
         *,
-        batch_size: Count = 32,
+        batch_size: BatchSize = 32,
         standardize: bool | Scaling = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
         keep: Storage = "auto",
@@ -163,8 +163,8 @@ class FromPictures:
         self._most_broken = broken
         self._standardize = standardize
         self._stored = stored
-        self.batch_size = batch_size
-        self.unread = Unread(lambda: len(self._parts.train()))
+        self.batch_size = assumed(batch_size)
+        self.unread = Unread(lambda: len(self._parts.train()), HINT)
         self.learned = self._learn() if stored is None else preparation.checked(stored, standardize)
         self._prepare = Preparation.of(standardize, self.learned)
         self.inputs, self.targets = self.learned.inputs, self.learned.targets
@@ -177,6 +177,11 @@ class FromPictures:
             return self._changes.around(self._split(train, prepare, self.unread))
         split = self._split(train, prepare.without_scaling(), self.unread)
         return self._changes.around(split, prepare.on(self._device))
+
+    @property
+    def faster(self) -> str:
+        """What to set where training waits for the pictures; empty where there is nothing."""
+        return self._kept.faster
 
     @cached_property
     def sampler(self) -> Sampler:

@@ -17,7 +17,7 @@ from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, divide_all, sampled
 from nntrain.data.undivided import Parts, Undivided
 from nntrain.samplers import Sampler, TrainingSet
-from nntrain.settings import Augmentation, Count, Mixture, Scaling
+from nntrain.settings import Augmentation, BatchSize, Mixture, Scaling, assumed
 from nntrain.settings import Sampler as SamplerSetting
 from nntrain.specs import Classes, Image, OneToMany, Pairs, Series, Targets, Tokens, Vector, Video
 
@@ -145,7 +145,7 @@ class InMemory:
     videos are augmented as pixels from 0 to 1, before they are prepared.
 
     Settings:
-        batch_size: how many examples a batch has; all for the whole training set
+        batch_size: how many examples a batch has; all for the whole training set, auto for as many as are fast here
         standardize: whether numbers are standardised, true for mean 0 and deviation 1; or another scaling
         split: how the set is divided where it does not come divided
         augment: random changes of training inputs, one after the other
@@ -159,7 +159,7 @@ class InMemory:
         device: torch.device,
         stored: Learned | None,
         *,
-        batch_size: Count | Literal["all"] = 32,
+        batch_size: BatchSize | Literal["all"] = 32,
         standardize: bool | Scaling = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
         augment: list[Augmentation] = [],  # noqa: B006
@@ -169,7 +169,7 @@ class InMemory:
         self._source = source
         self._sampler = sampler
         self._device = device
-        self._batch_size = batch_size
+        self._batch_size = assumed(batch_size)
         self._standardize = standardize
         self._division = split
         self.learned = self._learn() if stored is None else preparation.checked(stored, standardize)
@@ -279,7 +279,7 @@ def as_they_are(
     device: torch.device,
     stored: Learned | None,
     *,
-    batch_size: Count | Literal["all"] = 32,
+    batch_size: BatchSize | Literal["all"] = 32,
     split: SplitSettings = SplitSettings(),  # noqa: B008
     augment: list[Augmentation] = [],  # noqa: B006
     mix: Mixture | None = None,
@@ -288,7 +288,7 @@ def as_they_are(
     """A set held in memory and divided, whose inputs need no preparation: tokens, or numbers that mean themselves.
 
     Settings:
-        batch_size: how many examples a batch has; all for the whole training set
+        batch_size: how many examples a batch has; all for the whole training set, auto for as many as are fast here
         split: how the set is divided where it does not come divided
         augment: random changes of training inputs, one after the other
         mix: how training examples are mixed with each other

@@ -15,7 +15,7 @@ from nntrain.data.texts import Texts, TextSet, Written
 from nntrain.data.vocabulary import facts_of, learned, restored
 from nntrain.errors import UserError
 from nntrain.schema import Component
-from nntrain.settings import Augmentation, Count, Sampler, Tokenizer
+from nntrain.settings import Augmentation, BatchSize, Count, Sampler, Tokenizer
 from nntrain.specs import Classes, Tokens
 from nntrain.tokenizers import Numbers, Vocabulary
 
@@ -25,7 +25,7 @@ def labelled_text(
     device: torch.device,
     stored: Learned | None,
     *,
-    batch_size: Count = 32,
+    batch_size: BatchSize = 32,
     tokenizer: Tokenizer = "word",
     longest: Count | None = None,
     split: SplitSettings = SplitSettings(),  # noqa: B008
@@ -35,7 +35,7 @@ def labelled_text(
     """Texts with a class each, held in memory as numbers of tokens.
 
     Settings:
-        batch_size: how many texts a batch has
+        batch_size: how many texts a batch has; auto for as many as are fast here
         tokenizer: what a token is
         longest: how many tokens of a text are read, the first ones; left out, all
         split: how the set is divided where it does not come divided

@@ -11,7 +11,7 @@ from nntrain.data.plain_files import Piece
 from nntrain.data.split import SplitSettings
 from nntrain.data.undivided import Undivided
 from nntrain.samplers import Sampler
-from nntrain.settings import Augmentation, Count, Mixture, Scaling
+from nntrain.settings import Augmentation, BatchSize, Mixture, Scaling
 from nntrain.settings import Sampler as SamplerSetting
 
 
@@ -29,7 +29,7 @@ class FromFiles:
     """A set in the user's own files, held in memory, divided and prepared.
 
     Settings:
-        batch_size: how many examples a batch has; all for the whole training set
+        batch_size: how many examples a batch has; all for the whole training set, auto for as many as are fast here
         standardize: whether numbers are standardised, true for mean 0 and deviation 1; or another scaling
         split: how the set is divided where it does not come divided
         augment: random changes of training inputs, one after the other
@@ -43,7 +43,7 @@ class FromFiles:
         device: torch.device,
         stored: Learned | None,
         *,
-        batch_size: Count | Literal["all"] = 32,
+        batch_size: BatchSize | Literal["all"] = 32,
         standardize: bool | Scaling = True,
         split: SplitSettings = SplitSettings(),  # noqa: B008
         augment: list[Augmentation] = [],  # noqa: B006

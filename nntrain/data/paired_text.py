@@ -14,7 +14,7 @@ from nntrain.data.split import SplitSettings
 from nntrain.data.texts import Texts, TextSet, Written
 from nntrain.data.vocabulary import facts_of, learned, restored
 from nntrain.schema import Component
-from nntrain.settings import Augmentation, Count, Sampler, Tokenizer
+from nntrain.settings import Augmentation, BatchSize, Sampler, Tokenizer
 from nntrain.specs import Pairs, Tokens
 from nntrain.tokenizers import Numbers, Vocabulary
 
@@ -26,7 +26,7 @@ def paired_text(
     device: torch.device,
     stored: Learned | None,
     *,
-    batch_size: Count = 32,
+    batch_size: BatchSize = 32,
     tokenizer: Tokenizer = "bpe",
     split: SplitSettings = SplitSettings(),  # noqa: B008
     sampler: Sampler = "shuffled",
@@ -37,7 +37,7 @@ def paired_text(
     Source and target have a vocabulary each, learned in the same way.
 
     Settings:
-        batch_size: how many pairs a batch has
+        batch_size: how many pairs a batch has; auto for as many as are fast here
         tokenizer: what a token is
         split: how the set is divided where it does not come divided
         sampler: in which order pairs are seen

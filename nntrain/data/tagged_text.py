@@ -16,7 +16,7 @@ from nntrain.data.texts import Texts, TextSet, Written
 from nntrain.data.vocabulary import facts_of, restored
 from nntrain.errors import UnfitError, UserError
 from nntrain.schema import Component
-from nntrain.settings import Augmentation, Count, Sampler, Tokenizer
+from nntrain.settings import Augmentation, BatchSize, Sampler, Tokenizer
 from nntrain.specs import Tags, Tokens
 from nntrain.tokenizers import Numbers, Vocabulary
 from nntrain.tokenizers.word import Words, WordVocabulary
@@ -34,7 +34,7 @@ def tagged_text(
     device: torch.device,
     stored: Learned | None,
     *,
-    batch_size: Count = 32,
+    batch_size: BatchSize = 32,
     tokenizer: Tokenizer = "word",
     split: SplitSettings = SplitSettings(),  # noqa: B008
     sampler: Sampler = "shuffled",
@@ -43,7 +43,7 @@ def tagged_text(
     """Sentences with a tag for each word, held in memory as numbers of words.
 
     Settings:
-        batch_size: how many sentences a batch has
+        batch_size: how many sentences a batch has; auto for as many as are fast here
         tokenizer: word, with its settings: words have tags, so tokens are words
         split: how the set is divided where it does not come divided
         sampler: in which order sentences are seen

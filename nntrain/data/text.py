@@ -18,7 +18,7 @@ from nntrain.data.vocabulary import facts_of, learned, restored
 from nntrain.errors import UnfitError, UserError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.samplers.shuffled import Shuffled
-from nntrain.settings import Augmentation, Count
+from nntrain.settings import Augmentation, BatchSize, Count, assumed
 from nntrain.settings import Tokenizer as TokenizerSetting
 from nntrain.specs import Tokens
 from nntrain.tokenizers import Numbers
@@ -125,7 +125,7 @@ class Blocks:
     it travels in the checkpoint. Where there is no test part the dev set serves.
 
     Settings:
-        batch_size: how many blocks a batch has
+        batch_size: how many blocks a batch has; auto for as many as are fast here
         block: how many tokens a block has
         tokenizer: what a token is
         augment: random changes of training inputs, one after the other
@@ -137,7 +137,7 @@ class Blocks:
         device: torch.device,
         stored: Learned | None,
         *,
-        batch_size: Count = 32,
+        batch_size: BatchSize = 32,
         block: Count = 128,
         tokenizer: TokenizerSetting = "character",
         augment: list[Augmentation] = [],  # noqa: B006
@@ -146,7 +146,7 @@ class Blocks:
         self.device = device
         self._block = block
         self._tokenizer = tokenizer
-        self.batch_size = batch_size
+        self.batch_size = assumed(batch_size)
         if stored is None:
             self.target_vocabulary = learned(tokenizer, [self._text.train])
             self.learned = self._learn()

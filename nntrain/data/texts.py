@@ -19,6 +19,7 @@ from nntrain.data.text import EVALUATION_OUTPUTS, EVALUATION_TOKENS
 from nntrain.errors import UnfitError, UserError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.schema import Component
+from nntrain.settings import BatchSize, assumed
 from nntrain.specs import Labels
 from nntrain.tokenizers import Numbers, Vocabulary
 
@@ -158,7 +159,7 @@ class TextSet:
         coding: Coding,
         device: torch.device,
         stored: Learned | None,
-        batch_size: int,
+        batch_size: BatchSize,
         split: SplitSettings,
         sampler: Component,
         augment: Sequence[Component],
@@ -168,7 +169,7 @@ class TextSet:
         self._device = device
         self._division = split
         self._sampler = sampler
-        self.batch_size = batch_size
+        self.batch_size = assumed(batch_size)
         if stored is None:
             self.codes = coding.learn(self._parts["train"])
             self.learned = self.codes.learned(list(self._coded.values()))

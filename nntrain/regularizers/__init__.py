@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
 
@@ -12,7 +12,12 @@ Penalty = Callable[[Sequence[Tensor]], Tensor]  # of parameters, a tensor of sha
 
 
 class Regularizer(Protocol):
-    """Bound to a model before training starts; each of its other parts does nothing unless a regularizer has it."""
+    """Bound to a model before training starts; each of its other parts does nothing unless a regularizer has it.
+
+    One whose `during_forward` puts other weights in place says so: `changes_weights = True`.
+    """
+
+    changes_weights: ClassVar[bool] = False
 
     def bind(self, model: nn.Module) -> None:
         """Chooses what it acts on; UnfitError where there is no such thing."""

@@ -1,5 +1,7 @@
 """A penalty on what a layer puts out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -36,6 +38,12 @@ class Activity(Regularizer):
 
     def bind(self, model: nn.Module) -> None:
         layer_named(model, self._layer).register_forward_hook(self._record)
+
+    @contextmanager
+    def during_forward(self) -> Iterator[None]:
+        """Forgets what was put out since the last penalty: by layers that were computed again for the gradient."""
+        self._outputs.clear()
+        yield
 
     def penalty(self) -> Tensor | None:
         if not self._outputs:

@@ -24,6 +24,8 @@ class InForward(Regularizer):
             biases, gains of normalisations or embeddings
     """
 
+    changes_weights = True
+
     def __init__(self, noise: Callable[[], Noise], *, match: str | None = None) -> None:
         self._noise = noise()
         self._match = match

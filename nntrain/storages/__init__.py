@@ -31,10 +31,12 @@ class Pictures:
 class Kept(Protocol):
     """Pictures that are kept somewhere. `where` says it to the user; `broken` is why some are none, by number.
 
+    `faster` is what to set where training waits for them, in words; empty where there is nothing.
     is_read_anew: whether each is read whenever it is needed, so that it may be found broken only then
     """
 
     where: str
+    faster: str
     broken: Mapping[int, str]
     is_read_anew: bool
 

@@ -17,8 +17,9 @@ class Chosen:
 
     is_read_anew = False
 
-    def __init__(self, pixels: Tensor, broken: Mapping[int, str], where: str) -> None:
+    def __init__(self, pixels: Tensor, broken: Mapping[int, str], where: str, faster: str = "") -> None:
         self.where = where
+        self.faster = faster
         self.broken = broken
         self._pixels = pixels
 
@@ -60,7 +61,8 @@ class Disk:
 
     def __call__(self, pictures: Pictures, device: torch.device) -> Kept:
         found = decoded_once(pictures.files, pictures.size, pictures.decode)
-        return Chosen(found.pixels, found.broken, f"on disk ({_megabytes(pictures)})")
+        size = _megabytes(pictures)
+        return Chosen(found.pixels, found.broken, f"on disk ({size})", f"data.keep=memory, where {size} fit")
 
 
 def _decoded(pictures: Pictures) -> Decoded:

@@ -1,5 +1,6 @@
 """Pictures that are decoded again whenever they are needed, by processes of their own."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -46,6 +47,7 @@ class _Decoding:
 
     def __init__(self, pictures: Pictures, device: torch.device, workers: int, ahead: int) -> None:
         self.where = f"in their files, decoded by {workers} worker{'s' if workers != 1 else ''}"
+        self.faster = _faster(pictures, workers)
         self.broken: Mapping[int, str] = {}
         self._pictures = _Files(pictures)
         self._device = device
@@ -89,6 +91,14 @@ class _Files(Dataset[Tensor | Broken]):
         black = torch.zeros(self._pictures.size.shape, dtype=torch.uint8)
         pixels = torch.stack([picture if isinstance(picture, Tensor) else black for picture in found])
         return Drawn(pixels, {place: picture for place, picture in enumerate(found) if isinstance(picture, Broken)})
+
+
+def _faster(pictures: Pictures, workers: int) -> str:
+    """More workers, where there are cores for them; or not to decode again and again."""
+    cores, size = os.cpu_count() or 1, f"{pictures.bytes / 1e9:,.3g} GB"
+    more = f"'data.keep={{type: files, workers: {min(cores, max(2, 2 * workers))}}}' ({workers} now, {cores} cores)"
+    decoded = f"data.keep=disk, which decodes them once, where {size} fit"
+    return f"{more}, or {decoded}" if workers < cores else decoded
 
 
 @contextmanager
