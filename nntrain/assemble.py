@@ -44,14 +44,18 @@ from nntrain.trial import curved, first_batch, traced, tried
 
 
 def assemble(
-    document: Document, stage: int = 0, before: Mapping[str, Tensor] | None = None, goes_on: bool = False
+    document: Document,
+    stage: int = 0,
+    before: Mapping[str, Tensor] | None = None,
+    goes_on: bool = False,
+    known: Dataset | None = None,
 ) -> Parts:
     """Makes all parts, or raises one ConfigError with every mistake that was found.
 
     What can be made is made even where other sections are wrong, so that mistakes that show only with the data
     are reported with the rest; but nothing is downloaded for a config that is wrong already. The config is that of
     one stage, and `before` what the model of the stage before it has learned, by name. For a run that `goes_on`,
-    whose weights come from its checkpoint, no rule fills them.
+    whose weights come from its checkpoint, no rule fills them. Data that is `known` is not read again.
     """
     reader = Reader(registry_of(document), document.absolute)
     attempt = Attempts(reader)
@@ -65,9 +69,7 @@ def assemble(
     made = made_rules(attempt, given.get("optimizer"))
     source: Component | None = given.get("data") or reader.partly_right.get(("data",))
     attempt.giver = source.name if source else ""
-    with downloads(allowed=not reader.problems):
-        data: Dataset | None = attempt.make(source, device.torch, None)
-    unread = attempt(("trainer",), _unread, data, settings.skip_broken) if data else None
+    data, unread = _data(attempt, source, device, settings.skip_broken, known)
     named: Component | None = given.get("task") or reader.partly_right.get(("task",))
     task, plain["task"] = _task(attempt, named, task_settings, data) if data else (None, None)
     chosen: Component | None = given.get("model")
@@ -179,6 +181,15 @@ def _device(attempt: Attempts, settings: TrainerSettings) -> Device:
     device.use_precision()
     device.use_determinism()
     return device
+
+
+def _data(
+    attempt: Attempts, source: Component | None, device: Device, share: float | None, known: Dataset | None
+) -> tuple[Dataset | None, Unread | None]:
+    """The data, read where it is not known, and what counts the training examples that cannot be read."""
+    with downloads(allowed=not attempt.reader.problems):
+        data: Dataset | None = known or attempt.make(source, device.torch, None)
+    return data, attempt(("trainer",), _unread, data, share) if data else None
 
 
 def _unread(data: Dataset, share: float | None) -> Unread:

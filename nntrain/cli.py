@@ -1,6 +1,7 @@
 """The commands: each parses, calls one function, and prints."""
 
 import contextlib
+import io
 import json
 import os
 import shlex
@@ -14,6 +15,7 @@ import typer
 
 from nntrain.errors import RunError, UserError
 from nntrain.garbage import not_looked_for
+from nntrain.interruption import StopAtOnce, early_requests_ignored
 from nntrain.invocation import command
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ AverageOf = Annotated[Literal["weights"] | None, typer.Option(help="Several mode
 
 
 @app.command()
+@early_requests_ignored()
 def fit(
     config: Annotated[str | None, typer.Argument(help="A config file, or the name of a shipped one.")] = None,
     overrides: Overrides = None,
@@ -331,6 +334,32 @@ def verify_resume(
 
 
 @app.command()
+def tune(
+    config: Annotated[str, typer.Argument(help="A config file, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long each way is timed.")] = 3.0,
+    out: Annotated[
+        Path | None, typer.Option(help="The config to write; CONFIG_tuned.yaml where nothing is said.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the fastest settings of CONFIG on this machine, and write a config with them."""
+    from nntrain.tune import tune as tuned
+
+    with _results_apart():
+        found = tuned(config, overrides or [], seconds, out, _say)
+    if as_json:
+        _print_json(found.facts)
+        return
+    _print_tables([found.table()])
+    if found.out is None:
+        print("the settings as they are are as fast as any; nothing is written")
+    else:
+        print(f"written to   {shlex.quote(str(found.out))}")
+        print(f"to train     {command()} fit {shlex.quote(str(found.out))}")
+
+
+@app.command()
 def replay(
     run: Annotated[Path, typer.Argument(help="The folder of a run that has diverged.")],
     as_json: AsJson = False,
@@ -380,17 +409,30 @@ def board(
 
 def main() -> None:
     """The command `nntrain`: turns what went wrong into one plain message and an exit status."""
-    from nntrain.interruption import StopAtOnce
-
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every name of a file is text, nor every terminal UTF-8
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except (UserError, RunError, StopAtOnce) as error:
         _fail(error, f"{error.said_after}{error}", error.exit_status)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_results()
         sys.exit(RunError.exit_status)
+    except OSError as error:
+        _let_go_of_results()
+        where = f": {error.filename}" if error.filename else ""
+        _fail(error, f"error: {error.strerror or error}{where}", RunError.exit_status)
     except Exception as error:
         _fail(error, f"internal error: {error!r}; NNTRAIN_DEBUG=1 shows where", RunError.exit_status)
+
+
+def _let_go_of_results() -> None:
+    """Lets what could not be written to standard output be forgotten, which Python would try again at its end."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(error: BaseException, message: str, exit_status: int) -> NoReturn:
@@ -402,7 +444,7 @@ def _fail(error: BaseException, message: str, exit_status: int) -> NoReturn:
 
 def _is_override(word: str) -> bool:
     """Whether a word is KEY=VALUE rather than a config or a run, whose path may hold a = too."""
-    return "=" in word and not Path(word).exists()
+    return "=" in word and not os.path.exists(word)  # which takes words that are too long for a path
 
 
 def _way(ensemble: str | None, average: str | None) -> str | None:

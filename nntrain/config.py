@@ -1,5 +1,6 @@
 """Config files: found by path or name, read with the parent they extend and the overrides of the command line."""
 
+import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path as FilePath
@@ -13,7 +14,7 @@ from nntrain.overrides import override
 from nntrain.reader import is_by_name
 from nntrain.schema import Path, settings_of
 from nntrain.suggest import nearest
-from nntrain.yaml_text import dump, parse
+from nntrain.yaml_text import MOST_LETTERS, dump, parse
 
 __all__ = ["ConfigError", "Document", "differences", "dump", "find", "load", "merge", "override"]
 
@@ -24,7 +25,7 @@ SHIPPED = (PACKAGE / "configs", PACKAGE.parent / "configs")  # in a wheel; in a 
 def find(name: str) -> FilePath:
     """A config file by its path, else a shipped one by its name (`mlp_digits`)."""
     path = FilePath(name)
-    if path.is_file():
+    if os.path.isfile(name):  # which says no of names that are too long, too
         return path
     shipped = {p.stem: p for folder in SHIPPED for p in folder.glob("*.yaml")}
     if name.removesuffix(".yaml") in shipped:
@@ -89,7 +90,8 @@ def _several() -> set[Path]:
 
 def _read(path: FilePath) -> Document:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            text = file.read(4 * MOST_LETTERS + 1).decode("utf-8-sig")  # of a larger one that much is too much
     except UnicodeDecodeError as error:
         byte = f"byte {error.start} is {error.object[error.start]:#x}"
         raise UserError(f"{path}: not a text file in UTF-8 ({byte})") from None

@@ -1,5 +1,6 @@
 """A config as plain data, where every part of it was written, and the errors that point there."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -81,7 +82,7 @@ class Document:
         """The file or folder that is named at `path`: relative to the config that names it, else to the current one."""
         mark = self.mark(path)
         folder = FilePath(mark.source).parent if mark.source != COMMAND_LINE else FilePath()
-        named = folder / FilePath(place).expanduser()
+        named = folder / os.path.expanduser(place)  # which leaves it as it is where there is no such home
         if named.name in ("", ".", ".."):
             return named.resolve()
         return named.parent.resolve() / named.name  # a link keeps its name, whose ending says what the file is

@@ -11,6 +11,7 @@ from nntrain.samples import Projection, Sample
 from nntrain.snapshot import unchanged
 
 SAMPLE = 64  # examples of which a task shows some at every evaluation
+SHOWN = 100  # times, about, that they are shown in a stage at most: they are larger than all curves together
 PROJECTED = 1000  # examples that are placed among each other at the end
 
 T = TypeVar("T")
@@ -20,7 +21,8 @@ class Exhibition:
     """Lets a task show what the model makes of a few dev examples (training examples, where there is no dev set).
 
     They are the same at every evaluation, and so is the noise that is drawn: what changes is the model. What the
-    task's `samples` returns is shown at every evaluation, its `projection` at the end. The model is in eval mode;
+    task's `samples` returns is shown at every evaluation (at one in each hundredth of the stage, where there are
+    more), its `projection` at the end. The model is in eval mode;
     nothing of the training is disturbed, neither its random numbers nor its buffers.
     """
 
@@ -32,7 +34,11 @@ class Exhibition:
         self._split = parts.data.train if dev is None else dev
         self._shown: Batch | None = None
 
-    def samples(self) -> list[Sample]:
+    def samples(self, step: int, interval: int) -> list[Sample]:
+        """What there is to see after `step` steps, `interval` of them after the evaluation before."""
+        total = self._parts.clock.total
+        if step < total and step * SHOWN // total == (step - interval) * SHOWN // total:
+            return []
         return self._made(self._parts.task.samples, self._few) or []
 
     def projection(self) -> Projection | None:

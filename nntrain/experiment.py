@@ -75,8 +75,8 @@ class TrainerSettings:
         early_stopping: when to stop before the end
         plateau: when to lower the learning rate because a metric stands still
         preflight: whether data and first batch are looked at for faults before the first step
-        samples: whether TensorBoard shows at every evaluation what the model makes of a few dev examples, in
-            pictures or text, where the task has something to show
+        samples: whether TensorBoard shows at evaluations, at about a hundred of them at most, what the model makes of
+            a few dev examples, in pictures or text, where the task has something to show
         silence: the rules whose findings are not wanted, such as first_loss
     """
 

@@ -27,7 +27,7 @@ from nntrain.preflight.run import preflight
 from nntrain.profiler import NoProfiler, Profiler, TorchProfiler
 from nntrain.reader import Reader
 from nntrain.run import ENDED, Run, check_room, describe_environment
-from nntrain.sections import read, registry_of
+from nntrain.sections import code_of, read, registry_of
 from nntrain.stages import stages_of
 from nntrain.state import bytes_of, position_of
 from nntrain.trainer import Trainer
@@ -103,7 +103,7 @@ def _prepare(request: Request, say: Say, held: ExitStack) -> Course:
     wanted = filled_in(wanted, found_size(wanted, say))
     found: list[str] = []
     stages = plan(wanted, lambda parts: found.extend(_preflight(parts, request)))
-    for message in found:
+    for message in (*found, *code_of(stages.plain["plugins"])):
         say(message)
     parts = stages.parts(0)
     check_room(request.out, bytes_of(parts), parts.settings.keep + 1)  # those kept, and one that is being written
@@ -174,8 +174,8 @@ def _resumed(run: Run, request: Request, say: Say, held: ExitStack) -> Course:
     fixed = [change for change in changes[parts.stage] if change.startswith(FIXED)]
     if fixed and stored is not None:
         raise UserError(f"a run cannot go on with other examples or batches ({'; '.join(fixed)}); start a new one")
-    for change in _said(changes):
-        say(f"changed: {change}")
+    for message in (*(f"changed: {change}" for change in _said(changes)), *code_of(stages.plain["plugins"])):
+        say(message)
     rate_before = _rate_before(before, parts)
     if changes[parts.stage] and rate_before:
         rates = [rate(trainer.step) * trainer.rate for rate in (rate_before, partial(_rate, parts))]

@@ -4,6 +4,8 @@ SIGUSR1: the step is finished, the state saved, and the run goes on.
 """
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -16,6 +18,19 @@ class StopAtOnce(BaseException):
 
     def __str__(self) -> str:
         return "stopped at once; what was saved before is whole"
+
+
+@contextmanager
+def early_requests_ignored() -> Iterator[None]:
+    """Within it SIGUSR1, which ends a process that does not expect it, does nothing: there is no state to save yet."""
+    if not hasattr(signal, "SIGUSR1"):
+        yield
+        return
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 class Interruption:

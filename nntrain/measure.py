@@ -12,6 +12,7 @@ from nntrain.data import Split
 from nntrain.errors import UnfitError, UserError
 from nntrain.evaluate import Measured, evaluate
 from nntrain.parts import Parts, Trained
+from nntrain.sections import code_of
 from nntrain.stages import stages_of
 from nntrain.state import load_state, position_of
 
@@ -34,7 +35,7 @@ def trained(
         files = ", ".join(config["plugins"])
         raise UserError(f"{path} runs code of its own ({files}); add --allow-plugins if you trust it")
     document = override(Document(str(path), config), overrides)
-    for note in document.notes:
+    for note in (*document.notes, *code_of(document.data.get("plugins") or ())):
         say(note)
     of_stage, arithmetic = _stage_of(document, stored, path), stored.facts.get("multiply_adds", 0)
     parts = recall(of_stage, learned_of(stored), arithmetic, stored.model)

@@ -8,6 +8,11 @@ from nntrain.errors import UnfitError
 OF_IMAGES = nn.Conv2d | nn.ConvTranspose2d
 
 
+def has_images(model: nn.Module) -> bool:
+    """Whether there are convolutions of images in it."""
+    return any(isinstance(module, OF_IMAGES) for module in model.modules())
+
+
 def lay_out(model: nn.Module, channels_last: bool) -> None:
     """Lets the numbers of a pixel lie side by side where channels come last: in the weights, and so in the images.
 
@@ -16,6 +21,6 @@ def lay_out(model: nn.Module, channels_last: bool) -> None:
     """
     if not channels_last:
         return
-    if not any(isinstance(module, OF_IMAGES) for module in model.modules()):
+    if not has_images(model):
         raise UnfitError("the network has no convolution of images; leave channels_last out", "channels_last")
     model.to(memory_format=torch.channels_last)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from nntrain.update import Measures
 
 REMEDIES = "try a lower optimizer.lr, a scheduler with warmup, or trainer.clip"
 MOST_WAITING = 1000  # steps whose measures wait on the device
+TOGETHER = 1000  # steps, from a multiple of it on, whose rows become one
 
 
 class Failure(NamedTuple):
@@ -36,7 +38,8 @@ class DivergedError(RunError):
 class _Seen:
     """What the updates of one objective measured since the last reading: on the device, and as rows of numbers.
 
-    A row is the number of the step, the objective, the gradient's norm, that of each layer, and the terms of the loss.
+    A row is the number of a step, of how many steps it is (one, or some before it too), and their sums of the
+    objective, the gradient's norm, that of each layer, and the terms of the loss.
     """
 
     waiting: list[tuple[int, Measures]] = field(default_factory=list)
@@ -100,8 +103,8 @@ class Meter:
         numbers: dict[str, float] = {}
         for name, seen in self._seen.items():
             if seen.rows:
-                _, *columns = zip(*seen.rows, strict=True)
-                means = (math.fsum(column) / len(column) for column in columns)
+                _, counts, *columns = zip(*seen.rows, strict=True)
+                means = (math.fsum(column) / sum(counts) for column in columns)
                 numbers.update(zip(self._tags[name], means, strict=True))
             seen.rows.clear()
         return numbers
@@ -115,18 +118,19 @@ class Meter:
         """Goes on with a state; means of other layers, as the setting was changed meanwhile, are begun anew."""
         self.left_out = int(state["left_out"])
         for name, seen in self._seen.items():
-            if state[name].shape[1:] == (1 + len(self._tags[name]),):
+            if state[name].shape[1:] == (2 + len(self._tags[name]),):
                 seen.rows = state[name].tolist()
 
     def _look(self) -> None:
         """Reads what waits on the device."""
         for name, seen in self._seen.items():
             for row in _rows(seen.waiting):
-                if math.isfinite(row[1]) and math.isfinite(row[2]):
+                if math.isfinite(row[2]) and math.isfinite(row[3]):
                     seen.rows.append(row)
                 else:
                     self._found.append(_failure(name, row))
             seen.waiting.clear()
+            seen.rows = _together(seen.rows)
 
 
 def _rows(waiting: Sequence[tuple[int, Measures]]) -> list[list[float]]:
@@ -135,11 +139,23 @@ def _rows(waiting: Sequence[tuple[int, Measures]]) -> list[list[float]]:
     steps, measured = zip(*waiting, strict=True)
     fields = (torch.stack(field) for field in zip(*measured, strict=True))
     columns = torch.cat([field.view(len(steps), -1) if field.numel() else field for field in fields], dim=1)
-    return [[step, *row] for step, row in zip(steps, columns.double().tolist(), strict=True)]
+    return [[step, 1, *row] for step, row in zip(steps, columns.double().tolist(), strict=True)]
+
+
+def _together(rows: list[list[float]]) -> list[list[float]]:
+    """One row of all those between two multiples of `TOGETHER`, but of the last ones, which others may follow.
+
+    So the sums do not depend on when the rows were read.
+    """
+    if not rows or rows[0][0] // TOGETHER == rows[-1][0] // TOGETHER:
+        return rows
+    groups = [list(group) for _, group in groupby(rows, lambda row: row[0] // TOGETHER)]
+    sums = [[group[-1][0], *map(math.fsum, list(zip(*group, strict=True))[1:])] for group in groups[:-1]]
+    return [*sums, *groups[-1]]
 
 
 def _failure(objective: str, row: Sequence[float]) -> Failure:
-    is_loss = not math.isfinite(row[1])
+    is_loss = not math.isfinite(row[2])
     what = "the objective" if is_loss else "the gradient's norm"
     of = "" if objective == "model" else f" of {objective}"
-    return Failure(int(row[0]), objective, f"{what}{of} became {row[1 if is_loss else 2]}")
+    return Failure(int(row[0]), objective, f"{what}{of} became {row[2 if is_loss else 3]}")

@@ -13,6 +13,7 @@ from nntrain.batch import Batch, tensors_in
 from nntrain.checkpoint import load
 from nntrain.closure import Closure
 from nntrain.config import load as load_config
+from nntrain.errors import UserError
 from nntrain.loss import Loss, Objective
 from nntrain.meter import Failure
 from nntrain.parts import Parts
@@ -117,7 +118,10 @@ def replay_of(run: Run) -> tuple[dict[str, Any], Replay]:
     """What is kept of the batch that ended a run, which is run again; UserError where there is none."""
     kept = run.divergence()
     stored = load(run.checkpoints.diverged)
-    parts = plan(load_config(run.config), reached=kept["stage"]).parts(kept["stage"])
+    stages = plan(load_config(run.config), reached=kept["stage"])
+    parts = stages.parts(min(kept["stage"], len(stages) - 1))
+    if kept["stage"] != parts.stage or kept["objective"] not in [o.name for o in parts.task.objectives]:
+        raise UserError(f"{run.diverged} is of another config than {run.config}; there is no batch to replay")
     load_state(parts.model, stored.part("model"), run.checkpoints.diverged)
     return kept, replayed(parts, kept["step"], kept["objective"])
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -97,12 +97,33 @@ class Run:
         """What is known of the update that ended the run; UserError where none did."""
         try:
             facts: dict[str, Any] = json.loads(self.diverged.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            is_whole = all(isinstance(facts[key], int) and facts[key] >= 0 for key in ("stage", "step"))
+            is_whole = is_whole and all(isinstance(facts[key], str) for key in ("objective", "seen"))
+        except OSError:
             raise UserError(f"{self.path} has not diverged; there is no batch to replay") from None
+        except (ValueError, LookupError, TypeError, RecursionError):
+            is_whole = False
+        if not is_whole:
+            raise UserError(f"{self.diverged} is damaged; the run must diverge again to show the batch")
         return facts
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         write_durably(self.summary, _json(summary))
+
+
+@contextmanager
+def own_folder(path: Path) -> Iterator[Path]:
+    """A folder that nobody else has, by this name or `-2`, `-3`; it goes again where nothing came to be in it."""
+    with _refusals(path):
+        new = [folder for folder in path.parents if not folder.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = next(numbered for numbered in _numbered(path) if _made(numbered))
+    try:
+        yield made
+    finally:
+        with suppress(OSError):
+            for folder in (made, *new):
+                folder.rmdir()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The sections of a config, read with the components that it may name."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -17,6 +18,11 @@ def read(reader: Reader, document: Document) -> tuple[dict[str, Any], dict[str, 
     task_settings = sections.pop("task") if isinstance(task, dict) and task and "type" not in task else {}
     given, plain, _ = reader.settings(settings_of(Experiment), sections, (), "a config")
     return given, plain, task_settings
+
+
+def code_of(plugins: Iterable[str]) -> Iterator[str]:
+    """What the user is to know of plug-ins: whose code is run beside nntrain's."""
+    return (f"running the code of {plugin}" for plugin in plugins)
 
 
 def registry_of(document: Document) -> Registry:

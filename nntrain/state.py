@@ -81,11 +81,16 @@ def facts_of(stored: Checkpoint | None) -> dict[str, Any]:
 
 
 def check_finite(checkpoint: Checkpoint, parts: Parts, step: int) -> None:
-    """DivergedError where a weight or the optimizer's state is no longer a number; a buffer, such as a mask, may."""
+    """DivergedError where a weight or the optimizer's state is no longer finite, or a buffer no longer a number.
+
+    A buffer may be infinite, as a mask is.
+    """
     weights = {f"model.{name}" for name, _ in parts.model.named_parameters()}
     for name, tensor in checkpoint.tensors.items():
         if (name in weights or name.startswith("optimizer.")) and not bool(torch.isfinite(tensor).all()):
             raise DivergedError(f"diverged: {name} is no longer finite after step {step}")
+        if name.startswith("model.") and bool(torch.isnan(tensor).any()):
+            raise DivergedError(f"diverged: {name} is no longer a number after step {step}")
 
 
 def load_state(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:

@@ -14,7 +14,7 @@ from nntrain.course import Show
 from nntrain.durable import write_durably
 from nntrain.errors import UserError
 from nntrain.fit import Request, Result, Say, document, fit
-from nntrain.run import ENDED, now
+from nntrain.run import ENDED, now, own_folder
 from nntrain.spread import deviation, interval
 from nntrain.tables import Table
 from nntrain.writers import finite
@@ -39,20 +39,25 @@ def study(request: Request, variants: Variants, kind: str, say: Say, show: Show)
     if request.resume is not None or request.config is None:
         raise UserError(f"--{kind} starts new runs of a config; an interrupted one of them goes on with fit --resume")
     settings = settings_for(document(request.config, request.overrides, say), request.overrides, say)
-    folder = request.out / Path(request.config).stem / f"{now()}-{kind}"
-    results: list[Result] = []
-    for number, (label, variant) in enumerate(variants.items(), start=1):
-        say(f"{kind} {number} of {len(variants)}: {' '.join(variant)}")
-        overrides = [*settings, *variant]
-        one = replace(request, overrides=overrides, out=folder.parent, folder=folder.name, label=label)
-        result = fit(one, say, show)
-        results.append(result)
-        if result.summary["status"] == "interrupted":
-            break
+    with own_folder(request.out / Path(request.config).stem / f"{now()}-{kind}") as folder:
+        results = _trained(replace(request, overrides=settings), variants, kind, folder, say, show)
     summary = together([result.summary for result in results], folder, results[0].better)
     write_durably(folder / "summary.json", json.dumps(finite(summary), indent=1).encode())
     _draw([result.summary for result in results], folder)
     return Result(summary, max(result.exit_status for result in results))
+
+
+def _trained(request: Request, variants: Variants, kind: str, folder: Path, say: Say, show: Show) -> list[Result]:
+    """The runs, one after the other, up to one that is interrupted."""
+    results: list[Result] = []
+    for number, (label, variant) in enumerate(variants.items(), start=1):
+        say(f"{kind} {number} of {len(variants)}: {' '.join(variant)}")
+        overrides = [*request.overrides, *variant]
+        one = replace(request, overrides=overrides, out=folder.parent, folder=folder.name, label=label)
+        results.append(fit(one, say, show))
+        if results[-1].summary["status"] == "interrupted":
+            break
+    return results
 
 
 def _draw(summaries: Sequence[Mapping[str, Any]], folder: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nntrain.bounded import Bounded
 from nntrain.checkpoint import Checkpoint, learned_of, load
 from nntrain.checkpoints import find_checkpoint
 from nntrain.data import Learned
@@ -82,7 +83,11 @@ def _network(path: Path, stored: Checkpoint, own: Learned) -> nn.Module:
     penalties = [reader.component("regularizer", plain, ()) for plain in config.get("regularizers", [])]
     if chosen is None or reader.problems:
         raise UnfitError(f"{path} holds a network of another version of nntrain: {reader.problems[0]}")
-    model = network_for(chosen, own.inputs, own.targets)
+    try:
+        with Bounded(stored.model):
+            model = network_for(chosen, own.inputs, own.targets)
+    except UserError as error:
+        raise UnfitError(f"{path}: {error}") from None
     for penalty in penalties:
         if penalty is not None:
             penalty().bind(model)  # some compute weights from others

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 from nntrain import state
@@ -124,6 +124,8 @@ class Trainer:
 
     def close(self) -> None:
         """Closes the records, and leaves `best` as the saved state knows it."""
+        with suppress(OSError):  # it is known already why nothing can be written
+            self.writers.lines(BROKEN, self.parts.unread.news())
         self.profiler.close()
         self.writers.close()
         self.settle_best()
@@ -201,7 +203,8 @@ class Trainer:
             is_best = self.curves.evaluate(self.step, self.stopwatch.seconds(), progress)
             assert self.curves.last is not None
             self.writers.evaluation(self.curves.last, self.curves.completed_epoch)
-            self.writers.samples(self.exhibition.part, self.exhibition.samples(), self.past.steps + self.step)
+            samples = self.exhibition.samples(self.step, self.curves.interval)
+            self.writers.samples(self.exhibition.part, samples, self.past.steps + self.step)
             if is_best:
                 self.run.checkpoints.set_aside_best(state.trained(self.parts, self.step))
         display.evaluation(self.curves.last, is_best)

@@ -27,6 +27,7 @@ _SCALARS = {
         r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
     ),
 }
+_HALF = re.compile(r"[\ud800-\udfff]")
 _WORDS = {"int": "whole number", "float": "number", "bool": "true or false", "null": "null"}
 
 
@@ -165,6 +166,9 @@ class _Builder:
 
     def _scalar(self, node: yaml.Node) -> Any:
         text, tag = node.value, node.tag
+        if half := _HALF.search(text):
+            self.mistakes.append((self._mark(node), f"not text: {half[0]!r} is half of a character"))
+            return None
         if tag == _STR or not self._check_tag(node, *_SCALARS):
             return text
         kind = tag.removeprefix(_TAG)

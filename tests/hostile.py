@@ -5,6 +5,7 @@ status, seconds of the processor, and how much memory it took beside what was th
 """
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -123,6 +124,8 @@ def configs(trap: Path) -> Iterator[tuple[str, bytes]]:
     yield "NULs", b"data: \0\0\0iris\nmodel: mlp\n"
     yield "a giant line", b"name: " + b"x" * 30_000_000
     yield "a giant file", b"a: b\n" * 10_000_000
+    yield "half of a character", b'data: iris\nmodel: mlp\nname: "a\\ud800"\n'
+    yield "half of a character as a key", b'data: {type: iris, "\\udfff": 1}\nmodel: mlp\n'
     yield "surrogates", b"data: \xed\xa0\x80\n"
 
 
@@ -136,6 +139,14 @@ def tables(trap: Path) -> Iterator[tuple[str, bytes]]:
     yield "a million columns", b",".join(b"c%d" % i for i in range(1_000_000)) + b"\n"
     yield "a pickle", pickle.dumps(Trap(trap))
     yield "XML", b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><a>&b;\0</a>'
+
+
+def packed_tables() -> Iterator[tuple[str, bytes]]:
+    """Packed CSV files."""
+    yield "a bomb", gzip.compress(b"x,y\n" + b"1,2\n" * 30_000_000)
+    yield "a bomb of zeros", gzip.compress(bytes(120 << 20))
+    yield "cut short", gzip.compress(b"x,y\n" + b"1,2\n" * 1000)[:-20]
+    yield "not packed", b"x,y\n" + b"1,2\n" * 1000
 
 
 def pictures(trap: Path) -> Iterator[tuple[str, bytes]]:

@@ -361,6 +361,13 @@ def test_check_says_what_it_found(command: Command, write: Write, tmp_path: Path
     assert [p.name for p in tmp_path.iterdir()] == ["my.yaml"]
 
 
+def test_a_setting_may_be_longer_than_any_path(command: Command, write: Write) -> None:
+    config = write(CONFIG)
+    checked = command("check", config, f"init=[{{type: normal, match: '{'.*' * 200}'}}]", "--json")
+    assert checked.status == 0, checked.err
+    assert command("check", "x" * 300).status == 2
+
+
 @pytest.mark.parametrize("name", ["mlp_digits", "mlp_digits.yaml"])
 def test_a_shipped_config_is_found_by_its_name(command: Command, name: str) -> None:
     called = command("check", name, "--json")

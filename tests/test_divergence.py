@@ -248,6 +248,67 @@ def test_a_run_that_has_not_diverged_has_nothing_to_replay(command: Command, wri
     assert "nothing" in refused.err or "no batch" in refused.err
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '"text"', "[" * 100_000, '{"stage": 0, "step": -1, "objective": "model", "seen": "nan"}'],
+)
+def test_what_is_damaged_of_it_is_named(content: str, command: Command, write: Write) -> None:
+    run = Path(command("fit", write(DIVERGING), "--json").json["run"])
+    (run / "diverged.json").write_text(content)
+    refused = command("replay", run)
+    assert refused.status == 2
+    assert f"{run / 'diverged.json'} is damaged" in refused.err
+
+
+@pytest.mark.parametrize("change", [{"stage": 1}, {"objective": "generator"}])
+def test_what_is_of_another_config_is_not_replayed(change: dict[str, object], command: Command, write: Write) -> None:
+    run = Path(command("fit", write(DIVERGING), "--json").json["run"])
+    kept = json.loads((run / "diverged.json").read_text())
+    (run / "diverged.json").write_text(json.dumps({**kept, **change}))
+    refused = command("replay", run)
+    assert refused.status == 2
+    assert "another config" in refused.err
+
+
+# Its batches are sound and its losses finite; what it would be used with later is not.
+SPOILT = """
+import torch
+from torch import nn
+
+from nntrain.registry import model
+from nntrain.specs import Vector
+
+
+@model("spoilt")
+class Spoilt(nn.Module):
+    '''Its running sum is no longer a number from the tenth step on.'''
+
+    def __init__(self, inputs: Vector) -> None:
+        super().__init__()
+        self.features = inputs.features
+        self.register_buffer("sum", torch.zeros(()))
+
+    def forward(self, x):
+        if self.training:
+            self.sum.add_(1)
+            self.sum.copy_(torch.where(self.sum < 10, self.sum, torch.nan))
+            return x
+        return x + 0 * self.sum
+"""
+
+
+def test_a_buffer_that_is_no_number_ends_the_run_and_is_not_saved(command: Command, write: Write) -> None:
+    write(SPOILT, "spoilt.py")
+    config = write("plugins: [spoilt.py]\ndata: iris\nmodel: spoilt\ntrainer: {length: 30 steps, save: 4 steps}\n")
+    called = command("fit", config, "trainer.evaluate=4 steps", "trainer.preflight=false", "--json")
+    assert (called.status, called.json["status"]) == (1, "diverged")
+    assert "model.body.sum is no longer a number after step 12" in called.json["reason"]
+    for name in ("last", "best"):
+        path = Path(called.json["run"]) / "checkpoints" / f"{name}.safetensors"
+        measured = command("eval", path, "--allow-plugins", "--json")
+        assert measured.json["metrics"]["loss"] is not None
+
+
 def test_what_was_kept_of_a_batch_goes_when_the_run_goes_on(command: Command, config: Path, write: Write) -> None:
     run = Path(command("fit", config, "--json").json["run"])
     write("", "broken")

@@ -71,6 +71,8 @@ def test_checkpoints(command: Command, write: Write, tmp_path: Path) -> None:
     questions: list[list[object]] = [["eval", run]]
     for file in (*files, sparse):
         questions += [["eval", file], ["predict", file, "--split", "dev"]]
+    for file in files:  # as what another network is to learn from
+        questions.append(["check", tmp_path / "my.yaml", f"task={{type: distillation, teacher: '{file}'}}"])
     check(tmp_path, questions, trap)
 
 
@@ -90,7 +92,11 @@ def test_configs(write: Write, tmp_path: Path) -> None:
     trap = tmp_path / "sprung"
     honest = write(TINY)
     questions: list[list[object]] = [["check", honest]]
-    for file in written(tmp_path / "configs", hostile.configs(trap), ".yaml"):
+    files = written(tmp_path / "configs", hostile.configs(trap), ".yaml")
+    files.append(tmp_path / "a file of 1 TB.yaml")
+    files[-1].write_bytes(b"data: iris")
+    os.truncate(files[-1], 1 << 40)
+    for file in files:
         questions += [["check", file], ["fit", file]]
     check(tmp_path, questions, trap)
     assert not (tmp_path / "runs").exists()
@@ -101,7 +107,9 @@ def test_tables(write: Write, tmp_path: Path) -> None:
     write("x,y\n" + "".join(f"{i * i % 17},{2 * i}\n" for i in range(60)), "honest.csv")
     config = write("data: {type: table, path: honest.csv, target: y}\nmodel: linear\n")
     questions: list[list[object]] = [["check", config]]
-    questions += [["check", config, f"data.path={f}"] for f in written(tmp_path / "t", hostile.tables(trap), ".csv")]
+    files = written(tmp_path / "t", hostile.tables(trap), ".csv")
+    files += written(tmp_path / "packed", hostile.packed_tables(), ".csv.gz")
+    questions += [["check", config, f"data.path={file}"] for file in files]
     check(tmp_path, questions, trap)
 
 
@@ -125,13 +133,19 @@ def test_plugins_of_a_checkpoint_are_run_only_where_that_is_allowed(
         '@model("own")\nclass Own(Linear):\n    """Its own."""\n',
         "mine.py",
     )
-    run = Path(command("fit", write("plugins: [mine.py]\ndata: iris\nmodel: own\n"), "--json").json["run"])
+    fitted = command("fit", write("plugins: [mine.py]\ndata: iris\nmodel: own\n"), "--json")
+    run = Path(fitted.json["run"])
+    assert f"running the code of {tmp_path / 'mine.py'}" in fitted.err
+    longer = command("fit", "--resume", run, "trainer.length=40 epochs")
+    assert longer.status == 0 and f"running the code of {tmp_path / 'mine.py'}" in longer.err
     trap.unlink()
     for arguments in (["eval", run], ["predict", run, "--split", "dev"]):
         refused = command(*arguments)
         assert refused.status == 2
         assert "--allow-plugins" in refused.err and "mine.py" in refused.err
-        assert command(*arguments, "--allow-plugins").status == 0
+        allowed = command(*arguments, "--allow-plugins")
+        assert allowed.status == 0
+        assert f"running the code of {tmp_path / 'mine.py'}" in allowed.err
     assert not trap.exists()  # it had been imported by fit, in this process
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nntrain.meter import MOST_WAITING, DivergedError, Meter
+from nntrain.meter import MOST_WAITING, TOGETHER, DivergedError, Meter
 from nntrain.update import Measures
 
 
@@ -66,6 +66,23 @@ def test_means_begin_anew_where_the_layers_were_not_measured_before() -> None:
     other.restore(meter.state())
     other.add(1, {"model": measures(3.0, 4.0, (5.0,))})
     assert reading(other) == {"objective": 3.0, "grad_norm": 4.0, "grad_norm/0": 5.0}
+
+
+def test_what_a_meter_keeps_does_not_grow_and_its_means_do_not_depend_on_when_it_looked() -> None:
+    values = torch.rand(10_500, generator=torch.Generator().manual_seed(0)).tolist()
+    meter, other = Meter({"model": []}), Meter({"model": []})
+    for step, value in enumerate(values, start=700):
+        meter.add(step, {"model": measures(value)})
+        other.add(step, {"model": measures(value)})
+        if step % 613 == 0:  # as where it is saved and resumed
+            other.check()
+            state, other = other.state(), Meter({"model": []})
+            other.restore(state)
+    meter.check()
+    assert len(meter.state()["model"]) < TOGETHER + 20
+    one, same = reading(meter), reading(other)
+    assert one == same
+    assert one["objective"] == pytest.approx(math.fsum(values) / len(values), rel=1e-6)
 
 
 def test_a_restored_meter_goes_on() -> None:

@@ -53,6 +53,16 @@ def test_the_task_in_one_file_learns_a_quantile(command: Callable[..., Any], wri
     assert (targets < found).float().mean().item() == pytest.approx(0.9, abs=0.05)
 
 
+def test_the_tests_that_the_table_of_troubles_names_are_there() -> None:
+    table = README.partition("## When something goes wrong")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(test_\w+(?:\.py)?)`", table))
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    there = {path.name for path in files}
+    there |= {name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.MULTILINE)}
+    assert len(named) > 25
+    assert named <= there
+
+
 def test_the_config_explained_is_the_one_that_is_shipped() -> None:
     shipped = (ROOT / "configs" / "lenet_fashion_mnist.yaml").read_text(encoding="utf-8")
     explained = block("# configs/lenet_fashion_mnist.yaml")

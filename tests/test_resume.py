@@ -410,6 +410,28 @@ def test_a_run_killed_and_stopped_at_random_moments_ends_like_a_whole_one(whole:
     same_run(whole, run)
 
 
+ASKING = '''
+import os, signal
+
+from nntrain.models.linear import Linear
+from nntrain.registry import model
+
+os.kill(os.getpid(), signal.SIGUSR1)
+
+
+@model("asking")
+class Asking(Linear):
+    """A linear model, in whose making the run is asked to save."""
+'''
+
+
+def test_sigusr1_before_there_is_a_state_does_nothing(write: Write) -> None:
+    write(ASKING, "asking.py")
+    config = write(f"plugins: [asking.py]\n{TINY}".replace("{type: mlp, hidden: [8], dropout: 0.2}", "asking"))
+    ended = end(start(config.parent, "fit", config))
+    assert ended.status == 0, ended.err
+
+
 def test_a_second_ctrl_c_stops_at_once(write: Write) -> None:
     config = write(f"plugins: [hanging.py]\n{TINY}".replace("{type: mlp, hidden: [8], dropout: 0.2}", "hanging"))
     write(HANGING, "hanging.py")

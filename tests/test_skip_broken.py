@@ -105,6 +105,7 @@ def test_over_the_share_the_run_ends_with_one_sentence(
         few = command("fit", config, "trainer.skip_broken=5%", "--json")
     assert (few.status, few.json["status"]) == (1, "failed")
     assert few.err.count("error:") == 1
+    assert len(lines(Path(few.json["run"]))) == few.json["broken"] == 2
     assert f"2 of {len(files)} training examples could not be read, more than the 5%" in few.json["reason"]
     assert "Traceback" not in few.err
     most = command("fit", config, "trainer.skip_broken=15%", "--json")
@@ -118,7 +119,7 @@ def test_a_broken_dev_example_ends_the_run(command: Command, write: Write, drawn
             breaks(path)
     failed = command("fit", write(PICTURES), "trainer.skip_broken=50%", "--json")
     assert (failed.status, failed.json["status"]) == (1, "failed")
-    assert "is not a whole picture" in failed.json["reason"]
+    assert "is not a whole picture" in failed.json["reason"] and "skip_broken" not in failed.json["reason"]
 
 
 @pytest.mark.parametrize("text", [PICTURES, MASKS], ids=["pictures", "masks"])

@@ -95,6 +95,18 @@ def test_an_interrupted_run_is_the_last(
     assert f"fit --resume {stopped.json['runs'][0]}" in stopped.err
 
 
+def test_studies_of_one_second_have_folders_of_their_own(
+    command: Command, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(CONFIG)
+    monkeypatch.setattr("nntrain.study.now", lambda: "2026-01-31T12-00-00")
+    first, second = (command("fit", "my.yaml", "--seeds", 2, "--json").json for _ in range(2))
+    assert Path(first["run"]).name == "2026-01-31T12-00-00-seeds"
+    assert Path(second["run"]).name == "2026-01-31T12-00-00-seeds-2"
+    assert [Path(run).name for run in second["runs"]] == ["seed-0", "seed-1"]
+    assert summary_of(Path(first["run"])) == first
+
+
 def run_with(loss: float | None, status: str = "finished") -> dict[str, Any]:
     dev = {} if loss is None else {"loss": loss}
     return {

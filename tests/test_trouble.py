@@ -3,12 +3,14 @@
 import ctypes
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,38 @@ def test_a_full_disk_while_logging_ends_the_run_and_spoils_nothing(
     same_run(whole, run)
 
 
+def test_a_save_that_finds_no_room_leaves_nothing_of_itself(write: Write, tmp_path: Path) -> None:
+    """Else the file that is not whole takes the room that is left, and stays where the run is given up."""
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (6000, 6000))  # bytes: less than a state takes
+    failed = call(tmp_path, "fit", write(TINY), preexec_fn=limit)
+    assert failed.status == 1
+    assert "File too large" in errors(failed)[0]
+    run = only_run(tmp_path / "runs")
+    assert summary_of(run)["status"] == "failed"
+    assert not [name for name in contents(run) if name.split("/")[-1].startswith(".")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_results_that_find_no_room_are_one_sentence() -> None:
+    for arguments in (["list", "clips"], ["list", "clips", "--json"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "nntrain", *arguments],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+            )
+        assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (500, 500))
+    failed = call(tmp_path, "data", "digits", "--pictures", "digits.png", preexec_fn=limit)
+    assert failed.status == 1 and "File too large" in failed.err
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- Clocks, homes, names.
 
 
@@ -185,6 +219,47 @@ def test_without_a_home_and_a_terminal_below_a_path_with_spaces(write: Write, tm
     assert measured.status == 0, measured.err
     longer = call(folder, "fit", "--resume", run, "trainer.length=40 steps", environment=bare)
     assert longer.status == 0, longer.err
+
+
+@pytest.mark.parametrize("path", ["~nobody-at-all/x.csv", "~/x.csv"])
+def test_a_home_that_is_not_there_is_a_path_like_others(
+    path: str, command: Command, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_home(monkeypatch)
+    refused = command("check", write("data: {type: table, target: y}\nmodel: linear\n"), f"data.path={path}")
+    assert refused.status == 2
+    assert f"there is no file {Path.cwd() / path}" in refused.err
+
+
+def test_data_that_must_be_downloaded_needs_a_place(
+    command: Command, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_home(monkeypatch)
+    refused = command("check", write("data: {type: uci, name: yacht}\nmodel: linear\n"))
+    assert refused.status == 2
+    assert "there is no home folder" in refused.err and "NNTRAIN_DATA" in refused.err
+
+
+def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user has no name."""
+    for name in ("HOME", "XDG_CACHE_HOME", "NNTRAIN_DATA"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(user: object) -> None:
+        raise KeyError(user)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+def test_names_that_are_no_text_are_printed_all_the_same(write: Write, tmp_path: Path) -> None:
+    """On Linux a file's name is bytes; a terminal may know some letters only."""
+    config = write(TINY)
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.yaml")
+    config.rename(odd)
+    ascii_only = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "ascii"}
+    fitted = call(tmp_path, "fit", odd, environment=ascii_only)
+    assert fitted.status == 0, fitted.err
+    assert "runs/" in fitted.out
 
 
 # --- Other machines.

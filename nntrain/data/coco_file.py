@@ -13,6 +13,7 @@ from nntrain.data.objects import Annotated, Found
 from nntrain.errors import UnfitError
 
 BEYOND = 1.0  # pixels that a box may reach beyond its picture by rounding; it is cut there
+IDS = ("id", "image_id", "category_id")
 LISTS = {"images": ("id", "file_name", "height", "width"), "categories": ("id", "name"), "annotations": ("id",)}
 Entry = dict[str, Any]
 
@@ -78,7 +79,7 @@ class CocoFile:
             return json.loads(self.path.read_bytes())
         except OSError as error:
             raise self._wrong(f"it cannot be read: {error.strerror}") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._wrong(f"it is no JSON: {error}") from None
 
     def _list(self, found: Any, name: str) -> list[Entry]:
@@ -90,6 +91,9 @@ class CocoFile:
             missing = next((key for key in needed if key not in entry), None)
             if missing is not None:
                 raise self._wrong(f"{name}[{i}] has no '{missing}'")
+            odd = next((key for key in IDS if not isinstance(entry.get(key, 0), int | str)), None)
+            if odd is not None:
+                raise self._wrong(f"{name}[{i}]: expected a number or text as '{odd}'")
         return entries
 
     def _wrong(self, reason: str) -> UnfitError:

@@ -21,7 +21,7 @@ from nntrain.data.in_memory import Examples, Source, TensorSplit
 from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, sampled
 from nntrain.data.undivided import Parts
-from nntrain.data.unread import Drawn, Unread
+from nntrain.data.unread import HINT, Drawn, Unread
 from nntrain.errors import UnfitError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Augmentation, BatchSize, Mixture, Scaling, Share, Storage, assumed
@@ -164,7 +164,7 @@ class FromPictures:
         self._standardize = standardize
         self._stored = stored
         self.batch_size = assumed(batch_size)
-        self.unread = Unread(lambda: len(self._parts.train()))
+        self.unread = Unread(lambda: len(self._parts.train()), HINT)
         self.learned = self._learn() if stored is None else preparation.checked(stored, standardize)
         self._prepare = Preparation.of(standardize, self.learned)
         self.inputs, self.targets = self.learned.inputs, self.learned.targets

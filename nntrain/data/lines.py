@@ -1,6 +1,5 @@
 """Text files, line by line; what is wrong with a line is said by file and row."""
 
-import gzip
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from nntrain.data.packed import unpacked
 from nntrain.errors import UserError
 
 
@@ -82,7 +82,7 @@ def _content(path: str) -> bytes:
         return sys.stdin.buffer.read()
     try:
         content = Path(path).read_bytes()
-        return gzip.decompress(content) if path.endswith(".gz") else content
+        return unpacked(content) if path.endswith(".gz") else content
     except FileNotFoundError:
         raise UserError(f"there is no file {path}") from None
     except (EOFError, zlib.error):

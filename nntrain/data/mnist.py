@@ -1,6 +1,5 @@
 """The MNIST family: images of 28x28 grey values in IDX files."""
 
-import gzip
 import zlib
 from dataclasses import replace
 from functools import partial
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nntrain.data.in_memory import Examples, InMemory, Source
+from nntrain.data.packed import unpacked
 from nntrain.data.places import roots
 from nntrain.data.public_files import downloaded
 from nntrain.errors import UnfitError, UserError
@@ -154,6 +154,8 @@ def _file(raw: Path, stem: str) -> Path | None:
 
 def _examples(raw: Path, part: str, most: int) -> Examples:
     pixels, labels = (_read(raw, f"{part}-{kind}", header) for kind, header in _KINDS.items())
+    if len(labels) == 0:
+        raise UserError(f"{raw}: {part} has no examples; fetch it again")
     if len(pixels) != 784 * len(labels):
         raise UserError(f"{raw}: {part} has {len(pixels) / 784:g} images but {len(labels)} labels")
     wrong = (labels > most).nonzero().flatten().tolist()
@@ -168,7 +170,7 @@ def _read(raw: Path, stem: str, header: int) -> Tensor:
     path = _file(raw, stem)
     assert path is not None
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        content = unpacked(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: not a whole file ({error}); remove it and fetch it again") from None
     sizes = np.frombuffer(content[4:header].ljust(header - 4, b"\0"), dtype=">i4")

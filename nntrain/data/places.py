@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from nntrain.errors import UserError
+
 _is_withheld: ContextVar[bool] = ContextVar("downloads are withheld", default=False)
 
 
@@ -40,14 +42,16 @@ def download_folder(name: str, size: str) -> Path:
 
 def cache_folder() -> Path:
     """The user's cache directory for nntrain: the only place that data is written to."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "nntrain"
+    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if folder.startswith("~"):
+        raise UserError("there is no home folder to keep files in; set XDG_CACHE_HOME, or NNTRAIN_DATA to your data")
+    return Path(folder) / "nntrain"
 
 
 def roots(root: str | None) -> Iterator[Path]:
     """Where a set is looked for: `data.root` alone, else $NNTRAIN_DATA and then what was downloaded before."""
     given = root or os.environ.get("NNTRAIN_DATA")
     if given:
-        yield Path(given).expanduser()
+        yield Path(os.path.expanduser(given))
     if root is None:
         yield cache_folder() / "data"  # asked for last: there may be no home

@@ -1,7 +1,9 @@
 """Citation networks: papers that cite each other, the words in them, and what they are about."""
 
 import pickle
+from io import BytesIO
 from pathlib import Path
+from pickletools import genops
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from nntrain.specs import Classes
 COMMIT = "af6abf468a772cc055bec88c52e4d6f51b7c37e3"
 URL = f"https://raw.githubusercontent.com/kimiyoung/planetoid/{COMMIT}/data"
 KINDS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
+MOST_STEPS = 500_000  # of a pickle; the published ones take less than half
 DEV_NODES = 500  # those after the training nodes
 
 
@@ -192,10 +195,19 @@ class _Unpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no such file needs") from None
 
 
+def _check(content: bytes) -> None:
+    """UnpicklingError where a pickle asks for more memory than an honest one, which numbers no more than it holds."""
+    for count, (code, argument, _) in enumerate(genops(content)):
+        if count > MOST_STEPS or (code.name == "LONG_BINPUT" and (argument or 0) > len(content)):
+            raise pickle.UnpicklingError("it holds, or numbers, far more values than such a file")
+
+
 def _read(path: Path) -> Any:
     """What one of the raw files holds, which are Python 2's pickles."""
     try:
-        with path.open("rb") as file:
-            return _Unpickler(file, encoding="latin1").load()
+        content = path.read_bytes()
+        _check(content)
+        return _Unpickler(BytesIO(content), encoding="latin1").load()
     except Exception as error:  # whatever a pickle machine says to a broken or hostile file
-        raise UserError(f"{path} is not read: {error or type(error).__name__}; fetch it again") from None
+        reason = str(error)[:100] or type(error).__name__
+        raise UserError(f"{path} is not read: {reason}; fetch it again") from None

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 WINDOW, STEP = 0.025, 0.010  # seconds
+LOWEST_RATE, HIGHEST_RATE = 100, 1_000_000  # samples a second
 BANDS = 40
 QUIET = 1e-8  # the energy that silence counts as, near that of a sample's last bit
 
@@ -40,6 +41,8 @@ def read(file: Path) -> Recording:
         raise BrokenSoundError(error.strerror or str(error)) from None
     except (EOFError, wave.Error) as error:
         raise BrokenSoundError(str(error) or "it ends too early") from None
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise BrokenSoundError(f"it says that it has {rate:,} samples a second")
     if frames == 0 or len(content) < frames * channels * width:
         raise BrokenSoundError(f"{len(content)} of {frames * channels * width} bytes are there")
     return Recording(_numbers(content, width).view(-1, channels).mean(dim=1), rate)

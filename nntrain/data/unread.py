@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from nntrain.errors import RunError, UnfitError
 
-HINT = "trainer.skip_broken=0.1% leaves so many training examples out"
+HINT = "; trainer.skip_broken=0.1% leaves so many training examples out"
 
 
 class Broken(NamedTuple):
@@ -30,11 +30,12 @@ class Drawn(NamedTuple):
 class Unread:
     """The training examples that could not be read, and how many may be; each is said once."""
 
-    def __init__(self, examples: Callable[[], int]) -> None:
-        """`examples` tells how many the training set has."""
+    def __init__(self, examples: Callable[[], int], hint: str = "") -> None:
+        """`examples` tells how many the training set has; `hint` what to do where none may be broken."""
         self.found: dict[str, Broken] = {}  # by their files, in the order in which they were found
         self.share: float | None = None
         self._examples = examples
+        self._hint = hint
         self._said: set[str] = set()
         self._told = 0
 
@@ -46,6 +47,8 @@ class Unread:
         """Takes in what could not be read of a batch, and says it; RunError where it is too much."""
         for place in sorted(broken):
             one = broken[place]
+            if self.share is None:
+                raise RunError(f"{one}{self._hint}")
             self.found.setdefault(one.file, one)
             if (why := self._too_many()) is not None:
                 raise RunError(why)
@@ -80,7 +83,7 @@ class Unread:
             return None
         *_, last = self.found.values()
         if self.share is None:
-            return f"{last}; {HINT}"
+            return f"{last}{self._hint}"
         count, examples = len(self.found), self._examples()
         if count <= self.share * examples:
             return None

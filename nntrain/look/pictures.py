@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nntrain.data import Dataset
+from nntrain.durable import write_durably
 from nntrain.errors import RunError, UserError
 from nntrain.grid import grid
 from nntrain.specs import Image
@@ -21,6 +22,6 @@ def write_grid(data: Dataset, path: Path) -> None:
     examples = next(data.train.sample(PICTURES, 0).in_order())
     picture = grid(examples.first(PICTURES), data.targets)
     try:
-        path.write_bytes(picture.png)
+        write_durably(path, picture.png)
     except OSError as error:
         raise RunError(f"{path} could not be written: {error.strerror or error}") from error

@@ -8,6 +8,7 @@ import torch
 from annotated_types import Gt
 
 from nntrain.data.places import cache_folder
+from nntrain.errors import UserError
 from nntrain.registry import storage
 from nntrain.storages import Kept, Pictures
 from nntrain.storages.decoded import Disk, Memory
@@ -40,7 +41,7 @@ class Automatic:
             cache_folder().mkdir(parents=True, exist_ok=True)
             if pictures.bytes <= shutil.disk_usage(cache_folder()).free * OF_DISK:
                 return Disk()(pictures, device)
-        except (OSError, RuntimeError):  # no home, or nowhere to write to
+        except (OSError, UserError):  # nowhere to write to, or no home
             pass
         return Files()(pictures, device)
 

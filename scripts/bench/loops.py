@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
+GPT2_TOKENS = 50257
 EVALUATED = 10_000  # training examples, at most, that an evaluation looks at
 Examples = tuple[Tensor, Tensor]
 
@@ -37,6 +38,7 @@ class Work:
     lr: float = 1e-3
     clip: float | None = None
     evaluation_batch: int = 1000
+    bf16: bool = False  # products in bfloat16, as torch's autocast chooses
 
 
 def digits() -> tuple[Examples, Examples]:
@@ -83,11 +85,18 @@ def _blocks(tokens: Tensor, block: int) -> Examples:
     return tokens[: count * block].view(count, block), tokens[1 : count * block + 1].view(count, block)
 
 
-def noise_pictures() -> tuple[Examples, Examples]:
+def noise_pictures(examples: int = 64) -> tuple[Examples, Examples]:
     """As many pictures of noise as the step of a large network needs."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(64, 3, 224, 224, generator=generator)
-    y = torch.randint(10, (64,), generator=generator)
+    x = torch.rand(examples, 3, 224, 224, generator=generator)
+    y = torch.randint(10, (examples,), generator=generator)
+    return (x, y), (x[:8], y[:8])
+
+
+def noise_tokens(examples: int = 256, block: int = 1024) -> tuple[Examples, Examples]:
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(GPT2_TOKENS, (examples, block + 1), generator=generator)
+    x, y = tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
     return (x, y), (x[:8], y[:8])
 
 
@@ -142,6 +151,11 @@ class GPT(nn.Module):
         self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(layers)))
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, vocabulary)
 
+    def tied(self) -> "GPT":
+        """With the embedding's weights in the head, without a bias there."""
+        self.head.weight, self.head.bias = self.tokens.weight, None
+        return self
+
     def forward(self, x: Tensor) -> Tensor:
         places = self.places.weight[: x.shape[1]]
         return self.head(self.norm(self.blocks(self.tokens(x) + places))).transpose(1, 2)
@@ -160,6 +174,21 @@ WORKS = {
     "lstm_mnist_rows": Work(mnist_rows, RowReader, 128, clip=1.0),
     "gpt_shakespeare": Work(shakespeare, GPT, 12, clip=1.0, evaluation_batch=250),
     "resnet50": Work(noise_pictures, resnet50, 8, evaluation_batch=8),
+    "resnet50_bf16": Work(
+        lambda: noise_pictures(1024),
+        lambda: resnet50().to(memory_format=torch.channels_last),
+        128,
+        evaluation_batch=8,
+        bf16=True,
+    ),
+    "gpt2_small": Work(
+        noise_tokens,
+        lambda: GPT(GPT2_TOKENS, 768, 12, 12, 1024).tied(),
+        16,
+        clip=1.0,
+        evaluation_batch=8,
+        bf16=True,
+    ),
 }
 
 
@@ -201,7 +230,8 @@ def train(work: Work, steps: int, evaluate_every: int, device: torch.device) -> 
         chosen = order[place * work.batch_size : (place + 1) * work.batch_size]
         torch.index_select(x, 0, chosen, out=inputs)
         torch.index_select(y, 0, chosen, out=targets)
-        loss = F.cross_entropy(model(inputs), targets)
+        with torch.autocast(device.type, torch.bfloat16, enabled=work.bf16):
+            loss = F.cross_entropy(model(inputs), targets)
         gradients = torch.autograd.grad(loss, parameters)
         if work.clip is not None:
             norm = nn.utils.get_total_norm(gradients)
@@ -209,8 +239,10 @@ def train(work: Work, steps: int, evaluate_every: int, device: torch.device) -> 
         optimizer.step(gradients)
         total_loss += loss.detach()
         if step == 0:
+            wait(device)
             first_step_at = time.time()
         if step + 1 == first_counted:
+            wait(device)
             began = time.perf_counter()
         if (step + 1) % evaluate_every == 0 or step + 1 == steps:
             curves.append((float(total_loss), measure(model, seen, work), measure(model, dev, work)))
@@ -225,6 +257,12 @@ def train(work: Work, steps: int, evaluate_every: int, device: torch.device) -> 
     }
 
 
+def wait(device: torch.device) -> None:
+    """Until all that was asked of a GPU is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 @torch.inference_mode()
 def measure(model: nn.Module, examples: Examples, work: Work) -> tuple[float, float]:
     """Mean loss and error rate."""
@@ -232,7 +270,9 @@ def measure(model: nn.Module, examples: Examples, work: Work) -> tuple[float, fl
     x, y = examples
     loss, wrong = torch.zeros((), device=x.device), torch.zeros((), device=x.device)
     for start in range(0, len(x), work.evaluation_batch):
-        outputs, targets = model(x[start : start + work.evaluation_batch]), y[start : start + work.evaluation_batch]
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=work.bf16):
+            outputs = model(x[start : start + work.evaluation_batch]).float()
+        targets = y[start : start + work.evaluation_batch]
         loss += F.cross_entropy(outputs, targets, reduction="sum")
         wrong += (outputs.argmax(1) != targets).sum()
     model.train()

@@ -14,10 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import peak
+import torch
+from loops import WORKS as LOOPS
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 HERE = Path(__file__).parent
 WORKS = HERE / "works"
+ON_GPU = WORKS / "cuda"  # those that only a GPU is fast enough for
 TABLE = HERE / "speed.md"
 HEAD = """
 | work | loop, examples/s | nntrain, examples/s | time per example | first step, s | peak memory, MB |
@@ -53,6 +57,19 @@ def run(command: Sequence[str], folder: str) -> tuple[dict[str, Any], float, flo
         return json.loads(out.read()), began, usage.ru_maxrss / 1024
 
 
+def works(device: str) -> list[str]:
+    """All works that a device is fast enough for."""
+    folders = (WORKS, ON_GPU) if device.startswith("cuda") else (WORKS,)
+    return sorted(path.stem for folder in folders for path in folder.glob("*.yaml"))
+
+
+def config_of(work: str) -> Path:
+    found = [path for folder in (WORKS, ON_GPU) if (path := folder / f"{work}.yaml").is_file()]
+    if not found:
+        raise SystemExit(f"there is no work '{work}'; there are {', '.join(works('cuda'))}")
+    return found[0]
+
+
 def nntrain(work: str, device: str, folder: str, overrides: Sequence[str]) -> tuple[Round, int, int]:
     """A run of the work's config; its steps, and those between its evaluations."""
     command = [
@@ -60,7 +77,7 @@ def nntrain(work: str, device: str, folder: str, overrides: Sequence[str]) -> tu
         "-m",
         "nntrain",
         "fit",
-        str(WORKS / f"{work}.yaml"),
+        str(config_of(work)),
         f"trainer.device={device}",
         *overrides,
     ]
@@ -118,9 +135,22 @@ def row(found: dict[str, Any]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def shares_of_peak(found: Sequence[dict[str, Any]], device: str) -> list[str]:
+    """Adds the share of a GPU's arithmetic peak to what was found of works in bfloat16; a table of them."""
+    name = torch.cuda.get_device_name(device)
+    for each in found:
+        if (work := LOOPS.get(each["work"])) is not None and work.bf16:
+            of_one = peak.flops(work)
+            speeds = (each[side]["examples_per_second"] for side in ("loop", "nntrain"))
+            each["share_of_peak"] = [peak.share(speed, of_one, name) for speed in speeds]
+    return peak.table(
+        {e["work"]: e["share_of_peak"] for e in found if None not in e.get("share_of_peak", [None])}, name
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", nargs="+", default=sorted(path.stem for path in WORKS.glob("*.yaml")), metavar="NAME")
+    parser.add_argument("--work", nargs="+", metavar="NAME")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -129,14 +159,17 @@ def main() -> None:
     asked = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(asked.threads)
     overrides = [f"trainer.threads={asked.threads}", *asked.set]
-    found = [compared(work, asked.rounds, asked.device, overrides) for work in asked.work]
+    chosen = asked.work or works(asked.device)
+    found = [compared(work, asked.rounds, asked.device, overrides) for work in chosen]
+    of_peak = shares_of_peak(found, asked.device) if asked.device.startswith("cuda") else []
     if asked.json:
         print(json.dumps(found))
         return
     processor = f"{os.cpu_count()} CPU cores ({platform.machine()})"
     machine = f"{processor}, {asked.threads} thread(s), device {asked.device}, torch {version('torch')}"
     command = " ".join(("scripts/bench/speed", *sys.argv[1:]))
-    table = "\n".join((BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD, *map(row, found)))
+    head = BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD
+    table = "\n".join((head, *map(row, found), *of_peak))
     TABLE.write_text(table + "\n", encoding="utf-8")
     print(table)
 

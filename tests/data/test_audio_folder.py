@@ -78,6 +78,11 @@ def test_what_is_read(command: Command, write: Callable[..., Path], recordings: 
     assert facts["inputs"] == expected[read]
 
 
+def at_rate(content: bytes, rate: int) -> bytes:
+    """A recording that says it has so many samples a second."""
+    return content[:24] + rate.to_bytes(4, "little") + content[28:]
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -85,10 +90,15 @@ def test_what_is_read(command: Command, write: Callable[..., Path], recordings: 
         (lambda file: file.write_bytes(file.read_bytes()[:200]), "low/3.wav: not a whole recording"),
         (lambda file: file.write_bytes(b"no sound at all, but some text"), "low/3.wav: not a whole recording"),
         (lambda file: record(file, 300, rate=11025), "low/3.wav: 11025 samples a second, where the others have 8000"),
+        (lambda file: file.write_bytes(at_rate(file.read_bytes(), 0)), "low/3.wav: not a whole recording: it says"),
+        (
+            lambda file: file.write_bytes(at_rate(file.read_bytes(), 2**32 - 1)),
+            "low/3.wav: not a whole recording",
+        ),
         (lambda file: shutil.rmtree(file.parent), "holds only the class 'high'"),
         (lambda file: shutil.rmtree(file.parent.parent), "there is no folder"),
     ],
-    ids=["zero bytes", "cut short", "text", "another rate", "one class", "no folder"],
+    ids=["zero bytes", "cut short", "text", "another rate", "no rate", "a huge rate", "one class", "no folder"],
 )
 def test_what_is_wrong_is_named(
     command: Command, write: Callable[..., Path], recordings: Path, spoil: Callable[[Path], object], said: str

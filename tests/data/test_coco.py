@@ -152,6 +152,11 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "no categories": (described() | {"categories": []}, "has no categories"),
     "same ids": (broken(images={"id": 11}), "two images have the same id"),
     "no size": (broken(images={"height": 0}), "image 10: expected height and width in pixels, found 0 and 40"),
+    "an id": (broken(images={"id": [10]}), r"images\[0\]: expected a number or text as 'id'"),
+    "an id of others": (
+        broken(annotations={"category_id": [1]}),
+        r"annotations\[0\]: expected a number or text as",
+    ),
     "a list": ([1, 2], "expected a list 'images'"),
 }
 

@@ -156,6 +156,12 @@ def test_images_and_labels_that_do_not_fit_are_refused(root: Path) -> None:
     assert str(root / "MNIST" / "raw") in str(error.value)
 
 
+def test_files_without_examples_are_refused(root: Path) -> None:
+    replace(root, TRAIN_LABELS, labels_file(0))
+    with pytest.raises(UserError, match="train has no examples"):
+        mnist(root=str(root))
+
+
 @pytest.mark.parametrize("load", [mnist, fashion_mnist])
 def test_the_real_sets_have_their_sizes(shared_data: Path, load: type) -> None:
     source = load(root=str(shared_data))

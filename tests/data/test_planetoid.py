@@ -91,7 +91,9 @@ class Hostile:
         (pickle.dumps(Hostile(), protocol=2), "it asks for posix.system, which no such file needs"),
         (pickle.dumps(eval, protocol=2), "it asks for __builtin__.eval"),
         (b"cnumpy\nload\n(S'x'\ntR.", "it asks for numpy.load"),
-        (b"", "Ran out of input"),
+        (b"", "fetch it again"),
+        (b"\x80\x02Nr\x00\x00\x00\x10.", "far more values"),  # the number 2^28 for nothing, and a table up to it
+        (b"]" * 1_000_000 + b".", "far more values"),
         (b"<html>404</html>", "fetch it again"),
         (pickle.dumps({0: [1]}, protocol=2), "do not fit together"),
         (pickle.dumps(np.zeros(3), protocol=2), "fetch"),
