@@ -113,7 +113,7 @@ class Trainer:
             display.step(self.step)
         self.profiler.close()
         if self.ended():
-            with parts.average.in_place():
+            with self._between_steps(), parts.average.in_place():
                 self.writers.projection(self.exhibition.part, self.exhibition.projection())
         return status
 
