@@ -100,7 +100,7 @@ def settings_for(document: Document, overrides: Sequence[str], say: Callable[[st
 
 def find(parts: Parts) -> Found:
     """Tries sizes on parts, which are of no use afterwards; raises what an update with the smallest one does."""
-    update = replace(parts, settings=replace(parts.settings, capture=False, oom="fail")).update()
+    update = replace(parts, settings=replace(parts.settings, capture=False, compile=False, oom="fail")).update()
     examples = parts.order.examples
     most = max(min(SMALLEST, examples), examples // (UPDATES * parts.settings.accumulate))
     memory = HEADROOM * room(parts.device.torch)

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from nntrain.assemble import assemble
+from nntrain.batch_size import settings_for
 from nntrain.config import Document, dump, find, override
 from nntrain.document import COMMAND_LINE, ConfigError
 from nntrain.errors import RunError, UserError
@@ -59,7 +60,7 @@ class Tuning:
 
     def table(self) -> Table:
         rows = tuple(self._row(each) for each in sorted(self.found, key=lambda each: -each.speed))
-        columns = ("", "settings of the trainer", "examples/s", "times as fast", "first step, s", "results")
+        columns = ("", "trainer", "examples/s", "ratio", "first step, s", "results")
         return Table(f"{self.config}, on this machine", columns, rows)
 
     def _facts(self, each: Found) -> dict[str, Any]:
@@ -115,7 +116,7 @@ class _Trials:
 
     def __init__(self, config: str, overrides: Sequence[str], seconds: float, say: Say) -> None:
         self._config = config
-        self._overrides = overrides
+        self._overrides = settings_for(document(config, overrides, lambda note: None), overrides, say)
         self._seconds = seconds
         self._say = say
         parts = assemble(self._document(Way({}), say))

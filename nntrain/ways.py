@@ -18,8 +18,8 @@ STEPS: tuple[Mapping[str, Any], ...] = (
     {"capture": True, "compile": False},
     {"capture": "auto", "compile": True},
 )
-# What a setting does to results, by how much: the last one counts.
-BITS, ROUNDING, SHORTER = "the same bits", "the same to rounding", "less exact: products of shorter numbers"
+# What becomes of results; less exact where products are of shorter numbers.
+BITS, ROUNDING, SHORTER = "same bits", "same to rounding", "less exact"
 
 
 @dataclass(frozen=True)

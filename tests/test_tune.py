@@ -65,7 +65,7 @@ def test_really_timed_ways_stand_in_a_table(write: Write, command: Command, monk
     monkeypatch.setattr(ways.os, "sched_getaffinity", lambda process: {0, 1, 2})
     done = command("tune", write(SMALL), "trainer.threads=1", *QUICK, "--out", "fast.yaml")
     assert done.status == 0, done.err
-    for said in ("as the config says", "capture=true", "threads=2", "threads=3", "chosen", "the same bits"):
+    for said in ("as the config says", "capture=true", "threads=2", "threads=3", "chosen", "same bits"):
         assert said in done.out
     assert ("fast.yaml" in done.out) == Path("fast.yaml").exists()
 
@@ -93,7 +93,7 @@ def test_what_changes_results_is_said(write: Write, command: Command, monkeypatc
     paces(monkeypatch, own=[100.0], bf16=[150.0], capture=[120.0])
     found = command("tune", write(SMALL), *QUICK, "--json").json["ways"]
     results = {str(way["settings"]): way["results"] for way in found}
-    assert results["{'capture': True}"] == "the same bits"
+    assert results["{'capture': True}"] == "same bits"
     assert results["{'precision': 'bf16'}"].startswith("less exact")
 
 
@@ -129,6 +129,16 @@ def test_an_override_that_no_config_can_extend_by_is_refused(write: Write, comma
     config = write(SMALL + "regularizers: [{type: l2, weight: 0.001}]\n")
     done = command("tune", config, "regularizers.0.weight=0.1")
     assert done.status == 2 and "changes an entry of a list" in done.err
+
+
+def test_a_batch_size_that_is_to_be_found_is_found_once(
+    write: Write, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paces(monkeypatch, own=[100.0], bf16=[150.0], capture=[120.0])
+    config = write(SMALL.replace("batch_size: 30", "batch_size: auto"))
+    done = command("tune", config, *QUICK)
+    assert done.status == 0 and done.err.count("trying real updates") == 1
+    assert load("my_tuned.yaml").data["data"]["batch_size"] == "auto"
 
 
 def test_precision_is_left_where_it_is_double(write: Write) -> None:
