@@ -23,6 +23,11 @@ class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._bytes = SPARE_BYTES + TIMES * sum(tensor.numel() * 8 for tensor in stored.values())
         self._tensors = SPARE_TENSORS + TIMES * 10 * len(stored)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Else torch's compiler is imported here, which takes longer than measuring a small model."""
+        return False
+
     def __torch_dispatch__(
         self, function: Any, types: Any, arguments: Sequence[Any] = (), named: Mapping[str, Any] | None = None
     ) -> Any:

@@ -5,6 +5,7 @@ file with the checksum's own digits taken as zeros (in formats before the third 
 writing the file). Any burst of up to 32 damaged bits is found, however large the file is.
 """
 
+import errno
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -106,6 +107,7 @@ def pieces(checkpoint: Checkpoint) -> list[bytes]:
 def load(path: Path) -> Checkpoint:
     """Reads and verifies a checkpoint; DamagedError says what is wrong with it."""
     try:
+        _check_is_file(path)
         _check_size(path)
         content = path.read_bytes()
     except OSError as error:
@@ -120,6 +122,12 @@ def load(path: Path) -> Checkpoint:
         return Checkpoint(migrated(safetensors.torch.load(content), facts["format"]), facts)
     except (SafetensorError, ValueError) as error:
         raise DamagedError(f"{path}: damaged: {error}") from None
+
+
+def _check_is_file(path: Path) -> None:
+    """OSError where something else is there, such as a pipe, which would be waited for without end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a file")
 
 
 def _check_size(path: Path) -> None:
@@ -195,6 +203,7 @@ def _metadata(path: Path, content: bytes) -> dict[str, str]:
 def facts_at(path: Path) -> dict[str, Any]:
     """What a checkpoint says beside its tensors, read off its header, unverified; UserError where there is none."""
     try:
+        _check_is_file(path)
         with path.open("rb") as file:
             head = file.read(8)
             content = head + file.read(min(int.from_bytes(head, "little"), MOST_HEADER))

@@ -15,7 +15,7 @@ import typer
 
 from nntrain.errors import RunError, UserError
 from nntrain.garbage import not_looked_for
-from nntrain.interruption import StopAtOnce, early_requests_ignored
+from nntrain.interruption import StopAtOnce, Terminated, early_requests_ignored, ended_in_order
 from nntrain.invocation import command
 
 if TYPE_CHECKING:
@@ -412,11 +412,12 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every name of a file is text, nor every terminal UTF-8
     try:
-        try:
-            app()
-        finally:
-            sys.stdout.flush()
-    except (UserError, RunError, StopAtOnce) as error:
+        with ended_in_order():
+            try:
+                app()
+            finally:
+                sys.stdout.flush()
+    except (UserError, RunError, StopAtOnce, Terminated) as error:
         _fail(error, f"{error.said_after}{error}", error.exit_status)
     except BrokenPipeError:
         _let_go_of_results()

@@ -20,6 +20,7 @@ from nntrain.garbage import not_looked_for
 from nntrain.interruption import Interruption
 from nntrain.invocation import command_line
 from nntrain.lock import Lock
+from nntrain.out_of_memory import is_out_of_memory
 from nntrain.parts import Parts
 from nntrain.plan import ALL, Plan, plan
 from nntrain.preflight.finding import alarms, remarks
@@ -162,7 +163,7 @@ def _resumed(run: Run, request: Request, say: Say, held: ExitStack) -> Course:
     stage = _stage_of(stored, stages, run)
     if stage != reached:
         stages = plan(changed, reached=stage)
-    trainer = Trainer(stages.parts(stage or 0), run, stored, profiler=_profiler(request, run))
+    trainer = _restored(stages.parts(stage or 0), run, stored, _profiler(request, run))
     parts, is_last = trainer.parts, trainer.parts.stage + 1 == len(stages)
     if run.is_finished() and stored is None:
         raise UserError(f"{run.path} is finished, but its last checkpoint is gone or damaged; start a new run instead")
@@ -186,6 +187,16 @@ def _resumed(run: Run, request: Request, say: Say, held: ExitStack) -> Course:
     run.go_on(dump(stages.plain) if any(changes) else None)
     trainer.settle_best()
     return Course(stages, trainer)
+
+
+def _restored(parts: Parts, run: Run, stored: Checkpoint | None, profiler: Profiler) -> Trainer:
+    """The trainer with the state of a checkpoint; UserError where that is not what nntrain writes."""
+    try:
+        return Trainer(parts, run, stored, profiler=profiler)
+    except (AttributeError, LookupError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+        if stored is None or is_out_of_memory(error):
+            raise
+        raise UserError(f"{run.checkpoints.last} holds no state that a run can go on from: {error!r}") from error
 
 
 def _stage_of(stored: Checkpoint | None, stages: Plan, run: Run) -> int | None:

@@ -22,7 +22,11 @@ def write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
         raise UserError(f"--out {path}: the file is there already, and nothing is overwritten; give another name")
     partial, folder = path.with_name(f".{path.name}.partial"), Folder(path)
     try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
+        opened = partial.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise UserError(f"--out {path}: it cannot be written there: {error.strerror or error}") from error
+    try:
+        with opened as file:
             count = write(folder.saved(rows), file)
         folder.finish()
         partial.rename(path)

@@ -78,7 +78,7 @@ class Run:
     def summary_status(self) -> str | None:
         try:
             return json.loads(self.summary.read_text(encoding="utf-8"))["status"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def go_on(self, config: str | None) -> None:

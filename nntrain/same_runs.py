@@ -43,8 +43,9 @@ def _between_checkpoints(name: str, one: Checkpoint, other: Checkpoint) -> Itera
             yield f"{name}: only one run has the tensor {tensor}"
         elif not _same_bits(one.tensors[tensor], other.tensors[tensor]):
             yield f"{name}: the bits of the tensor {tensor}"
-    if without_time(one.facts) != without_time(other.facts):
-        facts = sorted(k for k in one.facts if without_time(one.facts[k]) != without_time(other.facts.get(k)))
+    mine, theirs = without_time(one.facts), without_time(other.facts)
+    if mine != theirs:
+        facts = sorted(name for name in mine if mine[name] != theirs.get(name))
         yield f"{name}: {', '.join(facts) or 'what is known'}"
 
 

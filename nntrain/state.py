@@ -68,16 +68,25 @@ def restore(stored: Checkpoint, parts: Parts, guard: Guard, meter: Meter, source
 def position_of(stored: Checkpoint, source: Path) -> Position:
     """The stage and the step that a checkpoint is of; UserError where it does not say."""
     position = stored.facts.get("position")
-    if not isinstance(position, dict) or not all(isinstance(position.get(key), int) for key in ("stage", "step")):
+    if not isinstance(position, dict) or not _are_counts(position.get("stage"), position.get("step")):
         raise UserError(f"{source} does not say what stage and step it is of, so it is not a state of nntrain's")
     return position
 
 
 def facts_of(stored: Checkpoint | None) -> dict[str, Any]:
     """What a checkpoint says beside its tensors; UserError where it is no state to go on from."""
-    if stored is not None and "curves" not in stored.facts:
+    if stored is None:
+        return {}
+    facts = stored.facts
+    if "curves" not in facts:
         raise UserError("the checkpoint holds a trained model, but not the state of a run to go on with")
-    return stored.facts if stored else {}
+    if not _are_counts(facts.get("returns", 0), facts.get("pieces", 1), *facts.get("lengths", {}).values()):
+        raise UserError("the checkpoint holds numbers that no state of a run has; start a new run")
+    return facts
+
+
+def _are_counts(*values: object) -> bool:
+    return all(isinstance(value, int) and value >= 0 for value in values)
 
 
 def check_finite(checkpoint: Checkpoint, parts: Parts, step: int) -> None:

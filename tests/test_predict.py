@@ -73,6 +73,7 @@ def test_values_are_in_the_datas_units(command: Command, write: Callable[..., Pa
     [
         (("--features", "layers.7"), "no layer is called 'layers.7'; did you mean 'body.layers.1'?"),
         (("--features", "linear"), "several layers are called 'linear': body.layers.0.linear, body.layers.1.linear"),
+        (("--out", "nowhere/answers.csv"), "it cannot be written there: No such file or directory"),
         (("--out", "answers.txt"), "expected a file that ends in .csv or .jsonl"),
         (("--split", "all"), "'all' is not one of"),
     ],

@@ -13,9 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from conftest import Called
-from nntrain.checkpoint import load
+from nntrain.checkpoint import Checkpoint, load, serialise
 from nntrain.checkpoints import Checkpoints
 from runs import (  # noqa: F401
     TINY,
@@ -950,6 +952,50 @@ def test_a_checkpoint_that_is_no_state_of_a_run_is_refused(
     refused = command("fit", "--resume", run)
     assert refused.status == 2, refused.err
     assert contents(run) == before
+
+
+def minus(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
+
+
+ODD: dict[str, Callable[[Checkpoint], Checkpoint]] = {
+    "a negative step": lambda s: Checkpoint(s.tensors, {**s.facts, "position": {"stage": 0, "step": -3}}),
+    "a negative length": lambda s: Checkpoint(s.tensors, {**s.facts, "lengths": {"metrics.jsonl": -5}}),
+    "lengths as a list": lambda s: Checkpoint(s.tensors, {**s.facts, "lengths": [1]}),
+    "seconds as text": lambda s: Checkpoint(s.tensors, {**s.facts, "seconds": "a"}),
+    "returns as text": lambda s: Checkpoint(s.tensors, {**s.facts, "returns": "a"}),
+    "curves as a list": lambda s: Checkpoint(s.tensors, {**s.facts, "curves": []}),
+    "no meter": lambda s: Checkpoint(minus(s.tensors, "meter."), s.facts),
+    "no generators": lambda s: Checkpoint(minus(s.tensors, "random."), s.facts),
+    "short generators": lambda s: Checkpoint({**s.tensors, "random.python": torch.zeros(3).long()}, s.facts),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_state_that_nntrain_does_not_write_is_refused(
+    odd: str, command: Command, write: Write, interrupted: Callable[..., Path]
+) -> None:
+    """Its checksum is right: somebody made it."""
+    run = interrupted(write(TINY))
+    path = run / "checkpoints" / "last.safetensors"
+    path.write_bytes(serialise(ODD[odd](load(path))))
+    before = contents(run)
+    refused = command("fit", "--resume", run)
+    assert refused.status == 2, refused.err
+    assert len(refused.err.splitlines()) == 1 and "internal error" not in refused.err
+    assert contents(run) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_in_the_place_of_a_state_is_not_waited_for(write: Write, interrupted: Callable[..., Path]) -> None:
+    run = interrupted(write(TINY))
+    for name in ("last", "best"):
+        path = run / "checkpoints" / f"{name}.safetensors"
+        path.unlink()
+        os.mkfifo(path)
+    refused = end(start(run, "fit", "--resume", run))
+    assert refused.status == 2
+    assert "it is not a file" in refused.err
 
 
 def test_how_often_a_run_is_saved_changes_nothing(command: Command, write: Write) -> None:

@@ -11,9 +11,8 @@ import torch
 from nntrain.garbage import not_looked_for
 from nntrain.registry import Registry
 
-SHORT = """
+COMMAND = """
 import sys
-sys.argv = ["nntrain", "fit", "my.yaml"]
 from nntrain import cli
 try:
     cli.main()
@@ -29,16 +28,27 @@ NEEDLESS = {
 }
 
 
-def test_a_run_imports_only_what_its_config_needs(tmp_path: Path) -> None:
-    (tmp_path / "my.yaml").write_text("data: digits\nmodel: mlp\noptimizer: adam\ntrainer: {length: 2 steps}\n")
-    done = subprocess.run([sys.executable, "-c", SHORT], cwd=tmp_path, capture_output=True, text=True, check=False)
+def imported(folder: Path, *arguments: str) -> set[str]:
+    """What is imported where the command is given in a folder."""
+    command = [sys.executable, "-c", COMMAND, *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    imported = set(done.stdout.splitlines()[-1].split())
-    assert {"imported", "torch", "tensorboard", "nntrain.models.mlp"} <= imported
-    assert sorted(NEEDLESS & imported) == []
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_a_run_and_its_evaluation_import_only_what_the_config_needs(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("data: digits\nmodel: mlp\noptimizer: adam\ntrainer: {length: 2 steps}\n")
+    found = imported(tmp_path, "fit", "my.yaml")
+    assert {"imported", "torch", "tensorboard", "nntrain.models.mlp"} <= found
+    assert sorted(NEEDLESS & found) == []
     files = {kind: {entry.path.stem for entry in Registry().entries(kind)} for kind in ("model", "optimizer", "task")}
-    used = {kind: {name for name in stems if f"nntrain.{kind}s.{name}" in imported} for kind, stems in files.items()}
+    used = {kind: {name for name in stems if f"nntrain.{kind}s.{name}" in found} for kind, stems in files.items()}
     assert used == {"model": {"mlp"}, "optimizer": {"adam"}, "task": {"classification"}}
+
+    (run,) = tmp_path.glob("runs/*/*")
+    found = imported(tmp_path, "eval", str(run), "--json")
+    assert {"imported", "torch", "nntrain.models.mlp"} <= found
+    assert sorted((NEEDLESS | {"tensorboard"}) & found) == []
 
 
 @pytest.mark.parametrize("is_on", [True, False])

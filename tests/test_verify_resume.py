@@ -1,6 +1,11 @@
 """nntrain verify-resume: the proof that a killed run ends like one that was not, for a user's own config."""
 
+import os
+import re
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +68,26 @@ def test_a_wrong_config_is_pointed_at(command: Command, write: Callable[..., Pat
     assert "did you mean 'seed'?" in refused.err
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_sigterm_leaves_no_training_and_no_folder_behind(write: Callable[..., Path], tmp_path: Path) -> None:
+    config = write(LONG.replace("400 steps", "1000000 steps"))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
+    command = [sys.executable, "-m", "nntrain", "verify-resume", str(config)]
+    proof = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not list(temporary.glob("*/straight/my/*/metrics.jsonl")):
+        assert proof.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    (child,) = Path(f"/proc/{proof.pid}/task/{proof.pid}/children").read_text().split()
+    proof.terminate()
+    said = proof.communicate(timeout=60)[1]
+    assert (proof.returncode, said.splitlines()[-1]) == (143, "stopped by SIGTERM")
+    assert not Path(f"/proc/{child}").exists()
+    assert list(temporary.iterdir()) == []
+
+
 @pytest.fixture
 def run(command: Command, write: Callable[..., Path], tmp_path: Path) -> Path:
     assert command("fit", write(TINY)).status == 0
@@ -75,6 +100,12 @@ def change_bit(run: Path) -> None:
     weight = stored.tensors[WEIGHT]
     weight.view(torch.int32)[0, 0] ^= 1
     path.write_bytes(serialise(Checkpoint(stored.tensors, stored.facts)))
+
+
+def change_fact(run: Path) -> None:
+    path = run / "checkpoints" / "last.safetensors"
+    stored = load(path)
+    path.write_bytes(serialise(Checkpoint(stored.tensors, {**stored.facts, "returns": 3, "seconds": 1e9})))
 
 
 def change_line(run: Path) -> None:
@@ -91,14 +122,15 @@ def change_summary(run: Path) -> None:
     ("change", "said"),
     [
         (change_bit, f"last: the bits of the tensor {WEIGHT}"),
+        (change_fact, "last: returns"),
         (change_line, "metrics.jsonl: 6 and 5 lines"),
         (change_summary, "the summary"),
         (lambda run: (run / "checkpoints" / "best.safetensors").unlink(), "only one run has a checkpoint best"),
     ],
-    ids=["a bit", "a line", "the summary", "a checkpoint"],
+    ids=["a bit", "a fact", "a line", "the summary", "a checkpoint"],
 )
 def test_the_first_difference_is_named(run: Path, tmp_path: Path, change: Callable[[Path], None], said: str) -> None:
     other = shutil.copytree(run, tmp_path / "other")
     assert first_difference(run, other) is None
     change(other)
-    assert (first_difference(run, other) or "").startswith(said)
+    assert re.match(rf"{re.escape(said)}(:|$)", first_difference(run, other) or "")

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
+from nntrain.attempts import reason as cause
 from nntrain.batch import Batch, tensors_in, with_tensors
 from nntrain.capture import AMONG, PROVEN_EARLY, PROVEN_LATER, Look, said
 from nntrain.capture.flat import recorded
-from nntrain.capture.recording import Recording
+from nntrain.capture.recording import Recording, UncapturedError
 from nntrain.data.places import cache_folder
 from nntrain.device import Device
 from nntrain.out_of_memory import is_out_of_memory
@@ -95,7 +96,7 @@ class Compiled:
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            self._fall_back(said(error))
+            self._fall_back(said(error) if isinstance(error, UncapturedError) else cause(error))
             return Shape(None, frozenset())
         finally:
             before.restore()
@@ -111,7 +112,7 @@ class Compiled:
         try:
             found = shape.code(tensors)
         except Exception as error:
-            self._fall_back(said(error))
+            self._fall_back(cause(error))
         else:
             if self._is_near(plain, found):
                 return found
@@ -145,9 +146,10 @@ def compiled(function: Code, inputs: Sequence[Tensor], device: torch.device) -> 
     recording, _ = recorded(function, inputs)
     is_cuda = device.type == "cuda"
     patches = {"fallback_random": True, "triton.cudagraphs": is_cuda, "cpp.threads": torch.get_num_threads()}
-    of_these_shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)  # without one nothing is kept
-    with torch.no_grad(), config.patch(patches), tracing(TracingContext(of_these_shapes)):
-        code: Any = compile_fx(_module(recording), list(inputs))
+    shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)  # without which the cache is passed by
+    likes = [shapes.from_tensor(tensor, static_shapes=True) for tensor in inputs]
+    with torch.no_grad(), config.patch(patches), tracing(TracingContext(shapes)):
+        code: Any = compile_fx(_module(recording), likes)
 
     def call(inputs: Sequence[Tensor]) -> list[Tensor]:
         with torch.no_grad():

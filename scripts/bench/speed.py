@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import peak
+import rivals
 import torch
 from loops import WORKS as LOOPS
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
@@ -95,40 +96,46 @@ def first_step_at(run: Path) -> float:
     return next(event.wall_time for event in EventFileLoader(str(events)).Load() if event.step == 1)
 
 
-def loop(work: str, steps: int, evaluate_every: int, device: str, folder: str) -> Round:
-    command = [sys.executable, str(HERE / "loops.py"), work, str(steps), str(evaluate_every), device]
+def program(file: str, work: str, steps: int, evaluate_every: int, device: str, folder: str) -> Round:
+    """The hand-written loop, or another library."""
+    command = [sys.executable, str(HERE / file), work, str(steps), str(evaluate_every), device]
     found, began, peak = run(command, folder)
     return Round(found["examples_per_second"], found["first_step_at"] - began, peak)
 
 
 def compared(work: str, rounds: int, device: str, overrides: Sequence[str]) -> dict[str, Any]:
     """Both in turn, so that a machine that grows slower or faster does so for both."""
-    pairs = []
+    files = {"loop": "loops.py", **rivals.programs(work)}
+    rounds_of: dict[str, list[Round]] = {name: [] for name in ("nntrain", *files)}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
-            ours, steps, evaluate_every = nntrain(work, device, folder, overrides)
-            pairs.append((loop(work, steps, evaluate_every, device, folder), ours))
-            print(f"{work}: {pairs[-1]}", file=sys.stderr)
-    ratios = [theirs.examples_per_second / ours.examples_per_second for theirs, ours in pairs]
-    loops, runs = (Round(*map(statistics.median, zip(*side, strict=True))) for side in zip(*pairs, strict=True))
+            ours, steps, every = nntrain(work, device, folder, overrides)
+            found = {name: program(file, work, steps, every, device, folder) for name, file in files.items()}
+            for name, one in {"nntrain": ours, **found}.items():
+                rounds_of[name].append(one)
+            print(f"{work}: {ours} {found}", file=sys.stderr)
     return {
         "work": work,
-        "loop": loops._asdict(),
-        "nntrain": runs._asdict(),
-        "time_per_example": [statistics.median(ratios), min(ratios), max(ratios)],
+        **{name: Round(*map(statistics.median, zip(*some, strict=True)))._asdict() for name, some in rounds_of.items()},
+        "time_per_example": {name: over_the_loop(some, rounds_of["loop"]) for name, some in rounds_of.items()},
         "steps": steps,
-        "evaluate_every": evaluate_every,
+        "evaluate_every": every,
     }
+
+
+def over_the_loop(some: Sequence[Round], loops: Sequence[Round]) -> list[float]:
+    """The median of the rounds' ratios, the smallest and the largest."""
+    ratios = [b.examples_per_second / a.examples_per_second for a, b in zip(some, loops, strict=True)]
+    return [statistics.median(ratios), min(ratios), max(ratios)]
 
 
 def row(found: dict[str, Any]) -> str:
     loop, ours = Round(**found["loop"]), Round(**found["nntrain"])
-    ratio, least, most = found["time_per_example"]
     cells = (
         found["work"],
         f"{loop.examples_per_second:,.4g}",
         f"{ours.examples_per_second:,.4g}",
-        f"{ratio:.2f} ({least:.2f} to {most:.2f})",
+        rivals.ratio(found, "nntrain"),
         f"{loop.first_step:.1f}, {ours.first_step:.1f}",
         f"{loop.peak:,.0f}, {ours.peak:,.0f}",
     )
@@ -169,7 +176,7 @@ def main() -> None:
     machine = f"{processor}, {asked.threads} thread(s), device {asked.device}, torch {version('torch')}"
     command = " ".join(("scripts/bench/speed", *sys.argv[1:]))
     head = BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD
-    table = "\n".join((head, *map(row, found), *of_peak))
+    table = "\n".join((head, *map(row, found), *rivals.table(found), *of_peak))
     TABLE.write_text(table + "\n", encoding="utf-8")
     print(table)
 

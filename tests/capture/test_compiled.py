@@ -79,6 +79,21 @@ def test_a_stopped_and_resumed_run_ends_bit_for_bit_like_a_straight_one(
     same_run(only_run(Path("straight")), only_run(Path("stopped")))
 
 
+@compiler
+def test_each_objective_of_a_task_is_compiled_and_micro_batches_add_up(write: Write, command: Command) -> None:
+    config = write(
+        "data: {type: ring, examples: 200, batch_size: 20}\nmodel: {type: gan, noise: 2, networks: {type: dense, "
+        "hidden: [8]}}\ntask: gan\ntrainer: {length: 3 steps, evaluate: 3 steps, accumulate: 2, preflight: false}\n"
+    )
+    plain = command("fit", config, "--json").json
+    compiled = command("fit", config, "trainer.compile=true", "--json").json
+    assert {name: found["steps"] for name, found in compiled["compiled"].items()} == {
+        "discriminator": 3,
+        "generator": 3,
+    }
+    assert compiled["train"]["loss"] == pytest.approx(plain["train"]["loss"], rel=1e-4)
+
+
 def test_without_a_compiler_steps_run_as_they_are(write: Write, command: Command) -> None:
     from torch._inductor import config as inductor
 

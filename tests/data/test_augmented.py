@@ -1,5 +1,6 @@
 """Training batches are changed anew each time they are drawn; whatever is measured is not."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,35 @@ def test_only_training_batches_are_changed() -> None:
     assert torch.equal(of_sample.inputs, drawn(plain.train.sample(50, 3), 0).inputs)
     assert of_sample.targets.dtype == torch.long
     assert len(changed.train) == len(plain.train) and changed.describe() == plain.describe()
+
+
+def calls(function: Callable[[], object]) -> int:
+    """How many functions are called, Python's and others."""
+    found = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal found
+        found += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [None, "flip", "shift", "erase", "elastic", "rotate", "affine", "noise", "crop", "colour", "auto_augment",
+     "rand_augment", "trivial_augment", "mixup", "cutmix"],
+)  # fmt: skip
+def test_a_batch_is_drawn_and_changed_as_a_whole(change: str | None) -> None:
+    settings = {"mix": change} if change in ("mixup", "cutmix") else {"augment": [change] if change else []}
+    split = data(type="digits", **settings).train
+    drawn(split, 0, 2)  # what is made once
+    few, many = (calls(lambda: drawn(split, 0, examples)) for examples in (100, 1000))  # noqa: B023
+    assert many < 1.1 * few + 20
 
 
 def test_what_is_drawn_is_a_function_of_the_position() -> None:

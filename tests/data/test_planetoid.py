@@ -16,6 +16,7 @@ from nntrain.data.nodes import LabelledGraph, OnNodes
 from nntrain.data.planetoid import citeseer, cora
 from nntrain.data.public_files import git_id_of
 from nntrain.errors import UnfitError, UserError
+from nntrain.sparse import Sparse
 from nntrain.specs import Classes, Nodes
 
 CPU = torch.device("cpu")
@@ -64,6 +65,22 @@ def test_the_real_sets_are_as_torch_geometric_reads_them(shared_data: Path, tmp_
     assert torch.equal(ours.labels, theirs.y)
     for part, mask in (("train", theirs.train_mask), ("dev", theirs.val_mask), ("test", theirs.test_mask)):
         assert torch.equal(ours.parts[part], mask.nonzero().flatten())
+
+
+@pytest.mark.parametrize("layer", ["gcn", "gat"])
+def test_a_graph_network_never_makes_the_features_dense(
+    shared_data: Path, command: Any, write: Any, monkeypatch: pytest.MonkeyPatch, layer: str
+) -> None:
+    def dense(matrix: Sparse) -> torch.Tensor:
+        raise AssertionError("zeros and all")
+
+    monkeypatch.setattr(Sparse, "dense", dense)
+    network = f"model: {{type: gnn, layer: {layer}, hidden: [8], dropout: 0.5}}"
+    trainer = "trainer: {length: 4 steps, evaluate: 2 steps, preflight: false, capture: true}"
+    write(f"data: {{type: cora, root: {shared_data}}}\n{network}\n{trainer}\n")
+    fitted = command("fit", "my.yaml", "--json")
+    assert fitted.status == 0, fitted.err
+    assert command("eval", fitted.json["run"], "--json").status == 0
 
 
 def test_the_ids_by_which_downloads_are_checked_are_the_files(shared_data: Path, monkeypatch: Any) -> None:
