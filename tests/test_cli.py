@@ -30,7 +30,8 @@ trainer: {length: 30 steps, evaluate: 2 steps}
 """
 
 SUMMARY = (
-    "run", "status", "reason", "epochs", "steps", "seconds", "examples_per_second", "model", "train", "dev", "best"
+    "run", "status", "reason", "epochs", "steps", "seconds", "examples_per_second", "data_wait", "model",
+    "train", "dev", "best",
 )  # fmt: skip
 METRICS = {"loss", "error_rate", "accuracy"}
 
@@ -63,7 +64,7 @@ def records(run: Path) -> list[dict[str, Any]]:
 
 def timeless(record: dict[str, Any]) -> dict[str, Any]:
     """A record or summary without wall time and places."""
-    volatile = ("seconds", "examples_per_second", "run", "checkpoint")
+    volatile = ("seconds", "examples_per_second", "data_wait", "run", "checkpoint")
     return {k: timeless(v) if isinstance(v, dict) else v for k, v in record.items() if k not in volatile}
 
 
@@ -431,7 +432,7 @@ def test_every_component_is_shown_with_its_settings(command: Command, kind: str,
         ("model", "lenet", ["LeCun", "activation", "one of relu", "dropout", "at least 0 and less than 1"]),
         ("optimizer", "adam", ["m = b1 m + (1 - b1) g", "arXiv:1412.6980", "betas", "[0.9, 0.999]", "1e-08"]),
         ("scheduler", "cosine", ["(1 + cos(pi p)) / 2", "Loshchilov", "warmup", "final"]),
-        ("data", "iris", ["Fisher", "batch_size", "a whole number at least 1 or all", "32", "standardize", "true"]),
+        ("data", "iris", ["Fisher", "batch_size", "at least 1 or auto or all", "32", "standardize", "true"]),
         ("task", "classification", ["label_smoothing", "loss", "a loss", "cross_entropy"]),
     ],
 )  # fmt: skip

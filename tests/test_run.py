@@ -162,7 +162,7 @@ def test_the_summary_has_the_fields_of_its_description(command: Command, write: 
     called = command("fit", write(TINY), "--json")
     summary = called.json
     assert list(summary) == [
-        *("run", "status", "reason", "epochs", "steps", "seconds", "examples_per_second"),
+        *("run", "status", "reason", "epochs", "steps", "seconds", "examples_per_second", "data_wait"),
         *("model", "train", "dev", "best"),
     ]
     assert list(summary["best"]) == ["metric", "value", "step", "checkpoint", "metrics"]

@@ -308,7 +308,7 @@ trainer:
 
 EXPECTED = """\
 1:1: sed: unknown setting of a config
-2:32: data.batch_size: expected a whole number at least 1 or all, found true
+2:32: data.batch_size: expected a whole number at least 1 or auto or all, found true
 2:38: data.standardise: unknown setting of iris; did you mean 'standardize'?
 4:9: model.type: unknown model 'mlpp'; did you mean 'mlp'?
 5:43: task.loss.type: unknown loss 'hinges'
@@ -322,7 +322,7 @@ EXPECTED = """\
 15:5: regularizers.2: needs a type; there are
 16:10: metrics: expected a list
 18:11: trainer.length: expected a duration
-19:14: trainer.precision: expected one of fp32, bf16, fp64, found 'fp16'; did you mean 'fp64'?
+19:14: trainer.precision: expected one of fp32, tf32, bf16, fp64, found 'fp16'; did you mean 'fp64'?
 20:3: trainer.early_stopping: trainer.early_stopping needs the setting 'patience': a duration
 20:20: trainer.early_stopping.patince: unknown setting of trainer.early_stopping; did you mean 'patience'?
 21:9: trainer.clip: expected a
