@@ -100,6 +100,15 @@ def command(*arguments: str) -> None:
     cli.main()
 
 
+def warm(folder: Path, *arguments: str) -> None:
+    """Does the same in this process, so that those that are forked from it have imported everything."""
+    before = Path.cwd()
+    os.chdir(folder)
+    with suppress(SystemExit):
+        command(*arguments)
+    os.chdir(before)
+
+
 def done(folder: Path, *arguments: str) -> None:
     status = killed_or_ended(forked(folder, lambda: command(*arguments)), MOST_SECONDS)
     assert status == 0, (arguments, status, (folder / "log").read_text()[-2000:])
@@ -127,11 +136,7 @@ class Subject:
 
     def trained(self) -> float:
         """Trains straight, after a first time in this process, which imports what is needed; returns the seconds."""
-        before = Path.cwd()
-        os.chdir(self.folder)
-        with suppress(SystemExit):
-            command(*self.fit("first"))
-        os.chdir(before)
+        warm(self.folder, *self.fit("first"))
         began = time.monotonic()
         done(self.folder, *self.fit("straight"))
         return time.monotonic() - began
@@ -207,6 +212,7 @@ def cycles(folder: Path, number: int, chance: random.Random) -> dict[str, Any]:
     """Kills one run so often; what is not alike at its end, its size in bytes and that of a straight one."""
     folder.mkdir()
     (folder / "my.yaml").write_text(LONG.replace("STEPS", str(STEPS_PER_CYCLE * number + 300)))
+    warm(folder, "fit", "my.yaml", "--out", "first", "trainer.length=60 steps")
     done(folder, "fit", "my.yaml", "--out", "straight")
     kills, step = 0, 0
     while kills < number:
