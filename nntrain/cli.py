@@ -19,8 +19,9 @@ from nntrain.interruption import StopAtOnce, Terminated, early_requests_ignored,
 from nntrain.invocation import command
 
 if TYPE_CHECKING:
-    from nntrain.fit import Request, Result
+    from nntrain.fit import Result
     from nntrain.parts import Parts
+    from nntrain.request import Request
     from nntrain.tables import Table
     from nntrain.terminal import ProgressBar
     from nntrain.trainer import Trainer
@@ -59,8 +60,8 @@ def fit(
 ) -> None:
     """Train a network as CONFIG says."""
     with not_looked_for():
-        from nntrain.fit import Request
         from nntrain.fit import fit as train
+        from nntrain.request import Request
 
     if config is not None and _is_override(config):  # `fit --resume RUN trainer.length="40 epochs"`
         config, overrides = None, [str(config), *(overrides or [])]
@@ -188,8 +189,8 @@ def check(
     with not_looked_for():
         from nntrain.check import Report
         from nntrain.check import check as check_config
-        from nntrain.fit import document
         from nntrain.preflight.finding import alarms
+        from nntrain.request import document
 
     overrides = [word for word in configs if _is_override(word)]
     names = [word for word in configs if not _is_override(word)]
@@ -275,10 +276,10 @@ def show(
     from nntrain.registry import Registry, kind_named
 
     if kind in ("config", "configs"):
-        from nntrain.fit import document
         from nntrain.group_table import group_lines, groups_of
         from nntrain.plan import plan
         from nntrain.provenance import annotated
+        from nntrain.request import document
 
         with _results_apart():
             written = document(name, overrides or [], _say)
@@ -384,9 +385,9 @@ def schema(
     config: Annotated[str | None, typer.Argument(help="A config whose plug-ins are to be included.")] = None,
 ) -> None:
     """Print the JSON Schema of configs, for editors: nntrain schema > nntrain.schema.json."""
-    from nntrain.fit import document
     from nntrain.json_schema import config_schema
     from nntrain.registry import Registry
+    from nntrain.request import document
     from nntrain.sections import registry_of
 
     with _results_apart():

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nntrain.fit import Request, fit
+from nntrain.fit import fit
+from nntrain.request import Request
 
 
 class Doom:

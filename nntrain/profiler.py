@@ -137,3 +137,8 @@ def _is_due(number: int, left: int, is_settled: Callable[[], bool]) -> bool:
     if number < min(WARM_UP, left // 4):
         return False
     return is_settled() or number >= left // 2 or number + STEPS + 1 >= left
+
+
+def profiler_of(is_wanted: bool, folder: Path) -> Profiler:
+    """What looks at steps of a run, where that is wanted."""
+    return TorchProfiler(folder) if is_wanted else NoProfiler()

@@ -13,7 +13,8 @@ from nntrain.batch_size import settings_for
 from nntrain.course import Show
 from nntrain.durable import write_durably
 from nntrain.errors import UserError
-from nntrain.fit import Request, Result, Say, document, fit
+from nntrain.fit import Result, fit
+from nntrain.request import Request, Say, document
 from nntrain.run import ENDED, now, own_folder
 from nntrain.spread import deviation, interval
 from nntrain.tables import Table

@@ -12,7 +12,7 @@ from nntrain.batch_size import settings_for
 from nntrain.config import Document, dump, find, override
 from nntrain.document import COMMAND_LINE, ConfigError
 from nntrain.errors import RunError, UserError
-from nntrain.fit import document
+from nntrain.request import document
 from nntrain.stages import stages_of
 from nntrain.tables import Table
 from nntrain.timing import FailedError, Timed

@@ -13,8 +13,8 @@ from typing import Any
 from nntrain.batch_size import settings_for
 from nntrain.checkpoint import load
 from nntrain.errors import RunError, UserError
-from nntrain.fit import Say, document
 from nntrain.plan import plan
+from nntrain.request import Say, document
 from nntrain.same_runs import first_difference
 from nntrain.tables import Table
 

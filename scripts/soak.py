@@ -31,7 +31,8 @@ from PIL import Image
 import nntrain
 from nntrain import cli
 from nntrain.doomed import Doom
-from nntrain.fit import Request, fit
+from nntrain.fit import fit
+from nntrain.request import Request
 from nntrain.same_runs import first_difference
 
 KILLS = (1, 1, 1, 2, 3)  # of a trial, one as likely as the other

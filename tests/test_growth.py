@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from nntrain.checkpoint import load, serialise
-from nntrain.fit import Request, fit
+from nntrain.fit import fit
+from nntrain.request import Request
 from runs import at_step, instant_disk, only_run, pictures, records, same_run  # noqa: F401
 
 Command = Callable[..., Any]

@@ -12,8 +12,9 @@ import torch
 from nntrain.config import dump, load
 from nntrain.data.order import Order
 from nntrain.document import Document
-from nntrain.fit import Request, fit
+from nntrain.fit import fit
 from nntrain.plan import Plan, plan
+from nntrain.request import Request
 from nntrain.samplers import TrainingSet
 from nntrain.samplers.shuffled import Shuffled
 from nntrain.stages import joined, stages_of

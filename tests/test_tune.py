@@ -142,8 +142,8 @@ def test_a_batch_size_that_is_to_be_found_is_found_once(
 
 
 def test_precision_is_left_where_it_is_double(write: Write) -> None:
-    from nntrain.fit import document
     from nntrain.plan import plan
+    from nntrain.request import document
 
     parts = plan(document(str(write(SMALL)), ["trainer.precision=fp64"], lambda note: None)).parts(0)
     assert all("precision" not in way.changes for way in ways.ways(parts))

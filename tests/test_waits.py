@@ -10,10 +10,10 @@ import torch
 from every_task import TASKS, text_of, train_teacher
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nntrain.fit import document
 from nntrain.meter import Meter
 from nntrain.parts import Parts
 from nntrain.plan import plan
+from nntrain.request import document
 from runs import instant_disk  # noqa: F401
 
 Command = Callable[..., Any]

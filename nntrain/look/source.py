@@ -10,9 +10,9 @@ from nntrain.config import ConfigError, Document, override
 from nntrain.data import Dataset
 from nntrain.device import seed_python
 from nntrain.errors import UnfitError, UserError
-from nntrain.fit import Say, document
 from nntrain.reader import Reader
 from nntrain.registry import Registry
+from nntrain.request import Say, document
 from nntrain.schema import Component, Problem, component_settings
 from nntrain.sections import registry_of
 

@@ -18,8 +18,9 @@ from typing import Any
 from nntrain import measure
 from nntrain.assemble import assemble
 from nntrain.config import dump
-from nntrain.fit import Request, document, fit
+from nntrain.fit import fit
 from nntrain.interruption import Interruption
+from nntrain.request import Request, document
 from nntrain.run import Run
 from nntrain.trainer import Trainer
 

@@ -12,7 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from nntrain.checkpoint import load, serialise
-from nntrain.fit import Request, fit
+from nntrain.fit import fit
+from nntrain.request import Request
 
 CONFIG = """
 data: {type: digits, batch_size: 32}

@@ -19,9 +19,9 @@ from zoo import FAULTS, HEALTHY, Config
 from nntrain.check import check
 from nntrain.config import find, load
 from nntrain.errors import UserError
-from nntrain.fit import document
 from nntrain.preflight.finding import Finding
 from nntrain.registry import KINDS, Registry
+from nntrain.request import document
 
 TABLE = Path(__file__).with_name("preflight.md")
 PLUGIN = Path(__file__).with_name("planted.py")

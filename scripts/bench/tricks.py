@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from scipy.stats import ttest_rel
 
-from nntrain.fit import Request, fit
+from nntrain.fit import fit
 from nntrain.measure import measure, trained
+from nntrain.request import Request
 from nntrain.trainer import Display, Trainer
 
 TABLE = Path(__file__).with_name("tricks.md")

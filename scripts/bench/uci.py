@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from nntrain.data.uci import SETS, SPLITS
-from nntrain.fit import Request, fit
+from nntrain.fit import fit
 from nntrain.measure import measure, trained
+from nntrain.request import Request
 
 CONFIG = Path(__file__).parents[2] / "configs" / "mlp_uci.yaml"
 TABLE = Path(__file__).with_suffix(".md")
