@@ -187,7 +187,7 @@ KEPT = (
     "self.alive: int = alive; self.{kept}: int = momentum",
     "self.alive, self.{kept} = alive, momentum",
     "self.alive = self.{kept} = alive",
-    "self.alive = alive; self.{kept} = self.again = momentum",
+    "self.alive = alive; self.{kept} = self.{kept}_too = momentum",
 )
 
 
