@@ -18,21 +18,20 @@ Look = Callable[[Sequence[Batch]], list[Tensor]]
 Wanted = Literal["auto", True, False]
 
 MOST = 8  # shapes of batches, of each of which there is a graph
-PATIENCE = 1.0  # times what capturing takes that steps of a shape have taken before it is captured
-FIRST_GUESS = 0.05  # seconds that capturing takes, before that is known
+SHARE, MOST_SPARED = 1 / 3, 0.002  # of a step, and seconds, that a captured one is taken to spare at most
+FIRST_GUESS = 0.05  # seconds that writing a step down takes, before that is known
 PROVEN_EARLY = 2  # calls after capturing that are done both ways,
 PROVEN_LATER = 3  # and as many among the next ones
 AMONG = 1000
 MOST_SAID = 200  # characters of a reason
-TIMED = 5  # calls, after the first, of which the fastest counts
+TIMED = 20  # calls, after the first, of which the fastest counts
 
 
 @dataclass
 class Shape:
     """What is known of batches of one shape."""
 
-    seconds: float = 0.0  # that plain calls took, but for the first
-    fastest: float = float("inf")
+    fastest: float = float("inf")  # of the plain calls, in seconds, but for the first
     plain_calls: int = 0
     graph: Any = None
     calls: int = 0
@@ -44,10 +43,10 @@ class Captured:
     """A function of batches that runs as a graph once that is proven to give the same bits, and is faster.
 
     The function may depend on the model's parameters and buffers, may change buffers, and draw random numbers. It is
-    captured after calls for batches of a shape have taken as long as capturing does (at once where that is wanted), so
-    that short runs are not delayed. Two calls, and three random later ones, are done both ways from the
-    same state; where a bit is different, or something cannot be captured, `reason` says so and calls are plain again.
-    Which calls are captured thus changes no result.
+    captured after so many calls for batches of a shape as would have paid for it (at once where that is wanted): no
+    short run pays, nor one of slow steps, of which little can be spared. Two calls, and three random later ones, are
+    done both ways from the same state; where a bit is different, or something cannot be captured, `reason` says so
+    and calls are plain again. Which calls are captured thus changes no result.
     """
 
     def __init__(self, look: Look, model: nn.Module, device: Device, wanted: Wanted) -> None:
@@ -56,7 +55,7 @@ class Captured:
         self._device = device
         self._wanted = wanted
         self._shapes: dict[Any, Shape] = {}
-        self._cost = FIRST_GUESS
+        self._writing = FIRST_GUESS
         self.reason = "" if wanted else "trainer.capture is false"
         self.captured_calls = 0
         self._is_tried = False
@@ -93,7 +92,9 @@ class Captured:
         return self._shapes.get(key)
 
     def _is_due(self, shape: Shape) -> bool:
-        return self._wanted is True or shape.seconds > PATIENCE * self._cost
+        twice = shape.fastest * (1 + PROVEN_EARLY + PROVEN_LATER)  # what is done both ways
+        spared = shape.plain_calls * min(SHARE * shape.fastest, MOST_SPARED)
+        return self._wanted is True or spared > self._writing + twice
 
     def _timed(self, shape: Shape, batches: Sequence[Batch]) -> list[Tensor]:
         began = time.thread_time()
@@ -101,7 +102,6 @@ class Captured:
         seconds = time.thread_time() - began
         shape.plain_calls += 1
         if shape.plain_calls > 1:  # the first one warms up
-            shape.seconds += seconds
             shape.fastest = min(shape.fastest, seconds)
         return found
 
@@ -110,13 +110,13 @@ class Captured:
             return self._look(with_tensors(list(batches), inputs))
 
         def traced() -> list[Tensor]:
+            began = time.thread_time()
             shape.graph, found = flattened(function, tensors)
+            self._writing = time.thread_time() - began
             return found
 
         self._is_tried = True
-        began = time.thread_time()
         found = self._both_ways(batches, traced)
-        self._cost = time.thread_time() - began
         later = random.Random(len(self._shapes)).sample(range(PROVEN_EARLY, AMONG), PROVEN_LATER)
         shape.proofs = frozenset((*range(PROVEN_EARLY), *later))
         return found

@@ -58,6 +58,10 @@ def run(command: Sequence[str], folder: str) -> tuple[dict[str, Any], float, flo
         return json.loads(out.read()), began, usage.ru_maxrss / 1024
 
 
+SHORT = ("trainer.length=2 steps", "trainer.log=1 steps", "trainer.evaluate=2 steps")  # for the first step
+SHORT_KEYS = tuple(setting.partition("=")[0] + "=" for setting in SHORT)
+
+
 def works(device: str) -> list[str]:
     """All works that a device is fast enough for."""
     folders = (WORKS, ON_GPU) if device.startswith("cuda") else (WORKS,)
@@ -84,8 +88,8 @@ def nntrain(work: str, device: str, folder: str, overrides: Sequence[str]) -> tu
     ]
     summary, _, peak = run([*command, "--json", "--out", folder], folder)
     records = (Path(summary["run"]) / "metrics.jsonl").read_text().splitlines()
-    short = ("trainer.length=2 steps", "trainer.log=1 steps", "trainer.evaluate=2 steps")
-    started, began, _ = run([*command, *short, "--json", "--out", folder], folder)
+    begin = [part for part in command if not part.startswith(SHORT_KEYS)]
+    started, began, _ = run([*begin, *SHORT, "--json", "--out", folder], folder)
     found = Round(summary["examples_per_second"], first_step_at(Path(started["run"])) - began, peak)
     return found, summary["steps"], json.loads(records[0])["step"]
 
@@ -155,6 +159,15 @@ def shares_of_peak(found: Sequence[dict[str, Any]], device: str) -> list[str]:
     )
 
 
+def processor_name() -> str:
+    """As the system calls it; else the architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", nargs="+", metavar="NAME")
@@ -172,7 +185,7 @@ def main() -> None:
     if asked.json:
         print(json.dumps(found))
         return
-    processor = f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    processor = f"{os.cpu_count()} cores of {processor_name()}"
     machine = f"{processor}, {asked.threads} thread(s), device {asked.device}, torch {version('torch')}"
     command = " ".join(("scripts/bench/speed", *sys.argv[1:]))
     head = BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD
