@@ -7,9 +7,9 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -17,12 +17,12 @@ from nntrain.errors import RunError, UserError
 from nntrain.garbage import not_looked_for
 from nntrain.interruption import StopAtOnce, Terminated, early_requests_ignored, ended_in_order
 from nntrain.invocation import command
+from nntrain.printing import print_json, print_results, print_study, print_tables, results_apart, say
 
 if TYPE_CHECKING:
     from nntrain.fit import Result
     from nntrain.parts import Parts
     from nntrain.request import Request
-    from nntrain.tables import Table
     from nntrain.terminal import ProgressBar
     from nntrain.trainer import Trainer
 
@@ -66,20 +66,20 @@ def fit(
     if config is not None and _is_override(config):  # `fit --resume RUN trainer.length="40 epochs"`
         config, overrides = None, [str(config), *(overrides or [])]
     request = Request(config, overrides or [], out, resume, profile=profile)
-    with _results_apart():
-        result = _study(request, seeds, folds) if seeds or folds else train(request, _say, _progress)
+    with results_apart():
+        result = _study(request, seeds, folds) if seeds or folds else train(request, say, _progress)
     summary = result.summary
     if as_json:
-        _print_json(summary)
+        print_json(summary)
     elif "runs" in summary:
-        _print_study(summary)
+        print_study(summary)
     else:
-        _print_results(summary)
+        print_results(summary)
     if result.exit_status == RunError.exit_status:
-        _say(f"error: {summary['reason']}")
+        say(f"error: {summary['reason']}")
     elif result.exit_status:
         run = shlex.quote(summary["runs"][-1] if "runs" in summary else summary["run"])
-        _say(f"{summary['reason']}; the state is saved. To go on:\n  {command()} fit --resume {run}")
+        say(f"{summary['reason']}; the state is saved. To go on:\n  {command()} fit --resume {run}")
     raise typer.Exit(result.exit_status)
 
 
@@ -104,16 +104,17 @@ def evaluate(
         from nntrain.members import Asked
         from nntrain.worth import worth
 
-    overrides = [word for word in checkpoints if _is_override(word)]
-    places = [Path(word) for word in checkpoints if not _is_override(word)]
+    overrides, places = _parted(checkpoints)
     if not places:
         raise UserError("eval needs a checkpoint, or a run's folder")
-    with _results_apart():
-        found = worth(Asked(places, overrides, allow_plugins), _way(ensemble, average), split, _say)
+    with results_apart():
+        found = worth(
+            Asked([Path(place) for place in places], overrides, allow_plugins), _way(ensemble, average), split, say
+        )
     if as_json:
-        _print_json(found.facts())
+        print_json(found.facts())
     else:
-        _print_tables(found.tables())
+        print_tables(found.tables())
 
 
 @app.command()
@@ -156,25 +157,24 @@ def predict(
     from nntrain.question import Question, answer_and_given
     from nntrain.rows import write_json_lines, write_rows
 
-    overrides = [word for word in inputs or () if _is_override(word)]
-    paths = [word for word in inputs or () if not _is_override(word)]
+    overrides, paths = _parted(inputs or ())
     drawing = {"length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     given = {name: number for name, number in drawing.items() if number is not None}
     question = Question(paths, split, features, prompt or [], given)
     complaints: list[str] = []
     results = sys.stdout
-    with _results_apart():
-        _, parts = as_one(Asked([checkpoint], overrides, allow_plugins), _way(ensemble, average), _say)
+    with results_apart():
+        _, parts = as_one(Asked([checkpoint], overrides, allow_plugins), _way(ensemble, average), say)
 
         def complain(failure: str) -> None:
             complaints.append(failure)
-            _say(failure)
+            say(failure)
 
         rows = predicting.predict(parts, *answer_and_given(parts, question, complain), complain)
         if out is None:
             write_json_lines(rows, results)
         else:
-            _say(f"{write_rows(rows, out):,} rows in {out}")
+            say(f"{write_rows(rows, out):,} rows in {out}")
     if complaints:
         raise typer.Exit(RunError.exit_status)
 
@@ -192,30 +192,29 @@ def check(
         from nntrain.preflight.finding import alarms
         from nntrain.request import document
 
-    overrides = [word for word in configs if _is_override(word)]
-    names = [word for word in configs if not _is_override(word)]
+    overrides, names = _parted(configs)
     if not names:
         raise UserError("check needs a config, such as configs/mlp_digits.yaml")
     reports: list[Report] = []
     errors = 0
     for name in names:
         try:
-            with _results_apart():
-                reports.append(check_config(document(name, overrides, _say), name, overrides))
+            with results_apart():
+                reports.append(check_config(document(name, overrides, say), name, overrides))
         except UserError as error:
-            _say(f"{error.said_after}{error}")
+            say(f"{error.said_after}{error}")
             errors += 1
     if errors:
         raise typer.Exit(UserError.exit_status)
     if as_json:
-        _print_json(
+        print_json(
             reports[0].facts
             if len(reports) == 1
             else {name: report.facts for name, report in zip(names, reports, strict=True)}
         )
     else:
         for name, report in zip(names, reports, strict=True):
-            _print_tables(report.tables())
+            print_tables(report.tables())
             for finding in report.findings:
                 print(finding.as_text(name, overrides))
     if strict and any(alarms(report.findings) for report in reports):
@@ -234,15 +233,15 @@ def look_at_data(
     from nntrain.look.report import look
     from nntrain.look.source import data_of
 
-    with _results_apart():
-        name, made = data_of(data, overrides or [], _say)
+    with results_apart():
+        name, made = data_of(data, overrides or [], say)
         report = look(name, made)
         if pictures is not None:
             write_grid(made, pictures)
     if as_json:
-        _print_json(report.facts)
+        print_json(report.facts)
         return
-    _print_tables(report.tables())
+    print_tables(report.tables())
     if pictures is not None:
         print(f"images       {pictures}")
 
@@ -258,9 +257,9 @@ def list_components(
 
     found = listing(Registry(), [kind_named(kind)] if kind else all_kinds())
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
-        _print_tables(listing_tables(found))
+        print_tables(listing_tables(found))
 
 
 @app.command()
@@ -281,8 +280,8 @@ def show(
         from nntrain.provenance import annotated
         from nntrain.request import document
 
-        with _results_apart():
-            written = document(name, overrides or [], _say)
+        with results_apart():
+            written = document(name, overrides or [], say)
             groups: list[list[str]] = []
 
             def note(parts: "Parts") -> None:
@@ -290,7 +289,7 @@ def show(
 
             plain = plan(written, note).plain
         if as_json:
-            _print_json(plain)
+            print_json(plain)
         else:
             print(annotated(written, plain), end="")
             for stage, lines in enumerate(groups):
@@ -302,11 +301,11 @@ def show(
         raise UserError(f"'{overrides[0]}': only a config can be shown with other settings")
     found = particulars(Registry(), kind_named(kind), name)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     print(f"{found['kind']} {found['name']}\n\n{found['description']}\n")
     if found["settings"]:
-        _print_tables([particulars_table(found)])
+        print_tables([particulars_table(found)])
     drawn = picture(Registry(), kind_named(kind), name)
     if drawn:
         print(f"\n{drawn}")
@@ -324,11 +323,11 @@ def verify_resume(
     """Prove that a killed run of CONFIG ends bit for bit like one that was not."""
     from nntrain.verify_resume import verify
 
-    verdict = verify(config, overrides or [], kills, seed, _say)
+    verdict = verify(config, overrides or [], kills, seed, say)
     if as_json:
-        _print_json(verdict.as_json())
+        print_json(verdict.as_json())
     else:
-        _print_tables([verdict.table()])
+        print_tables([verdict.table()])
         print("the same, bit for bit" if verdict.difference is None else f"they differ in {verdict.difference}")
     if verdict.difference is not None:
         raise typer.Exit(RunError.exit_status)
@@ -347,12 +346,12 @@ def tune(
     """Find the fastest settings of CONFIG on this machine, and write a config with them."""
     from nntrain.tune import tune as tuned
 
-    with _results_apart():
-        found = tuned(config, overrides or [], seconds, out, _say)
+    with results_apart():
+        found = tuned(config, overrides or [], seconds, out, say)
     if as_json:
-        _print_json(found.facts)
+        print_json(found.facts)
         return
-    _print_tables([found.table()])
+    print_tables([found.table()])
     if found.out is None:
         print("the settings as they are are as fast as any; nothing is written")
     else:
@@ -369,12 +368,12 @@ def replay(
     from nntrain.replay import replay_of
     from nntrain.run import Run
 
-    with _results_apart():
+    with results_apart():
         kept, seen = replay_of(Run.open(run))
     if as_json:
-        _print_json({**kept, **seen.facts()})
+        print_json({**kept, **seen.facts()})
         return
-    _print_tables([seen.table()])
+    print_tables([seen.table()])
     print(f"{kept['seen']} in step {kept['step'] + 1}")
     print(f"not finite   {f'first in {seen.first}' if seen.first else 'nothing, this time'}")
     print(f"examples     {' '.join(str(number) for batch in kept['examples'] for number in batch)}")
@@ -390,8 +389,8 @@ def schema(
     from nntrain.request import document
     from nntrain.sections import registry_of
 
-    with _results_apart():
-        registry = registry_of(document(config, [], _say)) if config else Registry()
+    with results_apart():
+        registry = registry_of(document(config, [], say)) if config else Registry()
         found = config_schema(registry)
     print(json.dumps(found, indent=1, ensure_ascii=False))
 
@@ -440,8 +439,14 @@ def _let_go_of_results() -> None:
 def _fail(error: BaseException, message: str, exit_status: int) -> NoReturn:
     if os.environ.get("NNTRAIN_DEBUG") == "1":
         traceback.print_exception(error)
-    _say(message)
+    say(message)
     sys.exit(exit_status)
+
+
+def _parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Those that are KEY=VALUE, and the others."""
+    overrides = [word for word in words if _is_override(word)]
+    return overrides, [word for word in words if word not in overrides]
 
 
 def _is_override(word: str) -> bool:
@@ -456,87 +461,14 @@ def _way(ensemble: str | None, average: str | None) -> str | None:
     return f"--ensemble {ensemble}" if ensemble else f"--average {average}" if average else None
 
 
-def _results_apart() -> contextlib.AbstractContextManager[Any]:
-    """Within it, what anything prints (a plug-in, say) is a message: standard output is for results."""
-    return contextlib.redirect_stdout(sys.stderr)
-
-
-def _say(message: str) -> None:
-    # Whoever reads the messages may have gone; that ends no run.
-    with contextlib.suppress(OSError):
-        print(message, file=sys.stderr, flush=True)
-
-
-def _print_json(value: Mapping[str, Any]) -> None:
-    from nntrain.writers import finite
-
-    print(json.dumps(finite(value)))
-
-
-def _print_tables(tables: "Sequence[Table]") -> None:
-    from rich.console import Console
-
-    from nntrain.terminal import table
-
-    console = Console()
-    for content in tables:
-        console.print(table(content))
-
-
-def _print_results(summary: Mapping[str, Any]) -> None:
-    from nntrain.terminal import results
-
-    if summary["train"] or summary["dev"]:
-        _print_tables([results(summary)])
-    speed = summary["examples_per_second"]
-    pace = f", {speed:,.0f} examples/s" if speed else ""
-    size = f"{summary['model']['type']} with {summary['model']['parameters']:,} parameters"
-    print(f"{size}: {summary['status']} after {summary['epochs']:.4g} epochs, {summary['seconds']:.1f} s{pace}")
-    path = Path(summary["run"])
-    run = shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
-    print(f"run          {run}")
-    print(f"the curves   {command()} board {run}")
-    if summary["best"]:
-        print(f"its worth    {command()} eval {run} --split test")
-    if "profile" in summary:
-        _print_profile(summary["profile"])
-
-
-def _print_profile(found: Mapping[str, Any] | None) -> None:
-    from nntrain.breakdown import tables
-
-    if found is None:
-        print("profile      the run was over before there were steps to look at")
-        return
-    _print_tables(tables(found))
-    if found["note"]:
-        print(f"profile      {found['note']}")
-    print(f"the trace    {shlex.quote(found['trace'])} (open it on https://ui.perfetto.dev or in chrome://tracing)")
-
-
 def _study(request: "Request", seeds: int | None, folds: int | None) -> "Result":
     from nntrain import study
 
     if seeds and folds:
         raise UserError("--seeds and --folds are two studies; take one of them")
     if seeds:
-        return study.study(request, study.seeds(seeds), "seeds", _say, _progress)
-    return study.study(request, study.folds(folds or 0), "folds", _say, _progress)
-
-
-def _print_study(summary: Mapping[str, Any]) -> None:
-    from nntrain.study import table
-
-    _print_tables([table(summary)])
-    runs = shlex.quote(summary["run"])
-    print(f"{len(summary['runs'])} runs: {summary['status']}, {summary['seconds']:.1f} s of training")
-    print(f"the runs     {runs}")
-    print(f"the curves   {command()} board {runs}")
-    picture = Path(summary["run"]) / "curves.png"
-    if picture.is_file():
-        print(f"their mean   {shlex.quote(str(picture))}")
-    if summary["best"]:
-        print(f"the best     {command()} eval {shlex.quote(summary['best']['checkpoint'])} --split test")
+        return study.study(request, study.seeds(seeds), "seeds", say, _progress)
+    return study.study(request, study.folds(folds or 0), "folds", say, _progress)
 
 
 def _progress(trainer: "Trainer") -> "ProgressBar":
@@ -546,6 +478,6 @@ def _progress(trainer: "Trainer") -> "ProgressBar":
     several = len(parts.config["stages"])
     stage = f" stage {parts.stage + 1} of {several} (stages.{parts.stage})" if several else ""
     for note in trainer.notes:
-        _say(note)
-    _say(f"training{stage} in {trainer.run.path} on {parts.device.describe()}")
+        say(note)
+    say(f"training{stage} in {trainer.run.path} on {parts.device.describe()}")
     return ProgressBar(parts.clock, trainer.step, trainer.past.steps)
