@@ -26,7 +26,7 @@ class GeneralizedIou:
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         boxes = at_least_single(outputs)
         first, last = torch.maximum(boxes, targets)[..., :2], torch.minimum(boxes, targets)[..., 2:]
-        common = (last - first).clamp(min=0).prod(dim=-1)
+        common = _product((last - first).clamp(min=0))
         union = _area(boxes) + _area(targets) - common
         around = torch.cat((torch.minimum(boxes, targets)[..., :2], torch.maximum(boxes, targets)[..., 2:]), dim=-1)
         return 1 - common / (union + LEAST) + (_area(around) - union) / (_area(around) + LEAST)
@@ -34,4 +34,9 @@ class GeneralizedIou:
 
 def _area(boxes: Tensor) -> Tensor:
     """Width times height (...), less than 0 where one of them is."""
-    return (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1)
+    return _product(boxes[..., 2:] - boxes[..., :2])
+
+
+def _product(sides: Tensor) -> Tensor:
+    """Of two (..., 2), a number each: torch.prod looks for zeros when it is derived, and waits for the device."""
+    return sides[..., 0] * sides[..., 1]
