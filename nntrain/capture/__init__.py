@@ -18,8 +18,8 @@ Look = Callable[[Sequence[Batch]], list[Tensor]]
 Wanted = Literal["auto", True, False]
 
 MOST = 8  # shapes of batches, of each of which there is a graph
-SHARE, MOST_SPARED = 1 / 3, 0.002  # of a step, and seconds, that a captured one is taken to spare at most
-FIRST_GUESS = 0.05  # seconds that writing a step down takes, before that is known
+SHARE, MOST_SPARED = 1 / 2, 0.002  # of a step, and seconds, that a captured one is taken to spare at most
+FIRST_GUESS = 0.02  # seconds that writing a step down takes, before that is known
 PROVEN_EARLY = 2  # calls after capturing that are done both ways,
 PROVEN_LATER = 3  # and as many among the next ones
 AMONG = 1000
