@@ -175,6 +175,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", action="store_true", help="print JSON, and write no table")
+    parser.add_argument("--table", type=Path, default=TABLE, help="the file that the table is written to")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of nntrain's runs")
     asked = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(asked.threads)
@@ -190,7 +191,7 @@ def main() -> None:
     command = " ".join(("scripts/bench/speed", *sys.argv[1:]))
     head = BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD
     table = "\n".join((head, *map(row, found), *rivals.table(found), *of_peak))
-    TABLE.write_text(table + "\n", encoding="utf-8")
+    asked.table.write_text(table + "\n", encoding="utf-8")
     print(table)
 
 
