@@ -15,16 +15,25 @@ class Snapshot:
         left_out = {id(buffer) for buffer in but}
         self._device = device
         self._noise = device.noise()
-        self._buffers = [(buffer, buffer.clone()) for buffer in model.buffers() if id(buffer) not in left_out]
+        self._buffers = [
+            (module, name, buffer, buffer.clone())
+            for module in model.modules()
+            for name, buffer in module.named_buffers(recurse=False)
+            if id(buffer) not in left_out
+        ]
 
     def restore(self) -> None:
-        for buffer, before in self._buffers:
+        for module, name, buffer, before in self._buffers:
+            setattr(module, name, buffer)  # a forward pass may have put another in its place
             buffer.data.copy_(before)  # .data: a graph that is kept must not take this for a change
         self._device.repeat(self._noise)
 
     def tensors(self) -> list[Tensor]:
         """All that it holds, for a comparison."""
-        return [*self._noise, *(before for _, before in self._buffers)]
+        return [*self._noise, *self.buffers()]
+
+    def buffers(self) -> list[Tensor]:
+        return [before for *_, before in self._buffers]
 
 
 @contextmanager

@@ -93,7 +93,9 @@ class Update:
         """Measures and gradient; and the closure, for a rule that looks again."""
         optimizer = self.optimizers[objective.name]
         if not optimizer.looks_again:
-            return self.captured[objective.name](batches, optimizer.names), None
+            # What another objective trains changes this one too: frozen normalisation is another computation.
+            trained = tuple(each.names for each in self.optimizers.values())
+            return self.captured[objective.name](batches, trained), None
         closure = self._closure(objective, batches)
         return self._measured(objective, closure), closure
 

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch, tensors_in, with_tensors
 from nntrain.capture.flat import flattened
-from nntrain.device import Device
+from nntrain.device import Device, python_state, restore_python
 from nntrain.snapshot import Snapshot
 
 Look = Callable[[Sequence[Batch]], list[Tensor]]
@@ -60,7 +60,7 @@ class Captured:
         self.captured_calls = 0
         self._is_tried = False
 
-    def __call__(self, batches: Sequence[Batch], trained: tuple[str, ...]) -> list[Tensor]:
+    def __call__(self, batches: Sequence[Batch], trained: Hashable) -> list[Tensor]:
         """`trained` names what is trained: a graph is of these parameters."""
         if self.reason:
             return self._look(batches)
@@ -111,7 +111,7 @@ class Captured:
 
         def traced() -> list[Tensor]:
             began = time.thread_time()
-            shape.graph, found = flattened(function, tensors)
+            shape.graph, found = flattened(function, tensors, self._model.buffers())
             self._writing = time.thread_time() - began
             return found
 
@@ -140,7 +140,7 @@ class Captured:
         """The plain call's result; gives up where the other way fails or gives another bit."""
         before = Snapshot(self._model, self._device)
         found = self._look(batches)
-        after = Snapshot(self._model, self._device)
+        after, python = Snapshot(self._model, self._device), python_state()
         before.restore()
         try:
             again = other()
@@ -150,6 +150,7 @@ class Captured:
             if not _same(found, again) or not _same(after.tensors(), Snapshot(self._model, self._device).tensors()):
                 self._give_up("the captured step does not give the same bits")
         after.restore()
+        restore_python(python)
         return found
 
     def _give_up(self, reason: str) -> None:

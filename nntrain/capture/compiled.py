@@ -1,9 +1,10 @@
 """Compiling: the flat list of a step's operations as code that torch's compiler Inductor makes for it."""
 
+import math
 import os
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from nntrain.capture.recording import Recording, UncapturedError
 from nntrain.data.places import cache_folder
 from nntrain.device import Device
 from nntrain.out_of_memory import is_out_of_memory
-from nntrain.snapshot import Snapshot
+from nntrain.snapshot import Snapshot, unchanged
 
 MOST_APART = 0.02  # of the length of all that a step gives, by which code may differ from plain operations,
 MOST_APART_SHORT = 0.2  # and where numbers are shorter than float32
@@ -59,7 +60,7 @@ class Compiled:
         if self._lacks:
             self._fall_back(self._lacks)
 
-    def __call__(self, batches: Sequence[Batch], trained: tuple[str, ...]) -> list[Tensor]:
+    def __call__(self, batches: Sequence[Batch], trained: Hashable) -> list[Tensor]:
         """`trained` names what is trained: code is for these parameters."""
         if self._lacks:
             return self._look(batches)
@@ -90,16 +91,18 @@ class Compiled:
     def _shape(self, batches: Sequence[Batch], tensors: list[Tensor]) -> Shape:
         """The code for batches like these; buffers and generators stay as they are."""
         later = random.Random(len(self._shapes)).sample(range(PROVEN_EARLY, AMONG), PROVEN_LATER)
-        before = Snapshot(self._model, self._device)
+
+        def function(inputs: Sequence[Tensor]) -> list[Tensor]:
+            return self._look(with_tensors(list(batches), inputs))
+
         try:
-            code = compiled(lambda inputs: self._look(with_tensors(list(batches), inputs)), tensors, self._device.torch)
+            with unchanged(self._model, self._device):
+                code = compiled(function, tensors, self._model.buffers(), self._device.torch)
         except Exception as error:
             if is_out_of_memory(error):
                 raise
             self._fall_back(said(error) if isinstance(error, UncapturedError) else cause(error))
             return Shape(None, frozenset())
-        finally:
-            before.restore()
         return Shape(code, frozenset((*range(PROVEN_EARLY), *later)))
 
     def _proven(self, shape: Shape, batches: Sequence[Batch], tensors: list[Tensor]) -> list[Tensor]:
@@ -114,7 +117,7 @@ class Compiled:
         except Exception as error:
             self._fall_back(cause(error))
         else:
-            if self._is_near(plain, found):
+            if self._is_near([*plain, *after.buffers()], [*found, *Snapshot(self._model, self._device).buffers()]):
                 return found
             self._fall_back("compiled code does not give what the plain step gives")
         shape.code = None
@@ -122,12 +125,12 @@ class Compiled:
         return plain
 
     def _is_near(self, plain: Sequence[Tensor], found: Sequence[Tensor]) -> bool:
-        """Whether all numbers together are; or neither are finite."""
+        """Whether all numbers together are; where the plain ones are not finite there is nothing to compare."""
         pairs = [(a.double(), b.double()) for a, b in zip(plain, found, strict=True)]
         apart = sum(float((a - b).square().sum()) for a, b in pairs) ** 0.5
         length = sum(float(a.square().sum()) for a, _ in pairs) ** 0.5
         most = MOST_APART_SHORT if self._device.is_short else MOST_APART
-        return not apart > most * length  # NaN is near NaN: what is not finite is another's to judge
+        return not math.isfinite(length) or apart <= most * length  # what is not finite is another's to judge
 
     def _fall_back(self, reason: str) -> None:
         if not self.reason:
@@ -135,7 +138,7 @@ class Compiled:
         self.reason = self.reason or reason
 
 
-def compiled(function: Code, inputs: Sequence[Tensor], device: torch.device) -> Code:
+def compiled(function: Code, inputs: Sequence[Tensor], buffers: Iterable[Tensor], device: torch.device) -> Code:
     """The code for a function of tensors like these; what tracing or the compiler raises where there is none."""
     from torch._guards import TracingContext, tracing
     from torch._inductor import config
@@ -143,7 +146,7 @@ def compiled(function: Code, inputs: Sequence[Tensor], device: torch.device) -> 
     from torch._subclasses import FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-    recording, _ = recorded(function, inputs)
+    recording, _ = recorded(function, inputs, buffers)
     is_cuda = device.type == "cuda"
     patches = {"fallback_random": True, "triton.cudagraphs": is_cuda, "cpp.threads": torch.get_num_threads()}
     shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)  # without which the cache is passed by

@@ -1,12 +1,13 @@
 """What a function of tensors does, written down while it does it."""
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.fx import Graph, Node
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -19,6 +20,7 @@ FILLS = {  # what they give depends on the shape of what they take alone
     *(aten.new_ones.default, aten.zeros.default, aten.ones.default, aten.full.default, aten.scalar_tensor.default),
     *(aten.arange.default, aten.arange.start, aten.arange.start_step),
 }
+READINGS = {Tensor.tolist, Tensor.numpy, Tensor.__array__, Tensor.__dlpack__}  # no operations: only their call is seen
 EMPTY = {aten.empty_like.default, aten.new_empty.default, aten.empty.memory_format}
 
 
@@ -26,15 +28,27 @@ class UncapturedError(Exception):
     """What cannot be a flat list of operations."""
 
 
+class Unread(TorchFunctionMode):
+    """Refuses to give values to Python: what it made of them would stay that of one step."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func in READINGS:
+            raise UncapturedError("the step reads the value of a tensor")
+        return func(*args, **(kwargs or {}))
+
+
 class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """A graph of the operations below autograd that are done within it, derivatives included.
 
     `kept` holds what nodes stand for that no operation makes: tensors from elsewhere, such as parameters and buffers,
     and views of them, which stay where they are; `fixed` says what is the same in every call. What make_fx does, which
-    imports torch's compiler first: that takes longer than many a run.
+    imports torch's compiler first: that takes longer than many a run. Of what is from elsewhere only `buffers` may be
+    changed: nobody could undo what is done to anything else.
     """
 
-    def __init__(self, inputs: Sequence[Tensor]) -> None:
+    def __init__(self, inputs: Sequence[Tensor], buffers: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.graph = Graph()
         self.kept: dict[Node, Tensor] = {}
@@ -43,12 +57,15 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._changed: set[int] = set()  # storages
         self.inputs = [self.graph.placeholder(f"input_{i}") for i in range(len(inputs))]
         self._nodes.update(zip(inputs, self.inputs, strict=True))
+        self._buffers = set(map(_storage, buffers))
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         _check(func, args)
+        if any(self._is_another_s(tensor) for tensor in _written(func, args, kwargs)):
+            raise UncapturedError("the step changes a tensor that is no buffer")
         found = func(*args, **kwargs)
         if any(isinstance(leaf, Tensor) for leaf in tree_leaves(found)) or func._schema.is_mutable:
             self._write(func, args, kwargs, found)
@@ -79,6 +96,10 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if _storage(tensor) not in self._changed and all(source in found for source in sources):
                 found[node] = tensor
         return found
+
+    def _is_another_s(self, tensor: Tensor) -> bool:
+        node = self._nodes.get(tensor)
+        return (node is None or node in self.kept) and _storage(tensor) not in self._buffers
 
     def _write(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], found: Any) -> None:
         first = self._nodes.get(args[0]) if args and isinstance(args[0], Tensor) else None

@@ -1,5 +1,6 @@
 """Captured steps: the same bits as plain ones, whatever is trained; and what happens where they cannot be."""
 
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from nntrain.batch import Batch
 from nntrain.capture import Captured
 from nntrain.device import Device
-from runs import instant_disk  # noqa: F401
+from runs import instant_disk, last, only_run  # noqa: F401
 
 Command = Callable[..., Any]
 Write = Callable[..., Path]
@@ -120,6 +121,99 @@ def test_a_step_that_is_another_each_time_is_found_out() -> None:
     for _ in range(4):
         captured([batch()], ())
     assert "same bits" in captured.reason and captured.captured_calls == 0
+
+
+class Changing(nn.Module):
+    """A weight that `habit` does something with in every pass forward."""
+
+    def __init__(self, habit: Callable[["Changing", Tensor], Tensor]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+        self.register_buffer("mean", torch.zeros(3))
+        self.of_its_own = torch.zeros(3)
+        self.habit = habit
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.habit(self, x) * self.weight
+
+
+def draws(model: Changing, x: Tensor) -> Tensor:
+    return x * random.random()
+
+
+def replaces_a_buffer(model: Changing, x: Tensor) -> Tensor:
+    model.mean = 0.9 * model.mean + 0.1 * x.mean(dim=0)
+    return x + model.mean
+
+
+def changes_a_parameter(model: Changing, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        model.weight.mul_(0.9)
+    return x
+
+
+def changes_what_is_no_buffer(model: Changing, x: Tensor) -> Tensor:
+    model.of_its_own.add_(x.mean(dim=0))
+    return x * model.of_its_own
+
+
+def looks_with_tolist(model: Changing, x: Tensor) -> Tensor:
+    return x if x.sum().tolist() < 50 else 2 * x
+
+
+def looks_with_numpy(model: Changing, x: Tensor) -> Tensor:
+    return x if x.numpy().sum() < 50 else 2 * x
+
+
+@pytest.mark.parametrize(
+    ("habit", "reason"),
+    [
+        (draws, "Python's generator"),
+        (replaces_a_buffer, "same bits"),
+        (changes_a_parameter, "no buffer"),
+        (changes_what_is_no_buffer, "no buffer"),
+        (looks_with_tolist, "value of a tensor"),
+        (looks_with_numpy, "value of a tensor"),
+    ],
+)
+def test_what_a_graph_would_get_wrong_is_left_plain_and_changes_nothing(
+    habit: Callable[[Changing, Tensor], Tensor], reason: str
+) -> None:
+    batches = [Batch(torch.full((2, 3), float(i)), torch.zeros(2)) for i in range(1, 13)]
+
+    def run(wanted: bool) -> tuple[list[Tensor], str]:
+        random.seed(0)
+        model = Changing(habit)
+
+        def look(batches: Sequence[Batch]) -> list[Tensor]:
+            loss = model(batches[0].inputs).square().mean()
+            return [loss.detach(), *torch.autograd.grad(loss, [model.weight])]
+
+        captured = Captured(look, model, DEVICE, wanted)
+        found = steps(model, lambda b: captured(b, ()), [[batch] for batch in batches])
+        assert captured.captured_calls == 0
+        return [*found, torch.tensor(random.random())], captured.reason
+
+    (one, _), (two, why) = run(False), run(True)
+    assert reason in why
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+def test_what_one_player_of_a_game_trains_is_another_graph_for_both(write: Write, command: Command) -> None:
+    config = write("""
+data: {type: digits, batch_size: 32, standardize: false}
+model: {type: gan, noise: 4, networks: {type: dcgan, channels: [2, 2]}}
+task: gan
+optimizer:
+  discriminator: {type: sgd, lr: 0.01}
+  generator: {type: sgd, lr: 0.01, groups: [{match: "generator.[25]", frozen: 10 steps}]}
+trainer: {length: 20 steps, evaluate: 20 steps, preflight: false}
+""")
+    command("fit", config, "trainer.capture=false", "--out", "plain")
+    found = command("fit", config, "trainer.capture=true", "--out", "captured", "--json").json["captured"]
+    assert all(player["reason"] is None and player["steps"] == 14 for player in found.values())
+    one, two = (last(only_run(Path(out))).tensors for out in ("plain", "captured"))
+    assert all(torch.equal(one[name], two[name]) for name in one if name != "random.gauss")  # which is NaN
 
 
 def test_short_runs_are_left_alone() -> None:
