@@ -140,6 +140,22 @@ def test_a_step_that_is_another_each_time_is_found_out() -> None:
     assert "does not give what the plain step gives" in compiled.reason and len(set(found)) == 3
 
 
+@pytest.mark.parametrize("wrong", ["value", "buffer"])
+def test_code_that_gives_what_is_not_finite_or_leaves_a_buffer_is_found_out(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = nn.BatchNorm1d(3)
+    batch = Batch(torch.randn(4, 3), torch.zeros(4))
+    right = float(model(batch.inputs).sum().detach())
+    value = float("nan") if wrong == "value" else right
+    monkeypatch.setattr("nntrain.capture.compiled.lacking", lambda device: "")
+    monkeypatch.setattr("nntrain.capture.compiled.compiled", lambda *of: lambda inputs: [torch.tensor(value)])
+    compiled = Compiled(lambda batches: [model(batches[0].inputs).sum().detach()], model, Device("cpu"))
+    (found,) = compiled([batch], ())
+    assert found.isfinite() and "does not give what the plain step gives" in compiled.reason
+    assert int(model.num_batches_tracked) == 2  # one before it and that of the plain step
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
