@@ -165,4 +165,9 @@ def said(error: Exception) -> str:
 
 
 def _same(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
-    return all(torch.equal(a, b) and a.stride() == b.stride() for a, b in zip(one, other, strict=True))
+    return all(torch.equal(_bits(a), _bits(b)) and a.stride() == b.stride() for a, b in zip(one, other, strict=True))
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    """NaN is not equal to itself, its bits are."""
+    return tensor.reshape(-1).view(torch.uint8)

@@ -123,6 +123,14 @@ def test_a_step_that_is_another_each_time_is_found_out() -> None:
     assert "same bits" in captured.reason and captured.captured_calls == 0
 
 
+def test_a_step_that_diverges_is_captured_as_it_is() -> None:
+    model = network()
+    captured = Captured(gradient(model), model, DEVICE, True)
+    diverged = Batch(torch.full((6, 3), torch.nan), torch.arange(6) % 2)
+    found = [captured([diverged], ()) for _ in range(5)]
+    assert found[-1][0].isnan() and captured.reason == "" and captured.captured_calls > 0
+
+
 class Changing(nn.Module):
     """A weight that `habit` does something with in every pass forward."""
 
