@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch, tensors_in, with_tensors
 from nntrain.capture.flat import flattened
-from nntrain.device import Device, python_state, restore_python
+from nntrain.device import Device
 from nntrain.snapshot import Snapshot
 
 Look = Callable[[Sequence[Batch]], list[Tensor]]
@@ -111,7 +111,7 @@ class Captured:
 
         def traced() -> list[Tensor]:
             began = time.thread_time()
-            shape.graph, found = flattened(function, tensors, self._model.buffers())
+            shape.graph, found = flattened(function, tensors, self._model)
             self._writing = time.thread_time() - began
             return found
 
@@ -140,7 +140,7 @@ class Captured:
         """The plain call's result; gives up where the other way fails or gives another bit."""
         before = Snapshot(self._model, self._device)
         found = self._look(batches)
-        after, python = Snapshot(self._model, self._device), python_state()
+        after = Snapshot(self._model, self._device)
         before.restore()
         try:
             again = other()
@@ -150,7 +150,6 @@ class Captured:
             if not _same(found, again) or not _same(after.tensors(), Snapshot(self._model, self._device).tensors()):
                 self._give_up("the captured step does not give the same bits")
         after.restore()
-        restore_python(python)
         return found
 
     def _give_up(self, reason: str) -> None:

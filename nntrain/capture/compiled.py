@@ -4,7 +4,7 @@ import math
 import os
 import random
 import sys
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +97,7 @@ class Compiled:
 
         try:
             with unchanged(self._model, self._device):
-                code = compiled(function, tensors, self._model.buffers(), self._device.torch)
+                code = compiled(function, tensors, self._model, self._device.torch)
         except Exception as error:
             if is_out_of_memory(error):
                 raise
@@ -138,7 +138,7 @@ class Compiled:
         self.reason = self.reason or reason
 
 
-def compiled(function: Code, inputs: Sequence[Tensor], buffers: Iterable[Tensor], device: torch.device) -> Code:
+def compiled(function: Code, inputs: Sequence[Tensor], model: nn.Module, device: torch.device) -> Code:
     """The code for a function of tensors like these; what tracing or the compiler raises where there is none."""
     from torch._guards import TracingContext, tracing
     from torch._inductor import config
@@ -146,7 +146,7 @@ def compiled(function: Code, inputs: Sequence[Tensor], buffers: Iterable[Tensor]
     from torch._subclasses import FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-    recording, _ = recorded(function, inputs, buffers)
+    recording, _ = recorded(function, inputs, model)
     is_cuda = device.type == "cuda"
     patches = {"fallback_random": True, "triton.cudagraphs": is_cuda, "cpp.threads": torch.get_num_threads()}
     shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)  # without which the cache is passed by

@@ -1,41 +1,34 @@
 """A function of tensors as a flat list of operations, derivatives included, that runs without autograd."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
-from nntrain.capture.recording import Recording, UncapturedError, Unread, aten
-from nntrain.device import python_state
+from nntrain.capture.recording import Recording, Unread, aten
+from nntrain.capture.untouched import untouched
 
 Function = Callable[[Sequence[Tensor]], list[Tensor]]
 
 
-def flattened(function: Function, inputs: Sequence[Tensor], buffers: Iterable[Tensor]) -> tuple[Function, list[Tensor]]:
+def flattened(function: Function, inputs: Sequence[Tensor], model: nn.Module) -> tuple[Function, list[Tensor]]:
     """The operations of a call, and what the call gave; UncapturedError where they depend on values.
 
     Tensors that the function finds elsewhere, such as parameters, are used where they are, and buffers changed there.
     Numbers that are no tensors, and the path that the call took, stay as they are in this call.
     """
-    recording, found = recorded(function, inputs, buffers)
+    recording, found = recorded(function, inputs, model)
     return _program(recording), found
 
 
-def recorded(function: Function, inputs: Sequence[Tensor], buffers: Iterable[Tensor]) -> tuple[Recording, list[Tensor]]:
+def recorded(function: Function, inputs: Sequence[Tensor], model: nn.Module) -> tuple[Recording, list[Tensor]]:
     """The operations of a call as they are, and what the call gave; UncapturedError where they depend on values."""
-    before = python_state()
-    with Unread(), Recording(inputs, buffers) as recording:
+    with untouched(model), Unread(), Recording(inputs, model.buffers()) as recording:
         found = function(inputs)
-    if not _are_alike(before, python_state()):
-        raise UncapturedError("the step draws from Python's generator or NumPy's")
     recording.graph.output([recording.node_of(tensor) for tensor in found])
     return recording, found
-
-
-def _are_alike(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    return all(torch.equal(one[key].nan_to_num(), other[key].nan_to_num()) for key in one)
 
 
 def _program(recording: Recording) -> Function:

@@ -139,6 +139,7 @@ class Changing(nn.Module):
         self.weight = nn.Parameter(torch.ones(3))
         self.register_buffer("mean", torch.zeros(3))
         self.of_its_own = torch.zeros(3)
+        self.calls = 0
         self.habit = habit
 
     def forward(self, x: Tensor) -> Tensor:
@@ -147,6 +148,11 @@ class Changing(nn.Module):
 
 def draws(model: Changing, x: Tensor) -> Tensor:
     return x * random.random()
+
+
+def counts(model: Changing, x: Tensor) -> Tensor:
+    model.calls += 1
+    return x if model.calls < 9 else 2 * x
 
 
 def replaces_a_buffer(model: Changing, x: Tensor) -> Tensor:
@@ -177,6 +183,7 @@ def looks_with_numpy(model: Changing, x: Tensor) -> Tensor:
     ("habit", "reason"),
     [
         (draws, "Python's generator"),
+        (counts, "a number of Python's"),
         (replaces_a_buffer, "same bits"),
         (changes_a_parameter, "no buffer"),
         (changes_what_is_no_buffer, "no buffer"),
