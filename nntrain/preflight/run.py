@@ -75,7 +75,8 @@ def _on_first_batches(parts: Parts, train: Scan) -> Iterator[Finding]:
         found = first_batch.first_pass(model, objective, batches[0], parts.device)
         yield from first_batch.gradients(found, other)
         if parts.task.untrained_loss() is not None:
-            found = first_batch.first_pass(model, main, batches[0], parts.device)
+            if parts.task.main is not parts.task:
+                found = first_batch.first_pass(model, main, batches[0], parts.device)
             yield from first_batch.outputs_fit_loss(found, targets, parts.plain, other)
             yield from first_batch.input_dependence(found, model, other)
             if not parts.taken_over:

@@ -85,7 +85,7 @@ def _blocks(tokens: Tensor, block: int) -> Examples:
     return tokens[: count * block].view(count, block), tokens[1 : count * block + 1].view(count, block)
 
 
-def noise_pictures(examples: int = 64) -> tuple[Examples, Examples]:
+def noise_pictures(examples: int = 240) -> tuple[Examples, Examples]:
     """As many pictures of noise as the step of a large network needs."""
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(examples, 3, 224, 224, generator=generator)

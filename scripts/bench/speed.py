@@ -133,12 +133,18 @@ def over_the_loop(some: Sequence[Round], loops: Sequence[Round]) -> list[float]:
     return [statistics.median(ratios), min(ratios), max(ratios)]
 
 
+def speed(one: Round) -> str:
+    """Examples per second with about four digits."""
+    number = one.examples_per_second
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
+
+
 def row(found: dict[str, Any]) -> str:
     loop, ours = Round(**found["loop"]), Round(**found["nntrain"])
     cells = (
         found["work"],
-        f"{loop.examples_per_second:,.4g}",
-        f"{ours.examples_per_second:,.4g}",
+        speed(loop),
+        speed(ours),
         rivals.ratio(found, "nntrain"),
         f"{loop.first_step:.1f}, {ours.first_step:.1f}",
         f"{loop.peak:,.0f}, {ours.peak:,.0f}",

@@ -9,7 +9,7 @@ from nntrain.specs import Classes, Image
 
 
 @data("noise_pictures", within=InMemory)
-def noise_pictures(*, examples: Count = 64) -> Source:
+def noise_pictures(*, examples: Count = 240) -> Source:
     """As many pictures of noise, and a few for evaluation, as the step of a large network needs to be timed.
 
     Source: made up.
