@@ -20,7 +20,6 @@ _UNITS = {
     "hour": "hours",
     "hours": "hours",
 }
-POINTS = 10  # of a curve at least, where a run has so many epochs
 LONGEST = 1e15  # of anything: beyond it floats no longer count every step
 _SECONDS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0}
 PATTERN = r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+|%)\s*"
@@ -104,26 +103,18 @@ class Clock:
         return step % every == 0 or step == self.total
 
     def evaluation_interval(self, seconds_per_epoch: float) -> int:
-        """Steps between evaluations for `evaluate: auto`: an epoch, or as many as fill a second, but ten times a run.
+        """Steps between evaluations for `evaluate: auto`: an epoch, or as many as fill a second.
 
         The seconds are an estimate from the network's arithmetic rather than a measurement, so that the same
-        config evaluates at the same steps in every run, whole or resumed. Several epochs are 2, 5, 10, 20, 50, ...
+        config evaluates at the same steps in every run, whole or resumed. Several epochs are rounded up to
+        2, 5, 10, 20, 50, ...
         """
-        filling = _rounded_up(1 / max(seconds_per_epoch, 1e-9))
-        epochs = min(filling, _rounded_down(self.total / (POINTS * self.steps_per_epoch)))
-        return epochs * self.steps_per_epoch
-
-
-def _rounded_up(number: float) -> int:
-    """The next of 1, 2, 5, 10, 20, ..."""
-    decade = 10 ** max(0, math.floor(math.log10(max(1.0, number))))
-    return next(n * decade for n in (1, 2, 5, 10) if n * decade >= number)
-
-
-def _rounded_down(number: float) -> int:
-    """The last of 1, 2, 5, 10, 20, ..., but 1 at least."""
-    decade = 10 ** max(0, math.floor(math.log10(max(1.0, number))))
-    return max(n * decade for n in (1, 2, 5) if n * decade <= max(1.0, number))
+        epochs = 1 / max(seconds_per_epoch, 1e-9)
+        if epochs <= 1:
+            return self.steps_per_epoch
+        decade = 10 ** math.floor(math.log10(epochs))
+        rounded = next(n * decade for n in (1, 2, 5, 10) if n * decade >= epochs)
+        return min(rounded * self.steps_per_epoch, self.total)
 
 
 class Pause:

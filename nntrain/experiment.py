@@ -41,8 +41,7 @@ class TrainerSettings:
     Settings:
         length: how long, in epochs or steps
         evaluate: how often the three curves are measured; auto is once an epoch, but for short epochs about
-            once a second (by the network's arithmetic, so that it is the same in every run) or ten times a run, and
-            at the end
+            once a second (by the network's arithmetic, so that it is the same in every run), and at the end
         save: how often the state is saved; auto is every 10 seconds, or less often where saving is slow
         keep: how many states are kept, beside the best model: the last, the one before it, and older ones in
             checkpoints/step-*.safetensors
