@@ -1,5 +1,6 @@
 """How much memory there is, and how much something takes, on a GPU or beside the other programs of a machine."""
 
+import ctypes
 import gc
 import os
 import re
@@ -36,6 +37,7 @@ class Peak:
             torch.cuda.reset_peak_memory_stats(device)
             self._before = torch.cuda.memory_allocated(device)
             return
+        _let_go_of_what_is_free()
         with suppress(OSError):  # Linux: the highest mark is put down to what is taken now
             Path("/proc/self/clear_refs").write_text("5")
         self._before = _taken("VmRSS")
@@ -43,6 +45,13 @@ class Peak:
     def bytes(self) -> int:
         highest = torch.cuda.max_memory_allocated(self._device) if self._device.type == "cuda" else _taken("VmHWM")
         return max(0, highest - self._before)
+
+
+def _let_go_of_what_is_free() -> None:
+    """Gives back what Python and the C library keep of memory that was freed: to take it again would not be seen."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # not the GNU C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _left() -> Iterator[int]:

@@ -99,12 +99,13 @@ def tune(config: str, overrides: Sequence[str], seconds: float, out: Path | None
     for each in trials.best(WITH_THREADS):
         for number in trials.threads:
             trials.first(each.way.with_threads(number))
-    say(f"timing the best {len(trials.finalists())} again, in turn")
+    finalists = trials.finalists()  # from here on the same ones, whatever they do
+    say(f"timing the best {len(finalists)} again, in turn")
     for _ in range(AGAIN):
-        for each in trials.finalists():
+        for each in finalists:
             trials.again(each)
     own = trials.found[0]
-    best = max(trials.finalists(), key=lambda each: each.speed)
+    best = max(finalists, key=lambda each: each.speed)
     chosen = best if best.speed > WORTH * own.speed else own
     if chosen is not own:
         _write(target, config, changes, chosen.way)
