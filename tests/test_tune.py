@@ -46,6 +46,15 @@ def paces(monkeypatch: pytest.MonkeyPatch, **of: list[float]) -> None:
     monkeypatch.setattr(tune, "threads", lambda parts: iter(()))
 
 
+def test_a_way_that_is_slower_the_second_time_is_no_longer_the_best(
+    write: Write, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "BEST", 1)
+    paces(monkeypatch, own=[100.0], capture=[120.0], bf16=[150.0, 110.0, 1.0])
+    done = command("tune", write(SMALL), *QUICK, "--json")
+    assert (done.status, done.json["chosen"]) == (0, {}), done.err
+
+
 def test_the_fastest_is_written_into_a_config_that_extends_the_old_one(
     write: Write, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
