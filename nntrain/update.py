@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
-from nntrain.capture import Captured, Look, Wanted
+from nntrain.capture import Captured, Wanted
 from nntrain.capture.compiled import Compiled
+from nntrain.capture.proof import Look
 from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device

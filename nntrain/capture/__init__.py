@@ -1,6 +1,5 @@
 """Capturing: what is done at every step alike is written down once, as a flat list of operations."""
 
-import random
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -9,20 +8,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from nntrain.batch import Batch, tensors_in, with_tensors
+from nntrain.batch import Batch, tensors_in
 from nntrain.capture.flat import flattened
+from nntrain.capture.proof import PROVEN_EARLY, PROVEN_LATER, Look, both_ways, form_of, of_tensors, proven_calls
 from nntrain.device import Device
-from nntrain.snapshot import Snapshot
 
-Look = Callable[[Sequence[Batch]], list[Tensor]]
 Wanted = Literal["auto", True, False]
 
 MOST = 8  # shapes of batches, of each of which there is a graph
 SHARE, MOST_SPARED = 1 / 2, 0.002  # of a step, and seconds, that a captured one is taken to spare at most
 FIRST_GUESS = 0.02  # seconds that writing a step down takes, before that is known
-PROVEN_EARLY = 2  # calls after capturing that are done both ways,
-PROVEN_LATER = 3  # and as many among the next ones
-AMONG = 1000
 MOST_SAID = 200  # characters of a reason
 TIMED = 20  # calls, after the first, of which the fastest counts
 
@@ -65,7 +60,7 @@ class Captured:
         if self.reason:
             return self._look(batches)
         tensors = tensors_in(list(batches))
-        shape = self._shape((trained, tuple((t.shape, t.stride(), t.dtype) for t in tensors)))
+        shape = self._shape(form_of(trained, tensors))
         if shape is None:
             return self._look(batches)
         if shape.graph is None:
@@ -106,26 +101,22 @@ class Captured:
         return found
 
     def _capture(self, shape: Shape, batches: Sequence[Batch], tensors: list[Tensor]) -> list[Tensor]:
-        def function(inputs: Sequence[Tensor]) -> list[Tensor]:
-            return self._look(with_tensors(list(batches), inputs))
-
-        def traced() -> list[Tensor]:
+        def written() -> list[Tensor]:
             began = time.thread_time()
-            shape.graph, found = flattened(function, tensors, self._model)
+            shape.graph, found = flattened(of_tensors(self._look, batches), tensors, self._model)
             self._writing = time.thread_time() - began
             return found
 
         self._is_tried = True
-        found = self._both_ways(batches, traced)
-        later = random.Random(len(self._shapes)).sample(range(PROVEN_EARLY, AMONG), PROVEN_LATER)
-        shape.proofs = frozenset((*range(PROVEN_EARLY), *later))
+        found = self._compared(batches, written)
+        shape.proofs = proven_calls(len(self._shapes))
         return found
 
     def _run(self, shape: Shape, batches: Sequence[Batch], tensors: list[Tensor]) -> list[Tensor]:
         call = shape.calls
         shape.calls += 1
         if call in shape.proofs:
-            return self._both_ways(batches, lambda: shape.graph(tensors))
+            return self._compared(batches, lambda: shape.graph(tensors))
         self.captured_calls += 1
         if self._wanted is True or call > PROVEN_EARLY + TIMED:
             return shape.graph(tensors)
@@ -136,21 +127,15 @@ class Captured:
             self._give_up("captured steps take longer than plain ones")
         return found
 
-    def _both_ways(self, batches: Sequence[Batch], other: Callable[[], list[Tensor]]) -> list[Tensor]:
+    def _compared(self, batches: Sequence[Batch], other: Callable[[], list[Tensor]]) -> list[Tensor]:
         """The plain call's result; gives up where the other way fails or gives another bit."""
-        before = Snapshot(self._model, self._device)
-        found = self._look(batches)
-        after = Snapshot(self._model, self._device)
-        before.restore()
-        try:
-            again = other()
-        except Exception as error:
-            self._give_up(said(error))
-        else:
-            if not _same(found, again) or not _same(after.tensors(), Snapshot(self._model, self._device).tensors()):
-                self._give_up("the captured step does not give the same bits")
-        after.restore()
-        return found
+        done = both_ways(lambda: self._look(batches), other, self._model, self._device)
+        if done.error is not None:
+            self._give_up(said(done.error))
+        elif not _same(done.plain, done.other) or not _same(done.after.tensors(), done.other_after.tensors()):
+            self._give_up("the captured step does not give the same bits")
+        done.after.restore()
+        return done.plain
 
     def _give_up(self, reason: str) -> None:
         self.reason = reason

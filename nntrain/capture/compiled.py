@@ -2,7 +2,6 @@
 
 import math
 import os
-import random
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -13,14 +12,15 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from nntrain.attempts import reason as cause
-from nntrain.batch import Batch, tensors_in, with_tensors
-from nntrain.capture import AMONG, PROVEN_EARLY, PROVEN_LATER, Look, said
+from nntrain.batch import Batch, tensors_in
+from nntrain.capture import said
 from nntrain.capture.flat import recorded
+from nntrain.capture.proof import Look, both_ways, form_of, of_tensors, proven_calls
 from nntrain.capture.recording import Recording, UncapturedError
 from nntrain.data.places import cache_folder
 from nntrain.device import Device
 from nntrain.out_of_memory import is_out_of_memory
-from nntrain.snapshot import Snapshot, unchanged
+from nntrain.snapshot import unchanged
 
 MOST_APART = 0.02  # of the length of all that a step gives, by which code may differ from plain operations,
 MOST_APART_SHORT = 0.2  # and where numbers are shorter than float32
@@ -65,7 +65,7 @@ class Compiled:
         if self._lacks:
             return self._look(batches)
         tensors = tensors_in(list(batches))
-        key = (trained, tuple((t.shape, t.stride(), t.dtype) for t in tensors))
+        key = form_of(trained, tensors)
         if key not in self._shapes:
             self._shapes[key] = self._shape(batches, tensors)
         shape = self._shapes[key]
@@ -90,11 +90,7 @@ class Compiled:
 
     def _shape(self, batches: Sequence[Batch], tensors: list[Tensor]) -> Shape:
         """The code for batches like these; buffers and generators stay as they are."""
-        later = random.Random(len(self._shapes)).sample(range(PROVEN_EARLY, AMONG), PROVEN_LATER)
-
-        def function(inputs: Sequence[Tensor]) -> list[Tensor]:
-            return self._look(with_tensors(list(batches), inputs))
-
+        function = of_tensors(self._look, batches)
         try:
             with unchanged(self._model, self._device):
                 code = compiled(function, tensors, self._model, self._device.torch)
@@ -103,26 +99,22 @@ class Compiled:
                 raise
             self._fall_back(said(error) if isinstance(error, UncapturedError) else cause(error))
             return Shape(None, frozenset())
-        return Shape(code, frozenset((*range(PROVEN_EARLY), *later)))
+        return Shape(code, proven_calls(len(self._shapes)))
 
     def _proven(self, shape: Shape, batches: Sequence[Batch], tensors: list[Tensor]) -> list[Tensor]:
         """What the code gives, if it is what the plain call gives; else what that gives."""
-        assert shape.code is not None
-        before = Snapshot(self._model, self._device)
-        plain = self._look(batches)
-        after = Snapshot(self._model, self._device)
-        before.restore()
-        try:
-            found = shape.code(tensors)
-        except Exception as error:
-            self._fall_back(cause(error))
+        code = shape.code
+        assert code is not None
+        done = both_ways(lambda: self._look(batches), lambda: code(tensors), self._model, self._device)
+        if done.error is not None:
+            self._fall_back(cause(done.error))
+        elif self._is_near([*done.plain, *done.after.buffers()], [*done.other, *done.other_after.buffers()]):
+            return done.other
         else:
-            if self._is_near([*plain, *after.buffers()], [*found, *Snapshot(self._model, self._device).buffers()]):
-                return found
             self._fall_back("compiled code does not give what the plain step gives")
         shape.code = None
-        after.restore()
-        return plain
+        done.after.restore()
+        return done.plain
 
     def _is_near(self, plain: Sequence[Tensor], found: Sequence[Tensor]) -> bool:
         """Whether all numbers together are; where the plain ones are not finite there is nothing to compare."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
-from nntrain.capture.recording import Recording, Unread, aten
+from nntrain.capture.recording import NoReading, Recording, aten
 from nntrain.capture.untouched import untouched
 
 Function = Callable[[Sequence[Tensor]], list[Tensor]]
@@ -25,7 +25,7 @@ def flattened(function: Function, inputs: Sequence[Tensor], model: nn.Module) ->
 
 def recorded(function: Function, inputs: Sequence[Tensor], model: nn.Module) -> tuple[Recording, list[Tensor]]:
     """The operations of a call as they are, and what the call gave; UncapturedError where they depend on values."""
-    with untouched(model), Unread(), Recording(inputs, model.buffers()) as recording:
+    with untouched(model), NoReading(), Recording(inputs, model.buffers()) as recording:
         found = function(inputs)
     recording.graph.output([recording.node_of(tensor) for tensor in found])
     return recording, found

@@ -28,7 +28,7 @@ class UncapturedError(Exception):
     """What cannot be a flat list of operations."""
 
 
-class Unread(TorchFunctionMode):
+class NoReading(TorchFunctionMode):
     """Refuses to give values to Python: what it made of them would stay that of one step."""
 
     def __torch_function__(
