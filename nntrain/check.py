@@ -85,11 +85,6 @@ class StageReport:
                 f"{facts['steps']:,} steps of {facts['batch_size']:,} examples{self._auto()}, "
                 f"{facts['steps_per_epoch']:,} an epoch",
             ),
-            *(
-                (("batch size", f"auto: fit finds it; {facts['batch_size']:,} here"),)
-                if facts["batch_size_is_auto"]
-                else ()
-            ),
             ("memory", f"about {facts['memory_bytes'] / 2**20:,.1f} MB for parameters, optimizer and a batch"),
             ("first loss", loss),
             ("first gradient", f"norm {_norms(facts['first_grad_norm'])}"),
