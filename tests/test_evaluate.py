@@ -11,7 +11,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from torch import Tensor, nn
 
 from nntrain.batch import Batch
-from nntrain.data.in_memory import TensorSplit
+from nntrain.data.tensor_split import TensorSplit
 from nntrain.device import Device
 from nntrain.evaluate import Measured, evaluate
 from nntrain.loss import Loss, Term

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from every_model import Instance, instances
 from nntrain.batch import IGNORED
 from nntrain.checkpoint import load
-from nntrain.data.in_memory import TensorSplit
+from nntrain.data.tensor_split import TensorSplit
 from nntrain.errors import UnfitError
 from nntrain.initializers import OnBiases, OnMatrices, OnParameters
 from nntrain.initializers.class_frequencies import ClassFrequencies

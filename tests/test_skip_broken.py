@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from conftest import Called
-from nntrain.data.image_set import stand_ins
+from nntrain.data.image_split import stand_ins
 from nntrain.data.unread import Broken, Unread
 from nntrain.errors import RunError, UnfitError
 from runs import at_step, bits, instant_disk, last, only_run, records, same_run, summary_of  # noqa: F401

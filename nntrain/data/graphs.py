@@ -12,9 +12,9 @@ from nntrain import specs
 from nntrain.batch import Batch, GraphBatch, each
 from nntrain.data import Given, Learned, check_alike
 from nntrain.data.division import Stratified
-from nntrain.data.in_memory import EVALUATION_BYTES
 from nntrain.data.plain_files import Piece
 from nntrain.data.split import SplitSettings, divide_all, sampled
+from nntrain.data.tensor_split import EVALUATION_BYTES
 from nntrain.errors import UserError
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.samplers.shuffled import Shuffled

@@ -1,25 +1,26 @@
 """Sets of picture files: measured, divided, kept where they fit, prepared batch by batch."""
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import islice, tee
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from nntrain.batch import Batch, count, each
+from nntrain.batch import count, each
 from nntrain.data import Given, Learned, Split, check_alike, plain_files, preparation
 from nntrain.data.answers import Answers, Held, MaskFiles
 from nntrain.data.augmented import Changes
 from nntrain.data.class_folders import Part
 from nntrain.data.image_files import Decode, decode
-from nntrain.data.in_memory import Examples, Source, TensorSplit
+from nntrain.data.image_split import ImageSplit
+from nntrain.data.in_memory import Examples, Source
 from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, sampled
+from nntrain.data.tensor_split import TensorSplit
 from nntrain.data.undivided import Parts
 from nntrain.data.unread import HINT, Drawn, Unread
 from nntrain.errors import UnfitError
@@ -58,69 +59,6 @@ class PictureFiles(Protocol):
 
     def listing(self, stored: Learned | None) -> Listing:
         """All files, with the targets' description and the size of a checkpoint, or those of the training set."""
-
-
-class ImageSplit:
-    """Some of the pictures as examples."""
-
-    def __init__(
-        self,
-        kept: Kept,
-        answers: Answers,
-        numbers: Tensor,
-        ready: Callable[[Tensor], Tensor],
-        size: int,
-        unread: Unread,
-    ) -> None:
-        self.kept = kept
-        self.answers = answers
-        self.numbers = numbers
-        self.batch_size = size
-        self._ready = ready
-        self._unread = unread
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def stream(self, plan: Iterable[Sequence[Tensor]]) -> Iterator[list[Batch]]:
-        ahead, too, now = tee(plan, 3)  # a storage may run ahead of what is learned from
-        pixels = self.kept.batches(self.numbers[numbers] for update in ahead for numbers in update)
-        targets = self.answers.batches(self.numbers[numbers] for update in too for numbers in update)
-        for update in now:
-            yield [self._batch(numbers, next(pixels), next(targets)) for numbers in update]
-
-    def in_order(self) -> Iterator[Batch]:
-        everyone = torch.arange(len(self), device=self.numbers.device)
-        for (batch,) in self.stream([numbers] for numbers in torch.split(everyone, self.batch_size)):
-            yield batch
-
-    def sample(self, examples: int, seed: int) -> "ImageSplit":
-        if len(self) <= examples:
-            return self
-        some = sampled(len(self), examples, seed).to(self.numbers.device)
-        return ImageSplit(self.kept, self.answers, self.numbers[some], self._ready, self.batch_size, self._unread)
-
-    def _batch(self, numbers: Tensor, pixels: Drawn, targets: Drawn) -> Batch:
-        """A batch; in the place of each example that could not be read stands the next whole one of the batch.
-
-        Where there is none, the one that follows in the split stands for all: what is drawn depends on nothing else.
-        """
-        broken = {**pixels.broken, **targets.broken}
-        if not broken:
-            return Batch(self._ready(pixels.content), targets.content)
-        self._unread.see(broken)
-        if len(broken) == len(numbers):
-            ((one,),) = islice(self.stream([[(numbers[-1:] + 1) % len(self)]]), 1)
-            whole: Batch = each(lambda part: part.repeat_interleave(len(numbers), dim=0), one)
-            return whole
-        rows = torch.tensor(stand_ins(len(numbers), broken), device=numbers.device)
-        chosen = pixels.content.index_select(0, rows.to(pixels.content.device))
-        return Batch(self._ready(chosen), each(lambda part: part[rows], targets.content))
-
-
-def stand_ins(size: int, broken: Collection[int]) -> list[int]:
-    """For each place of a batch itself, or the next one, round its end, that is not broken."""
-    return [next(i % size for i in range(place, place + size) if i % size not in broken) for place in range(size)]
 
 
 class FromPictures:

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from nntrain.data import Learned
-from nntrain.data.in_memory import Examples, InMemory, Source, TensorSplit
+from nntrain.data.in_memory import Examples, InMemory, Source
 from nntrain.data.order import Order
 from nntrain.data.scikit_learn import breast_cancer, diabetes, digits, iris, wine
 from nntrain.data.split import SplitSettings
+from nntrain.data.tensor_split import TensorSplit
 from nntrain.errors import UnfitError
 from nntrain.samplers import TrainingSet
 from nntrain.samplers.shuffled import Shuffled

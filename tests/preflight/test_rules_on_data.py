@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nntrain.batch import IGNORED, Batch, GraphBatch, GraphNodes, Sequences
-from nntrain.data.in_memory import TensorSplit
+from nntrain.data.tensor_split import TensorSplit
 from nntrain.preflight import scan as scanning
 from nntrain.preflight.data import classes_in_training, finite_numbers, labels_in_range, shared_examples
 from nntrain.preflight.examples import by_example, by_feature, fingerprints
@@ -57,7 +57,7 @@ def test_a_target_that_is_no_number() -> None:
 
 
 def test_the_example_is_counted_over_all_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nntrain.data.in_memory.EVALUATION_BYTES", 1)
+    monkeypatch.setattr("nntrain.data.tensor_split.EVALUATION_BYTES", 1)
     inputs, labels = made()
     inputs[37, 2] = float("nan")
     labels[41] = 3
@@ -103,7 +103,7 @@ def test_an_absent_class() -> None:
 
 
 def test_a_class_is_not_missed_where_not_all_examples_were_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nntrain.data.in_memory.EVALUATION_BYTES", 1)
+    monkeypatch.setattr("nntrain.data.tensor_split.EVALUATION_BYTES", 1)
     monkeypatch.setattr(scanning, "MOST_NUMBERS", 50)
     found = seen(made()[0], made()[1].sort().values)
     assert not found.is_whole and found.examples < 60

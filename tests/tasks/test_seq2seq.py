@@ -12,8 +12,8 @@ from made import made, transformer
 from sacrebleu import corpus_bleu
 
 from nntrain.batch import IGNORED
-from nntrain.data.in_memory import TensorSplit
 from nntrain.data.recall import reversal_pairs
+from nntrain.data.tensor_split import TensorSplit
 from nntrain.device import Device
 from nntrain.evaluate import evaluate
 from nntrain.losses.cross_entropy import CrossEntropy
