@@ -88,6 +88,20 @@ def test_a_run_does_not_go_on_with_other_batches(command: Command, write: Write,
     assert contents(run) == before
 
 
+def test_a_run_goes_on_with_examples_that_are_changed_otherwise_but_not_with_others(
+    command: Command, write: Write
+) -> None:
+    config = write(
+        "data: {type: spirals, noise: 0.1, batch_size: 32}\nmodel: {type: mlp, hidden: [4]}\n"
+        "trainer: {length: 4 steps, preflight: false}\n"
+    )
+    run = Path(command("fit", config, "--json").json["run"])
+    other = command("fit", "--resume", run, "trainer.length=8 steps", "data.noise=0.3")
+    assert (other.status, "other examples or batches" in other.err) == (2, True)
+    noisy = command("fit", "--resume", run, "trainer.length=8 steps", "data.augment=[noise]")
+    assert noisy.status == 0, noisy.err
+
+
 def test_a_run_outlives_whoever_read_its_messages(write: Write) -> None:
     config = write(TINY)
     reading, writing = os.pipe()
