@@ -75,7 +75,7 @@ def _has_effects(node: Node) -> bool:
 def _call_directly(node: Node) -> None:
     """Calls an operation by torch's own binding, which takes half the time, where that has one of these arguments."""
     target = node.target
-    if node.op != "call_function" or not isinstance(target, torch._ops.OpOverload) or node.kwargs:
+    if node.op != "call_function" or not isinstance(target, torch._ops.OpOverload) or not node.kwargs.keys() <= {"out"}:
         return
     name = target._schema.name.partition("::")[2]
     if target is aten.view.default:
