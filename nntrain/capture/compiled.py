@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx import GraphModule
+from torch.fx import Graph, GraphModule
 
 from nntrain.attempts import reason as cause
 from nntrain.batch import Batch, tensors_in
 from nntrain.capture import said
 from nntrain.capture.flat import recorded
 from nntrain.capture.proof import Look, both_ways, form_of, of_tensors, proven_calls
-from nntrain.capture.recording import Recording, UncapturedError
+from nntrain.capture.recording import Recording, UncapturedError, aten
 from nntrain.data.places import cache_folder
 from nntrain.device import Device
 from nntrain.out_of_memory import is_out_of_memory
@@ -139,6 +139,7 @@ def compiled(function: Code, inputs: Sequence[Tensor], model: nn.Module, device:
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
     recording, _ = recorded(function, inputs, model)
+    _take_norms_apart(recording.graph)
     is_cuda = device.type == "cuda"
     patches = {"fallback_random": True, "triton.cudagraphs": is_cuda, "cpp.threads": torch.get_num_threads()}
     shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)  # without which the cache is passed by
@@ -153,6 +154,18 @@ def compiled(function: Code, inputs: Sequence[Tensor], model: nn.Module, device:
             return [tensor.clone() for tensor in found] if is_cuda else list(found)
 
     return call
+
+
+def _take_norms_apart(graph: Graph) -> None:
+    """Norms of single tensors, which the compiler puts into one kernel with others; of many at once it does not."""
+    for norms in graph.find_nodes(op="call_function", target=aten._foreach_norm.Scalar):
+        tensors, *order = norms.args
+        for part in list(norms.users):
+            with graph.inserting_before(part):
+                norm = graph.call_function(aten.linalg_vector_norm.default, (tensors[part.args[1]], *order))
+            part.replace_all_uses_with(norm)
+            graph.erase_node(part)
+        graph.erase_node(norms)
 
 
 def _module(recording: Recording) -> GraphModule:
