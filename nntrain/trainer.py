@@ -86,7 +86,7 @@ class Trainer:
         saving = Saving(parts.settings.save, _steps(parts, parts.settings.save, otherwise=1))
         stream = parts.data.train.stream(parts.order.updates(self.step))
         updates = self.waiting.around(stream)
-        updates = self.profiler.around(updates, clock.total - self.step, self.update.is_settled)
+        updates = self.profiler.around(updates, clock.total - self.step, self.update)
         parts.model.train()
         self.writers.open()
         self._show_examples()
