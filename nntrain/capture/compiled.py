@@ -103,6 +103,8 @@ class Compiled:
     def _shape(self, batches: Sequence[Batch], tensors: list[Tensor]) -> Shape:
         """The code for batches like these; buffers and generators stay as they are."""
         function = of_tensors(self._look, batches)
+        if not self._shapes:
+            print("compiling the step, which takes up to a minute where it was not compiled before", file=sys.stderr)
         try:
             with unchanged(self._model, self._device):
                 code = compiled(function, tensors, self._model, self._device.torch)
