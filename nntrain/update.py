@@ -15,7 +15,7 @@ from nntrain.clips import Clip, unclipped
 from nntrain.closure import Closure
 from nntrain.device import Device
 from nntrain.gradient_norms import GradientNorms, NoGradientNorms
-from nntrain.guard import Guard
+from nntrain.guard import Guard, Verdict
 from nntrain.loss import Objective
 from nntrain.optimizers import Optimizer
 from nntrain.out_of_memory import Oom, Pieces
@@ -34,7 +34,7 @@ class Measures(NamedTuple):
     terms: Tensor
 
 
-MEASURES = len(Measures._fields)
+MEASURES = len(Verdict._fields) + len(Measures._fields)  # tensors that an update gives before the gradient
 
 
 class Update:
@@ -83,15 +83,14 @@ class Update:
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         self.guard.keep()
         found, closure = self.pieces(partial(self._look, objective), batches, self.guard.restore)
-        measures, gradients = Measures(*found[:MEASURES]), found[MEASURES:]
-        left_out = self.guard(measures.objective, measures.grad_norm)
-        self.optimizers[objective.name].step(gradients, factor, closure, left_out)
+        left_out, made, *measures = found[:MEASURES]
+        self.optimizers[objective.name].step(found[MEASURES:], factor, closure, Verdict(left_out, made))
         for regularizer in self.regularizers:
             regularizer.project()
-        return measures
+        return Measures(*measures)
 
     def _look(self, objective: Objective, batches: Sequence[Batch]) -> tuple[list[Tensor], Closure | None]:
-        """Measures and gradient; and the closure, for a rule that looks again."""
+        """Verdict, measures and gradient; and the closure, for a rule that looks again."""
         optimizer = self.optimizers[objective.name]
         if not optimizer.looks_again:
             # What another objective trains changes this one too: frozen normalisation is another computation.
@@ -101,9 +100,10 @@ class Update:
         return self._measured(objective, closure), closure
 
     def _captured(self, look: Look, name: str, wanted: Wanted | Literal["compile"]) -> Captured | Compiled:
+        changing = nn.ModuleList([self.model, self.guard])
         if wanted == "compile":
-            return Compiled(look, self.model, self.device)
-        captured = Captured(look, self.model, self.device, wanted)
+            return Compiled(look, changing, self.device)
+        captured = Captured(look, changing, self.device, wanted)
         if wanted and self.optimizers[name].looks_again:
             captured.reason = "the optimizer looks at more than one point in a step"
         return captured
@@ -112,12 +112,13 @@ class Update:
         return self._measured(objective, self._closure(objective, batches))
 
     def _measured(self, objective: Objective, closure: Closure) -> list[Tensor]:
-        """The measures, and the gradient, clipped: tensors alone, so that it can be captured."""
+        """Verdict, measures, and the gradient, clipped: tensors alone, so that it can be captured."""
         optimizer = self.optimizers[objective.name]
         norm = nn.utils.get_total_norm(closure.gradients)
         layer_norms = self.norms[objective.name](optimizer.names, closure.gradients)
-        gradients = self.clip(optimizer.parameters, closure.gradients, norm)
-        return [*Measures(closure.value, norm, layer_norms, closure.terms), *gradients]
+        gradients = optimizer.laid_out(self.clip(optimizer.parameters, closure.gradients, norm))
+        verdict = self.guard(closure.value, norm)
+        return [*verdict, *Measures(closure.value, norm, layer_norms, closure.terms), *gradients]
 
     def _closure(self, objective: Objective, batches: Sequence[Batch]) -> Closure:
         parameters = self.optimizers[objective.name].parameters

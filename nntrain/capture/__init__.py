@@ -54,6 +54,9 @@ class Captured:
         self.reason = "" if wanted else "trainer.capture is false"
         self.captured_calls = 0
         self._is_tried = False
+        self.forms: list[
+            str
+        ] = []  # of batches whose results depend on which ran before: none, as all bits are the same
 
     def __call__(self, batches: Sequence[Batch], trained: Hashable) -> list[Tensor]:
         """`trained` names what is trained: a graph is of these parameters."""

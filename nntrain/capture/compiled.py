@@ -5,18 +5,19 @@ import os
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx import GraphModule
+from torch.fx import Graph, GraphModule
 
 from nntrain.attempts import reason as cause
 from nntrain.batch import Batch, tensors_in
 from nntrain.capture import said
 from nntrain.capture.flat import recorded
 from nntrain.capture.proof import Look, both_ways, form_of, of_tensors, proven_calls
-from nntrain.capture.recording import Recording, UncapturedError
+from nntrain.capture.recording import Recording, UncapturedError, aten
 from nntrain.data.places import cache_folder
 from nntrain.device import Device
 from nntrain.out_of_memory import is_out_of_memory
@@ -24,6 +25,7 @@ from nntrain.snapshot import unchanged
 
 MOST_APART = 0.02  # of the length of all that a step gives, by which code may differ from plain operations,
 MOST_APART_SHORT = 0.2  # and where numbers are shorter than float32
+MOST = 8  # shapes of batches that there is code for: making it takes seconds
 PLACE = "TORCHINDUCTOR_CACHE_DIR"
 
 Code = Callable[[Sequence[Tensor]], list[Tensor]]
@@ -41,11 +43,11 @@ class Shape:
 class Compiled:
     """A function of batches as compiled code: forward pass, gradient and clipping in one, without autograd.
 
-    There is code for each shape of batches, made at the first of them, so that which code a batch runs through depends
-    on nothing before it: a resumed run goes on with the same bits. The code draws random numbers as torch does, and
-    gives what plain calls give to rounding; two calls and three random later ones are compared with plain ones. Batches
-    that cannot be compiled run as they are, and `reason` says why. The function may depend on the model's parameters
-    and buffers, and change buffers.
+    There is code for the first few shapes of batches, made at the first batch of each; `forms` names these, so that a
+    resumed run, which has them from its checkpoint, goes on with the same bits. The code draws random numbers as torch
+    does, and gives what plain calls give to rounding; two calls and three random later ones are compared with plain
+    ones. Batches of other shapes, and those that cannot be compiled, run as they are, and `reason` says why. The
+    function may depend on the model's parameters and buffers, and change buffers.
     """
 
     def __init__(self, look: Look, model: nn.Module, device: Device) -> None:
@@ -53,6 +55,7 @@ class Compiled:
         self._device = device
         self._model = model
         self._shapes: dict[Any, Shape] = {}
+        self.forms: list[str] = []
         keep_code()
         self._lacks = lacking(device.torch)
         self.reason = ""
@@ -66,10 +69,10 @@ class Compiled:
             return self._look(batches)
         tensors = tensors_in(list(batches))
         key = form_of(trained, tensors)
-        if key not in self._shapes:
+        if key not in self._shapes and self._is_chosen(key):
             self._shapes[key] = self._shape(batches, tensors)
-        shape = self._shapes[key]
-        if shape.code is None:
+        shape = self._shapes.get(key)
+        if shape is None or shape.code is None:
             return self._look(batches)
         call, shape.calls = shape.calls, shape.calls + 1
         self.compiled_calls += 1
@@ -88,9 +91,20 @@ class Compiled:
         shapes = sum(shape.code is not None for shape in self._shapes.values())
         return {"steps": self.compiled_calls, "shapes": shapes, "reason": self.reason or None}
 
+    def _is_chosen(self, key: Hashable) -> bool:
+        """Whether batches of a form are among those that there is to be code for."""
+        form = sha256(repr(key).encode()).hexdigest()[:16]
+        if form not in self.forms and len(self.forms) < MOST:
+            self.forms.append(form)
+        elif form not in self.forms:
+            self._fall_back(f"batches have more than {MOST} shapes, each of which would need code of its own")
+        return form in self.forms
+
     def _shape(self, batches: Sequence[Batch], tensors: list[Tensor]) -> Shape:
         """The code for batches like these; buffers and generators stay as they are."""
         function = of_tensors(self._look, batches)
+        if not self._shapes:
+            print("compiling the step, which takes up to a minute where it was not compiled before", file=sys.stderr)
         try:
             with unchanged(self._model, self._device):
                 code = compiled(function, tensors, self._model, self._device.torch)
@@ -139,6 +153,7 @@ def compiled(function: Code, inputs: Sequence[Tensor], model: nn.Module, device:
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
     recording, _ = recorded(function, inputs, model)
+    _take_norms_apart(recording.graph)
     is_cuda = device.type == "cuda"
     patches = {"fallback_random": True, "triton.cudagraphs": is_cuda, "cpp.threads": torch.get_num_threads()}
     shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)  # without which the cache is passed by
@@ -153,6 +168,18 @@ def compiled(function: Code, inputs: Sequence[Tensor], model: nn.Module, device:
             return [tensor.clone() for tensor in found] if is_cuda else list(found)
 
     return call
+
+
+def _take_norms_apart(graph: Graph) -> None:
+    """Norms of single tensors, which the compiler puts into one kernel with others; of many at once it does not."""
+    for norms in graph.find_nodes(op="call_function", target=aten._foreach_norm.Scalar):
+        tensors, *order = norms.args
+        for part in list(norms.users):
+            with graph.inserting_before(part):
+                norm = graph.call_function(aten.linalg_vector_norm.default, (tensors[part.args[1]], *order))
+            part.replace_all_uses_with(norm)
+            graph.erase_node(part)
+        graph.erase_node(norms)
 
 
 def _module(recording: Recording) -> GraphModule:

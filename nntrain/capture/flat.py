@@ -75,10 +75,10 @@ def _has_effects(node: Node) -> bool:
 def _call_directly(node: Node) -> None:
     """Calls an operation by torch's own binding, which takes half the time, where that has one of these arguments."""
     target = node.target
-    if node.op != "call_function" or not isinstance(target, torch._ops.OpOverload) or node.kwargs:
+    if node.op != "call_function" or not isinstance(target, torch._ops.OpOverload) or not node.kwargs.keys() <= {"out"}:
         return
     name = target._schema.name.partition("::")[2]
-    if target is aten.view.default:
-        node.op, node.target = "call_method", "view"
-    elif hasattr(torch._C._VariableFunctions, name):
+    if target is aten.view.default:  # torch has no function of this name, and its method is slow to take a list
+        name = "reshape"
+    if hasattr(torch._C._VariableFunctions, name):
         node.target = getattr(torch._C._VariableFunctions, name)

@@ -1,7 +1,7 @@
 """Optimizers: update rules as functions of parameters, gradients and state, and what binds them to a model."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Annotated, NamedTuple, Protocol
 
@@ -13,7 +13,7 @@ from nntrain.closure import Closure
 from nntrain.errors import UserError
 from nntrain.freezing import Freezing
 from nntrain.groups import Treatment
-from nntrain.guard import put_back
+from nntrain.guard import Verdict, put_back
 from nntrain.settings import Probability
 
 State = dict[str, list[Tensor]]
@@ -24,14 +24,14 @@ class Problem(NamedTuple):
     """What a step is to make smaller: the parameters, outside of autograd, and their gradients.
 
     `closure` gives the objective and its derivatives again after the parameters were changed in place; it is there
-    for a rule that sets the length of its steps itself. `left_out`, of shape (), is 1 where the step is not to be made,
-    as its gradients are not finite; None where they always are.
+    for a rule that sets the length of its steps itself. `verdict` says whether the step is to be left out, as its
+    gradients are not finite; None where they always are.
     """
 
     parameters: list[Tensor]
     gradients: list[Tensor]
     look_again: Closure | None
-    left_out: Tensor | None = None
+    verdict: Verdict | None = None
 
     @property
     def closure(self) -> Closure:
@@ -42,7 +42,7 @@ class Problem(NamedTuple):
 class Rule(Protocol):
     """An update rule. Its settings are its attributes; its state lies outside, a tensor for each parameter.
 
-    One that looks at `left_out` itself, as torch's fused kernels do, says so by an attribute `leaves_out`.
+    One that looks at `verdict` itself, as torch's fused kernels do, says so by an attribute `leaves_out`.
     """
 
     lr: float
@@ -92,22 +92,32 @@ class Optimizer:
         """Whether its rule looks at more than one point in a step."""
         return getattr(self.rule, "sets_length", False)
 
-    def step(
-        self, gradients: list[Tensor], factor: float, closure: Closure | None = None, left_out: Tensor | None = None
-    ) -> None:
-        """One step with `factor` times the learning rates, along gradients in the order of `parameters`.
+    def laid_out(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """Gradients in the memory layout of `parameters`: torch's fused kernels go through memory in order."""
+        return list(map(_laid_out_like, self.parameters, gradients))
 
-        Where `left_out` is 1 parameters and state stay as they are.
+    def step(
+        self,
+        gradients: Sequence[Tensor],
+        factor: float,
+        closure: Closure | None = None,
+        verdict: Verdict | None = None,
+    ) -> None:
+        """One step with `factor` times the learning rates, along gradients that are `laid_out`.
+
+        Where it is to be left out, parameters and state stay as they are.
         """
-        rest = iter(gradients)
+        first = 0
         for share, memories in self._active:
-            along = [_laid_out_like(memory, next(rest)) for memory in memories]
-            problem = Problem(memories, along, closure, left_out)
-            changing = [] if share.leaves_out or left_out is None else [*memories, *share.state_tensors()]
+            along = list(gradients[first : first + len(memories)])
+            first += len(memories)
+            changing = [] if share.leaves_out or verdict is None else [*memories, *share.state_tensors()]
             kept = [tensor.clone() for tensor in changing]
-            share.rule.step(problem, share.state, share.rule.lr * share.factor * factor)
-            if kept and left_out is not None:
-                put_back(changing, kept, left_out)
+            share.rule.step(
+                Problem(memories, along, closure, verdict), share.state, share.rule.lr * share.factor * factor
+            )
+            if kept and verdict is not None:
+                put_back(changing, kept, verdict.left_out)
 
     def state(self) -> dict[str, Tensor]:
         """The state by `key.parameter`, for the checkpoint."""
@@ -190,7 +200,6 @@ def counters(parameters: Mapping[str, Tensor]) -> list[Tensor]:
 
 
 def _laid_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:
-    """The gradient in the parameter's memory layout: torch's fused kernels go through memory in order."""
     if gradient.stride() == parameter.stride():
         return gradient
     return torch.empty_like(parameter).copy_(gradient)

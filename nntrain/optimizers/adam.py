@@ -102,8 +102,8 @@ def step_moments(
     """torch's fused kernel, without what torch.optim does around it; the parameters are of one type and device."""
     if not problem.parameters:
         return
-    steps, left_out = state["steps"], problem.left_out
-    made = torch.ones_like(steps[0]) if left_out is None else 1 - left_out
+    steps, verdict = state["steps"], problem.verdict
+    made = torch.ones_like(steps[0]) if verdict is None else verdict.made
     torch._foreach_add_(steps, [made] * len(steps))  # a list of tensors: a number would become one for each of them
     torch._fused_adamw_(
         problem.parameters,
@@ -119,5 +119,5 @@ def step_moments(
         eps=eps,
         amsgrad=False,
         maximize=False,
-        found_inf=left_out,
+        found_inf=None if verdict is None else verdict.left_out,
     )

@@ -84,7 +84,7 @@ class SGD:
             dampening=0.0,
             nesterov=self.nesterov,
             maximize=False,
-            found_inf=problem.left_out,
+            found_inf=None if problem.verdict is None else problem.verdict.left_out,
         )
 
     def _text_book_step(self, problem: Problem, state: State, lr: float, weight_decay: float) -> None:
