@@ -22,6 +22,7 @@ from nntrain.errors import UnfitError
 from nntrain.experiment import TrainerSettings
 from nntrain.first_weights import initialize, network
 from nntrain.judging import metrics_of, monitor_of
+from nntrain.layers import Layer
 from nntrain.memory_format import lay_out
 from nntrain.metrics import Metric
 from nntrain.optimization import (
@@ -103,7 +104,7 @@ def assemble(
     optimizers = optimizers_of(attempt, rules, made, task, model, clock) if task and model else {}
 
     if model and data and task and order:
-        _try_out(attempt, settings, model, data, task, metrics, regularizers, optimizers, order, device)
+        _try_out(attempt, settings, model, data, task, metrics, regularizers, optimizers, order, device, layers or [])
     if reader.problems:
         raise document.error(reader.problems)
     assert data and unread and task and model and layers is not None and order and clock and schedule
@@ -124,6 +125,7 @@ def _try_out(
     optimizers: Mapping[str, Optimizer],
     order: Order,
     device: Device,
+    layers: list[Layer],
 ) -> None:
     """What would fail in the first steps is a mistake of the config; none is looked for behind another."""
 
@@ -132,7 +134,7 @@ def _try_out(
 
     trials: dict[str, Callable[[], None]] = {
         "task": lambda: task.check(first()),
-        "model": lambda: tried(model, data, task, metrics, regularizers, order, device),
+        "model": lambda: tried(model, data, task, metrics, regularizers, order, device, layers),
         "optimizer": lambda: curved(model, data, task, optimizers, regularizers, order, device),
     }
     if settings.checkpoint_activations:

@@ -1,15 +1,9 @@
-"""What there is: components by kind, and all that is to be known of one."""
+"""What there is: components by kind, read without importing any of them."""
 
-import inspect
-from typing import Any
+import textwrap
+from collections.abc import Iterator
 
-from nntrain.clock import Clock
-from nntrain.drawing import curve
-from nntrain.reader import Reader
 from nntrain.registry import KINDS, Kind, Registry
-from nntrain.schema import component_settings
-from nntrain.tables import Table
-from nntrain.words import describe
 
 
 def listing(registry: Registry, kinds: list[Kind]) -> dict[str, list[dict[str, str]]]:
@@ -20,71 +14,16 @@ def listing(registry: Registry, kinds: list[Kind]) -> dict[str, list[dict[str, s
     }
 
 
-def listing_tables(found: dict[str, list[dict[str, str]]]) -> list[Table]:
-    return [
-        Table(kind, ("name", "what it is"), tuple((entry["name"], entry["summary"]) for entry in entries))
-        for kind, entries in found.items()
-    ]
+def listing_lines(found: dict[str, list[dict[str, str]]], width: int) -> Iterator[str]:
+    """Names and summaries in two columns, each kind below its own headline, as wide as the terminal."""
+    for kind, entries in found.items():
+        column = max(len(entry["name"]) for entry in entries) + 4
+        yield kind
+        for entry in entries:
+            summary = f"  {entry['name']:<{column - 2}}{entry['summary']}"
+            yield textwrap.fill(summary, max(width, column + 20), subsequent_indent=" " * column)
+        yield ""
 
 
 def all_kinds() -> list[Kind]:
     return list(KINDS.values())
-
-
-def particulars(registry: Registry, kind: Kind, name: str) -> dict[str, Any]:
-    """A component's docstring (formula and source) and its settings with types and defaults."""
-    factory = registry.load(kind.name, name)
-    settings = component_settings(factory)
-    doc = inspect.getdoc(factory) or ""
-    return {
-        "kind": kind.name,
-        "name": name,
-        "description": doc.partition("\n\nSettings:")[0],
-        "file": str(registry.entry(kind.name, name).path),
-        "settings": [
-            {
-                "name": setting.name,
-                "type": describe(setting.annotation),
-                "required": setting.is_required,
-                "default": None if setting.is_required else _plain(setting.default),
-                "help": setting.help,
-            }
-            for setting in settings.values()
-        ],
-    }
-
-
-def particulars_table(found: dict[str, Any]) -> Table:
-    rows = tuple(
-        (s["name"], s["type"], "required" if s["required"] else _text(s["default"]), s["help"])
-        for s in found["settings"]
-    )
-    return Table("settings", ("setting", "type", "default", "what it does"), rows)
-
-
-def picture(registry: Registry, kind: Kind, name: str) -> str | None:
-    """A drawing of what a component does with its defaults, where its kind is one that can be drawn."""
-    draw = _PICTURES.get(kind.name)
-    return draw(registry, name) if draw else None
-
-
-def _schedule(registry: Registry, name: str) -> str | None:
-    """The factor of the learning rate over a run, with a warm-up of 5 %."""
-    component = Reader(registry).component("scheduler", {"type": name, "warmup": "5%"}, ())
-    return curve(component(Clock(1000, steps_per_epoch=50)), "start, warmup: 5%", "end") if component else None
-
-
-_PICTURES = {"scheduler": _schedule}
-
-
-def _plain(default: Any) -> Any:
-    """A default as YAML says it; a section's default is its settings' defaults."""
-    if getattr(type(default), "is_section", False):
-        return {}
-    return default
-
-
-def _text(default: Any) -> str:
-    if default is None:
-        return "none"
-    return str(default).lower() if isinstance(default, bool) else str(default)

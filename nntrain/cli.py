@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shlex
+import shutil
 import sys
 import traceback
 from collections.abc import Sequence
@@ -252,14 +253,14 @@ def list_components(
     as_json: AsJson = False,
 ) -> None:
     """List the components there are."""
-    from nntrain.catalog import all_kinds, listing, listing_tables
+    from nntrain.catalog import all_kinds, listing, listing_lines
     from nntrain.registry import Registry, kind_named
 
     found = listing(Registry(), [kind_named(kind)] if kind else all_kinds())
     if as_json:
         print_json(found)
     else:
-        print_tables(listing_tables(found))
+        print(*listing_lines(found, shutil.get_terminal_size().columns), sep="\n")
 
 
 @app.command()
@@ -271,7 +272,7 @@ def show(
 ) -> None:
     """Show a component's formula, settings, defaults and source; or a config with every default filled in,
     and where each setting comes from."""
-    from nntrain.catalog import particulars, particulars_table, picture
+    from nntrain.particulars import particulars, particulars_table, picture
     from nntrain.registry import Registry, kind_named
 
     if kind in ("config", "configs"):

@@ -58,7 +58,7 @@ class TrainerSettings:
         capture: whether the step is written down once as a flat list of operations that runs without autograd, with
             the same bits; auto does so in longer runs, where it is proven to give the same and is faster
         compile: whether torch's compiler makes code of its own for the step, which takes up to a minute and gives the
-            same to rounding; what cannot be compiled runs as it is
+            same to rounding; what cannot be compiled, and batches of a ninth shape, run as they are
         checkpoint_activations: whether blocks of a deep network keep their inputs alone, and are computed a second time
             for the gradient: less memory for more time, with the same bits
         deterministic: whether only such arithmetic is used as gives the same bits in every run, and what has none is

@@ -39,10 +39,12 @@ class Snapshot:
 @contextmanager
 def unchanged(model: nn.Module, device: Device, but: Collection[Tensor] = ()) -> Iterator[None]:
     """Leaves buffers, mode and every generator, Python's and NumPy's too, as they are, but for the buffers in `but`."""
-    before, python, was_training = Snapshot(model, device, but), python_state(), model.training
+    before, python = Snapshot(model, device, but), python_state()
+    modes = [(module, module.training) for module in model.modules()]  # a frozen part's is another than the whole's
     try:
         yield
     finally:
-        model.train(was_training)
+        for module, was_training in modes:
+            module.training = was_training
         before.restore()
         restore_python(python)

@@ -66,6 +66,8 @@ class Trainer:
         if stored is not None:
             state.restore(stored, parts, self.update.guard, self.meter, run.checkpoints.last)
         self.update.pieces.count = facts.get("pieces", 1)
+        for name, captured in self.update.captured.items():
+            captured.forms = facts.get("forms", {}).get(name, [])
         self._lengths: Lengths = facts.get("lengths", self.past.lengths)
         self._captured_before: Ways = facts.get("captured", self.past.captured)
         parts.unread.restore(facts.get("broken", self.past.broken))
@@ -226,6 +228,7 @@ class Trainer:
         saved.facts.update(curves=self.curves.state(), returns=self.returns)
         saved.facts.update(pieces=self.update.pieces.count, broken=self.parts.unread.state())
         saved.facts.update(captured=self._captured())
+        saved.facts.update(forms={name: captured.forms for name, captured in self.update.captured.items()})
         self.run.checkpoints.save_last(saved, self.parts.settings.keep)
         self._saved_best = self._best()
         return time.monotonic() - began

@@ -1,6 +1,7 @@
 """What is tried of a network before its first step, so that what fails is a mistake of the config."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import torch
 from torch import nn
@@ -15,14 +16,24 @@ from nntrain.errors import UnfitError
 from nntrain.layers import Layer, multiply_adds, trace_example
 from nntrain.metrics import Metric
 from nntrain.optimizers import Optimizer
+from nntrain.out_of_memory import can_be_cut
 from nntrain.regularizers import Regularizer
 from nntrain.snapshot import unchanged
 from nntrain.tasks import Task
+
+QUICK = 2_000_000_000  # multiply-adds of a forward pass: about a tenth of a second on one core
+FEWEST = 2  # examples, for batch statistics
 
 
 def first_batch(data: Dataset, order: Order) -> Batch:
     """The batch that the first step of a run sees (the first of several, where it accumulates)."""
     return next(data.train.stream(order.updates(0)))[0]
+
+
+def quick(batch: Batch, layers: list[Layer]) -> Batch:
+    """The first of a batch's examples, as many as take no time to pass; all where each is no row of tensors."""
+    examples = max(FEWEST, QUICK // max(1, multiply_adds(layers)))
+    return batch.first(examples) if examples < batch.examples and can_be_cut(batch, 1) else batch
 
 
 def traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
@@ -45,17 +56,18 @@ def tried(
     regularizers: list[Regularizer],
     order: Order,
     device: Device,
+    layers: list[Layer],
 ) -> None:
     """One forward pass of training and one of evaluation, without a step: what fails in them is refused here.
 
-    Nothing of the model, nor of the random numbers, is different afterwards.
+    Of a large network some examples are passed; all where these fail, which may be too few. Nothing of the model, nor
+    of the random numbers, is different afterwards.
     """
     batch = first_batch(data, order)
+    some = quick(batch, layers)
     seen = next(data.train.sample(batch.examples, 0).in_order())  # as evaluation sees them: never augmented
-    check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
-    try:
-        if check_inputs is not None:
-            check_inputs(batch.inputs)
+
+    def passed(batch: Batch, seen: Batch) -> None:
         with unchanged(model, device), torch.no_grad(), device.precision():
             for objective in task.objectives:
                 value = objective.loss(objective.outputs(model.train(), batch), batch).over(objective.counts(batch))
@@ -68,6 +80,15 @@ def tried(
                 outcome = look(model, seen)
                 for metric in metrics.values():
                     metric.measure(outcome.predictions, outcome.targets)
+
+    check_inputs = getattr(model, "check_inputs", None)  # of a model that not all numbers are good for
+    try:
+        if check_inputs is not None:
+            check_inputs(batch.inputs)
+        with suppress(Exception):
+            if some is not batch:
+                return passed(some, quick(seen, layers))
+        passed(batch, seen)
     except UnfitError:
         raise
     except Exception as error:

@@ -405,6 +405,14 @@ def test_every_kind_is_listed(command: Command, kind: str, plural: bool) -> None
         assert f"\n  {name} " in called.out
 
 
+def test_a_list_is_as_wide_as_the_terminal(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = command("list", "schedulers").out
+    monkeypatch.setenv("COLUMNS", "50")
+    narrow = command("list", "schedulers").out
+    assert max(map(len, narrow.splitlines())) <= 50 < max(map(len, wide.splitlines()))
+    assert narrow.split() == wide.split()
+
+
 def test_all_kinds_are_listed_together(command: Command) -> None:
     assert list(command("list", "--json").json) == [kind.folder for kind in KINDS.values()]
     assert command("list").out == "".join(command("list", kind).out for kind in KINDS)

@@ -1,5 +1,6 @@
 """Components found by reading the sources, and the user's own in plug-in files."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from nntrain.errors import UserError
-from nntrain.registry import KINDS, Registry, kind_named
+from nntrain.registry import KINDS, PACKAGE, Registry, _built_in, kind_named
 
 Write = Callable[..., Path]
 Command = Callable[..., Any]
@@ -79,6 +80,32 @@ def test_every_name_is_found_and_loads(kind: str) -> None:
         assert entry.is_built_in
         assert entry.summary.endswith("."), f"{entry.path}: the first paragraph of {entry.symbol}"
         assert registry.load(kind, entry.name).__name__ == entry.symbol
+
+
+def test_components_are_found_by_their_heads_as_by_whole_files() -> None:
+    """Of the package's files only the lines from decorator to docstring are parsed."""
+    for kind, its in KINDS.items():
+        marked = [
+            (mark.args[0].value, node.name)  # type: ignore[attr-defined]
+            for path in (PACKAGE / its.folder).glob("*.py")
+            for node in ast.parse(path.read_bytes()).body
+            for mark in getattr(node, "decorator_list", [])
+            if isinstance(mark, ast.Call) and getattr(mark.func, "id", None) == kind
+        ]
+        assert sorted((entry.name, entry.symbol) for entry in Registry().entries(kind)) == sorted(marked)
+
+
+@pytest.mark.parametrize("body", ["pass", 'return print("""the first quotes, in brackets""")'])
+def test_a_component_of_the_package_needs_no_docstring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    (tmp_path / "clips").mkdir()
+    documented = '@clip("other")\nclass Other:\n    """Another one."""\n'
+    (tmp_path / "clips" / "mine.py").write_text(f'@clip("bare")\ndef bare():\n    {body}\n\n\n{documented}')
+    monkeypatch.setattr("nntrain.registry.PACKAGE", tmp_path)
+    monkeypatch.setattr("nntrain.registry._built_in", _built_in.__wrapped__)
+    found = {entry.name: entry.summary for entry in Registry().entries("clip")}
+    assert found == {"bare": "", "other": "Another one."}
 
 
 def test_loading_a_component_imports_no_other_file() -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from nntrain.snapshot import unchanged
 
 MOST_APART = 0.02  # of the length of all that a step gives, by which code may differ from plain operations,
 MOST_APART_SHORT = 0.2  # and where numbers are shorter than float32
+MOST = 8  # shapes of batches that there is code for: making it takes seconds
 PLACE = "TORCHINDUCTOR_CACHE_DIR"
 
 Code = Callable[[Sequence[Tensor]], list[Tensor]]
@@ -41,11 +43,11 @@ class Shape:
 class Compiled:
     """A function of batches as compiled code: forward pass, gradient and clipping in one, without autograd.
 
-    There is code for each shape of batches, made at the first of them, so that which code a batch runs through depends
-    on nothing before it: a resumed run goes on with the same bits. The code draws random numbers as torch does, and
-    gives what plain calls give to rounding; two calls and three random later ones are compared with plain ones. Batches
-    that cannot be compiled run as they are, and `reason` says why. The function may depend on the model's parameters
-    and buffers, and change buffers.
+    There is code for the first few shapes of batches, made at the first batch of each; `forms` names these, so that a
+    resumed run, which has them from its checkpoint, goes on with the same bits. The code draws random numbers as torch
+    does, and gives what plain calls give to rounding; two calls and three random later ones are compared with plain
+    ones. Batches of other shapes, and those that cannot be compiled, run as they are, and `reason` says why. The
+    function may depend on the model's parameters and buffers, and change buffers.
     """
 
     def __init__(self, look: Look, model: nn.Module, device: Device) -> None:
@@ -53,6 +55,7 @@ class Compiled:
         self._device = device
         self._model = model
         self._shapes: dict[Any, Shape] = {}
+        self.forms: list[str] = []
         keep_code()
         self._lacks = lacking(device.torch)
         self.reason = ""
@@ -67,10 +70,10 @@ class Compiled:
             return self._look(batches)
         tensors = tensors_in(list(batches))
         key = form_of(trained, tensors)
-        if key not in self._shapes:
+        if key not in self._shapes and self._is_chosen(key):
             self._shapes[key] = self._shape(batches, tensors)
-        shape = self._shapes[key]
-        if shape.code is None:
+        shape = self._shapes.get(key)
+        if shape is None or shape.code is None:
             return self._look(batches)
         call, shape.calls = shape.calls, shape.calls + 1
         self.compiled_calls += 1
@@ -89,9 +92,20 @@ class Compiled:
         shapes = sum(shape.code is not None for shape in self._shapes.values())
         return {"steps": self.compiled_calls, "shapes": shapes, "reason": self.reason or None}
 
+    def _is_chosen(self, key: Hashable) -> bool:
+        """Whether batches of a form are among those that there is to be code for."""
+        form = sha256(repr(key).encode()).hexdigest()[:16]
+        if form not in self.forms and len(self.forms) < MOST:
+            self.forms.append(form)
+        elif form not in self.forms:
+            self._fall_back(f"batches have more than {MOST} shapes, each of which would need code of its own")
+        return form in self.forms
+
     def _shape(self, batches: Sequence[Batch], tensors: list[Tensor]) -> Shape:
         """The code for batches like these; buffers and generators stay as they are."""
         function = of_tensors(self._look, batches)
+        if not self._shapes:
+            print("compiling the step, which takes up to a minute where it was not compiled before", file=sys.stderr)
         try:
             with unchanged(self._model, self._device):
                 code = compiled(function, tensors, self._model, self._device.torch)

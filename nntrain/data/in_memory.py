@@ -39,7 +39,7 @@ class Examples:
 
     def take(self, numbers: Tensor) -> "Examples":
         whole = (self.inputs, self.targets, self.weights)
-        return Examples(*(each(lambda part: part[numbers], parts) for parts in whole))
+        return Examples(*(each(lambda part: part.index_select(0, numbers), parts) for parts in whole))
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,14 @@ class InMemory:
     def _training(self) -> TensorSplit:
         """The training set without changes; not scaled yet where its pixels are changed first."""
         prepare = self._prepare.without_scaling() if self._augments_pixels else self._prepare
-        return self._ready(self._parts.train(), prepare)
+        ready = self._ready(self._unprepared, prepare)
+        del self._unprepared
+        return ready
+
+    @cached_property
+    def _unprepared(self) -> Any:
+        """The training set as it comes: to be learned from, then made ready."""
+        return self._parts.train()
 
     @cached_property
     def _dev(self) -> TensorSplit | None:
@@ -191,7 +198,7 @@ class InMemory:
 
     def _learn(self) -> Learned:
         """What is to be known of the training set, for it and for what comes later."""
-        source, train = self._read, self._parts.train()
+        source, train = self._read, self._unprepared
         found = source.learn(train)
         inputs = source.examples(train, found).inputs
         return preparation.with_scaling(found, self._standardize, inputs, source.scale)

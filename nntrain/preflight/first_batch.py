@@ -12,6 +12,7 @@ from nntrain.device import Device
 from nntrain.loss import Objective
 from nntrain.network import kept
 from nntrain.preflight.finding import Finding, applicable
+from nntrain.snapshot import unchanged
 from nntrain.specs import Labels, Targets, Values
 
 OFF = 0.75  # between the first loss and that of guessing (a linear model of few features reaches 0.68), or
@@ -24,31 +25,51 @@ FITTED = 0.1  # the share of a guess's loss below which a gradient may vanish
 
 @dataclass(frozen=True)
 class FirstPass:
-    """What one forward and backward pass in training mode gave; `constant` are layers that tell no examples apart."""
+    """What a forward pass gave; `constant` are layers that tell no examples apart."""
 
     outputs: Any
     loss: float
     guessing: float | None  # the loss of outputs that are all zero; None where that is no guess
-    gradients: Mapping[str, Tensor | None]  # None where the loss does not depend on the parameter
     constant: Sequence[str]
 
 
+@dataclass(frozen=True)
+class Backward:
+    """What a forward and a backward pass gave: the loss, that of guessing, and gradients by the parameter's name."""
+
+    loss: float
+    guessing: float | None
+    gradients: Mapping[str, Tensor | None]  # None where the loss does not depend on the parameter
+
+
 def first_pass(model: nn.Module, objective: Objective, batch: Batch, device: Device) -> FirstPass:
-    """Sends a batch through; the gradients are returned and left nowhere."""
+    """Sends a batch through."""
     constant: list[str] = []
     hooks = [m.register_forward_hook(_watch(name, constant)) for name, m in model.named_modules() if _is_layer(m)]
     try:
-        with device.precision():
-            outputs = objective.outputs(model, batch)
-            loss = objective.loss(outputs, batch).over(objective.counts(batch))
+        with torch.no_grad():
+            outputs, loss = _forward(model, objective, batch, device)
     finally:
         for hook in hooks:
             hook.remove()
-    guessing = _guessing(objective, outputs, batch)
+    return FirstPass(outputs, float(loss), _guessing(objective, outputs, batch), constant)
+
+
+def backward(model: nn.Module, objective: Objective, batch: Batch, device: Device) -> Backward:
+    """Sends a batch through and back; the gradients are returned and left nowhere, the buffers as they were."""
     trained = {name: p for name, p in objective.part_of(model).named_parameters() if p.requires_grad}
-    gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True) if loss.requires_grad else ()
+    with unchanged(model, device):
+        outputs, loss = _forward(model, objective, batch, device)
+        gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True) if loss.requires_grad else ()
     reached = dict(zip(trained, gradients or [None] * len(trained), strict=True))
-    return FirstPass(outputs, float(loss.detach()), guessing, reached, constant)
+    return Backward(float(loss.detach()), _guessing(objective, outputs, batch), reached)
+
+
+def _forward(model: nn.Module, objective: Objective, batch: Batch, device: Device) -> tuple[Any, Tensor]:
+    """The outputs and their loss."""
+    with device.precision():
+        outputs = objective.outputs(model, batch)
+        return outputs, objective.loss(outputs, batch).over(objective.counts(batch))
 
 
 def first_loss(found: FirstPass, targets: Targets, prior: float | None, plain: Mapping[str, Any]) -> Iterator[Finding]:
@@ -89,7 +110,7 @@ def outputs_fit_loss(found: FirstPass, targets: Targets, plain: Mapping[str, Any
     loss_name = (plain["task"].get("loss") or {}).get("type")
     if loss_name != "cross_entropy" or not isinstance(found.outputs, Tensor) or not isinstance(targets, Labels):
         return
-    outputs = found.outputs.detach().float().flatten(0, -2)
+    outputs = found.outputs.float().flatten(0, -2)
     is_never_negative = bool((outputs >= 0).all())
     if outputs.shape[1] != len(targets):
         seen = f"the model has {outputs.shape[1]} outputs, but there are {len(targets)} classes"
@@ -108,7 +129,7 @@ def outputs_fit_loss(found: FirstPass, targets: Targets, plain: Mapping[str, Any
 def input_dependence(found: FirstPass, model: nn.Module, other: str) -> Iterator[Finding]:
     """Different examples have different outputs; a last layer that starts at zero is all right."""
     outputs = found.outputs
-    if not isinstance(outputs, Tensor) or len(outputs) < 2 or not _are_same(outputs.detach()) or not found.constant:
+    if not isinstance(outputs, Tensor) or len(outputs) < 2 or not _are_same(outputs) or not found.constant:
         return
     layer = found.constant[0]
     weights = [p for p in model.get_submodule(layer).parameters() if p.dim() > 1]
@@ -125,7 +146,7 @@ def input_dependence(found: FirstPass, model: nn.Module, other: str) -> Iterator
     )
 
 
-def gradients(found: FirstPass, other: str) -> Iterator[Finding]:
+def gradients(found: Backward, other: str) -> Iterator[Finding]:
     """The loss depends on every trained parameter, and some weight can reduce it."""
     unreached = [name for name, gradient in found.gradients.items() if gradient is None]
     if unreached:
@@ -175,16 +196,17 @@ def _is_layer(module: nn.Module) -> bool:
 def _watch(name: str, constant: list[str]) -> Any:
     def watch(module: nn.Module, arguments: Any, output: Any) -> None:
         out = output[0] if isinstance(output, tuple) else output
-        if isinstance(out, Tensor) and len(out) > 1 and _are_same(out.detach()):
+        if isinstance(out, Tensor) and len(out) > 1 and _are_same(out):
             constant.append(name)
 
     return watch
 
 
 def _are_same(outputs: Tensor) -> bool:
-    """Whether the outputs of all examples are one."""
+    """Whether the outputs of all examples are one; two of them tell it where they are not."""
     rows = outputs.float().reshape(len(outputs), -1)
-    return bool(((rows - rows[:1]).abs().amax() <= SAME * rows.abs().amax()).all())
+    allowed = SAME * torch.stack(rows.aminmax()).abs().amax()
+    return all(bool(((some - rows[:1]).abs().amax() <= allowed).all()) for some in (rows[1:2], rows))
 
 
 def _guessing(objective: Objective, outputs: Any, batch: Batch) -> float | None:

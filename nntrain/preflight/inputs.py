@@ -23,6 +23,7 @@ SHIFT = 0.5  # training deviations between a feature's means in train and dev
 RATIO = 2.0  # between a feature's deviations in train and dev
 LARGE = 100  # examples from which on a shift is no chance
 TELLING = 0.98  # r^2 between a feature and the label
+FEW = 1000  # numbers of a feature
 FEWEST = 30  # examples that a correlation is taken of
 FEWEST_OF_CLASS = 5  # examples, of a class that a feature may tell from the others
 
@@ -40,13 +41,13 @@ class Features:
         """Of some examples; None where there are no such features, fewer than two numbers, or not finite ones."""
         parts = [part for batch in batches if (part := by_feature(batch.inputs)) is not None]
         values = torch.cat(parts).double() if parts else torch.empty(0)
-        if len(values) < 2 or not bool(torch.isfinite(values).all()):
+        if len(values) < 2 or not math.isfinite(float(values.sum())):
             return None
         if numbers is None:
-            is_flag = ((values == 0) | (values == 1)).all(dim=0)
-            numbers = ((values != values[:1]).any(dim=0) & ~is_flag).nonzero().flatten().tolist()
+            numbers = _changing(values)
         examples = sum(batch.examples for batch in batches)
-        return cls(values[:, numbers], numbers, examples) if numbers else None
+        chosen = values if len(numbers) == values.shape[1] else values[:, numbers]
+        return cls(chosen, numbers, examples) if numbers else None
 
     @cached_property
     def deviations(self) -> Tensor:
@@ -62,9 +63,10 @@ def input_scale(train: Features, plain: Mapping[str, Any]) -> Iterator[Finding]:
     """Inputs are numbers around 0 of a size around 1."""
     mean, deviation = float(train.values.mean()), float(train.values.std())
     largest = float(train.deviations.max())
-    far = float((train.values.abs() > LARGEST).float().mean())
+    reached = float(torch.stack(train.values.aminmax()).abs().max())
+    far = float((train.values.abs() > LARGEST).double().mean()) if reached > LARGEST else 0.0
     if far > FAR_SHARE or largest > LARGEST:
-        seen = f"inputs reach {float(train.values.abs().max()):.4g}, {far:.0%} of them are beyond {LARGEST:g}, "
+        seen = f"inputs reach {reached:.4g}, {far:.0%} of them are beyond {LARGEST:g}, "
         seen += f"and a feature's deviation is {largest:.4g} (at most {LARGEST:g})"
     elif abs(mean) > OFF_CENTRE * deviation:
         seen = f"the mean of the inputs is {mean:.4g}, {abs(mean) / deviation:.1f} of their deviations from 0 "
@@ -128,7 +130,8 @@ def leaking_feature(train: Sequence[Batch], targets: Targets, plain: Mapping[str
         return
     (shape,) = shapes
     inputs = torch.cat([value.reshape(len(value), -1) for value in values if value is not None]).double()
-    correlation = (_normalised(inputs).T @ _normalised(told)).square() / (len(told) - 1) ** 2
+    # What is told has mean 0, so that the inputs' means do not matter.
+    correlation = (inputs.T @ _normalised(told) / _spread(inputs)[:, None]).square() / (len(told) - 1) ** 2
     most = correlation.max(dim=1).values
     if float(most.max()) > TELLING:
         feature = int(most.argmax())
@@ -168,6 +171,23 @@ def _told(batches: Sequence[Batch], targets: Targets) -> Tensor | None:
     return torch.cat((labels[:, None].double(), is_of[:, is_of.sum(dim=0) >= FEWEST_OF_CLASS]), dim=1)
 
 
+def _changing(values: Tensor) -> list[int]:
+    """The features that are neither constant nor only ever 0 or 1, which most show in their first few numbers."""
+    are_dull = _are_dull(values[:FEW])
+    some = are_dull.nonzero().flatten()
+    are_dull[some] = _are_dull(values[:, some])
+    return (~are_dull).nonzero().flatten().tolist()
+
+
+def _are_dull(values: Tensor) -> Tensor:
+    return (values == values[:1]).all(dim=0) | ((values == 0) | (values == 1)).all(dim=0)
+
+
 def _normalised(columns: Tensor) -> Tensor:
+    return (columns - columns.mean(dim=0)) / _spread(columns)
+
+
+def _spread(columns: Tensor) -> Tensor:
+    """The deviation of each; infinity where it is none."""
     deviation = columns.std(dim=0)
-    return (columns - columns.mean(dim=0)) / torch.where(deviation > 0, deviation, torch.inf)
+    return torch.where(deviation > 0, deviation, torch.inf)

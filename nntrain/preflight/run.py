@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain, islice
 
@@ -19,6 +19,7 @@ from nntrain.preflight.first_batch import FirstPass
 from nntrain.preflight.fitting import EXAMPLES, Trial, one_batch
 from nntrain.preflight.scan import Scan, sample, scan
 from nntrain.specs import Graphs, Image, Nodes, Vector, Video
+from nntrain.trial import quick
 
 UNUSABLE = ("finite_numbers", "labels_in_range")  # faults of the data after which no network can be tried
 
@@ -72,15 +73,26 @@ def _on_first_batches(parts: Parts, train: Scan) -> Iterator[Finding]:
     other = _other_network(parts)
     yield from first_batch.frozen(model, other)
     for objective, main in zip(parts.task.objectives, parts.task.main.objectives, strict=True):  # the network's own
-        found = first_batch.first_pass(model, objective, batches[0], parts.device)
-        yield from first_batch.gradients(found, other)
+        yield from _on_gradients(parts, model, objective, batches[0], other)
         if parts.task.untrained_loss() is not None:
-            if parts.task.main is not parts.task:
-                found = first_batch.first_pass(model, main, batches[0], parts.device)
+            found = first_batch.first_pass(model, main, batches[0], parts.device)
             yield from first_batch.outputs_fit_loss(found, targets, parts.plain, other)
             yield from first_batch.input_dependence(found, model, other)
             if not parts.taken_over:
                 yield from _on_first_loss(parts, model, main, batches[0], found, prior)
+
+
+def _on_gradients(parts: Parts, model: nn.Module, objective: Objective, batch: Batch, other: str) -> Iterator[Finding]:
+    """Of all examples only where something is found in some: what these do not reach, others may."""
+
+    def look(at: Batch) -> list[Finding]:
+        return list(first_batch.gradients(first_batch.backward(model, objective, at, parts.device), other))
+
+    some = quick(batch, parts.layers)
+    with suppress(Exception):  # they may be too few
+        if some is not batch and not look(some):
+            return
+    yield from look(batch)
 
 
 def _on_first_loss(

@@ -80,6 +80,22 @@ def test_a_stopped_and_resumed_run_ends_bit_for_bit_like_a_straight_one(
 
 
 @compiler
+def test_a_resumed_run_has_code_for_the_batches_that_it_had_before(
+    write: Write, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nntrain.capture.compiled.MOST", 1)
+    config = write(SMALL)  # whose epochs end with a shorter batch, for which there is no code then
+    straight = command("fit", config, "trainer.compile=true", "--out", "straight", "--json")
+    assert straight.json["compiled"]["model"]["steps"] == 9 and straight.err.count("trainer.compile:") == 1
+    assert "batches have more than 1 shapes" in straight.json["compiled"]["model"]["reason"]
+    with monkeypatch.context() as patch:
+        at_step(patch, 6, lambda: signal.raise_signal(signal.SIGTERM))  # the next batch is a shorter one
+        assert command("fit", config, "trainer.compile=true", "--out", "stopped").status == 143
+    assert command("fit", "--resume", only_run(Path("stopped"))).status == 0
+    same_run(only_run(Path("straight")), only_run(Path("stopped")))
+
+
+@compiler
 def test_each_objective_of_a_task_is_compiled_and_micro_batches_add_up(write: Write, command: Command) -> None:
     config = write(
         "data: {type: ring, examples: 200, batch_size: 20}\nmodel: {type: gan, noise: 2, networks: {type: dense, "
@@ -166,3 +182,17 @@ def test_code_that_gives_what_is_not_finite_or_leaves_a_buffer_is_found_out(
 def test_what_would_have_no_effect_is_refused(write: Write, command: Command, settings: list[str], said: str) -> None:
     done = command("fit", write(SMALL), "trainer.compile=true", *settings)
     assert done.status == 2 and said in done.err
+
+
+def test_a_layer_that_is_frozen_stays_so_while_steps_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3).eval())
+
+    def look(batches: Sequence[Batch]) -> list[Tensor]:
+        return [model(batches[0].inputs).detach()]
+
+    batch = Batch(torch.randn(4, 3), torch.zeros(4))
+    monkeypatch.setattr("nntrain.capture.compiled.lacking", lambda device: "")
+    monkeypatch.setattr("nntrain.capture.compiled.compiled", lambda *of: lambda inputs: look([batch]))
+    compiled = Compiled(look, model, Device("cpu"))
+    compiled([batch], ())
+    assert compiled.reason == "" and model.training and not model[1].training

@@ -18,7 +18,7 @@ from nntrain.optimizers.sgd import SGD
 from nntrain.preflight import first_batch as rules
 from nntrain.preflight import fitting
 from nntrain.preflight.finding import Finding
-from nntrain.preflight.first_batch import FirstPass, first_pass
+from nntrain.preflight.first_batch import FirstPass, backward, first_pass
 from nntrain.specs import Classes, Tags, Targets, Values
 from nntrain.tasks.classification import Classification
 from nntrain.tasks.regression import Regression
@@ -147,7 +147,8 @@ def dependence(model: nn.Module) -> list[Any]:
 
 
 def gradients_of(model: nn.Module) -> list[str]:
-    return [finding.seen for finding in rules.gradients(passed(model), "model=linear")]
+    found = backward(model, classify().objectives[0], batch(), DEVICE)
+    return [finding.seen for finding in rules.gradients(found, "model=linear")]
 
 
 def test_a_healthy_network_sees_its_inputs_and_learns() -> None:
