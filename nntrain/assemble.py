@@ -130,7 +130,7 @@ def _try_out(
     """What would fail in the first steps is a mistake of the config; none is looked for behind another."""
 
     def first() -> Batch:
-        return first_batch(data, order, device)
+        return first_batch(data, order)
 
     trials: dict[str, Callable[[], None]] = {
         "task": lambda: task.check(first()),

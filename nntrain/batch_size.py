@@ -153,7 +153,7 @@ def _tried(parts: Parts, update: Update, size: int, peak: Peak, is_first: bool) 
 
 def _largest(parts: Parts, order: Order) -> list[Batch]:
     """Of some updates the batches with the most numbers: sequences may be long or short."""
-    updates = islice(parts.data.train.stream(order.updates(0, parts.device.torch)), LOOKED_AT)
+    updates = islice(parts.data.train.stream(order.updates(0)), LOOKED_AT)
     return max(_in_time(updates), key=lambda batches: sum(tensor.numel() for tensor in tensors_in(batches)))
 
 

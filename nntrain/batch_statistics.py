@@ -51,7 +51,7 @@ class BatchStatistics:
         A batch whose statistics are not finite is left out.
         Source: Izmailov et al. 2018, arXiv:1803.05407, section 3.2; torch.optim.swa_utils.update_bn.
         """
-        updates = self.train.stream(self.order.updates(0, self.device.torch))
+        updates = self.train.stream(self.order.updates(0))
         with self._alone_changing():
             for batch in islice(chain.from_iterable(updates), batches):
                 statistics = list(self.buffers().values())

@@ -115,7 +115,7 @@ def check(document: Document, config: str, overrides: Sequence[str]) -> Report:
 
 def _checked(parts: Parts, is_one_of_several: bool, config: str, overrides: Sequence[str]) -> StageReport:
     findings = preflight(parts, with_fitting=True)
-    batch = first_batch(parts.data, parts.order, parts.device)
+    batch = first_batch(parts.data, parts.order)
     first_loss = _first_loss(parts, batch)
     parameters = parameter_count(parts.model)  # before any are frozen
     began = time.monotonic()

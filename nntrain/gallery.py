@@ -21,7 +21,7 @@ def augmented_examples(parts: Parts, *position: int) -> Picture | None:
         return None
     noise, python = parts.device.noise(), python_state()
     parts.device.seed(parts.seed, *position)
-    batch = first_batch(data, parts.order, parts.device)
+    batch = first_batch(data, parts.order)
     parts.device.repeat(noise)
     restore_python(python)
     return Picture("examples/augmented", grid(batch.first(MOST), data.targets))

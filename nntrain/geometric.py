@@ -6,7 +6,7 @@ from typing import Any
 
 
 def geometric(part: str) -> Any:
-    """`nn` or `datasets` of torch_geometric, imported without the warnings that the newest torch gives for it."""
+    """A part of torch_geometric, such as `nn`, imported without the warnings that the newest torch gives for it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return import_module(f"torch_geometric.{part}")

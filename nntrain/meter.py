@@ -137,8 +137,8 @@ def _rows(waiting: Sequence[tuple[int, Measures]]) -> list[list[float]]:
     if not waiting:
         return []
     steps, measured = zip(*waiting, strict=True)
-    fields = (torch.stack(field) for field in zip(*measured, strict=True))
-    columns = torch.cat([field.view(len(steps), -1) if field.numel() else field for field in fields], dim=1)
+    fields = [torch.stack(field) for field in zip(*measured, strict=True) if field[0].numel()]
+    columns = torch.cat([field.view(len(steps), -1) for field in fields], dim=1)
     return [[step, 1, *row] for step, row in zip(steps, columns.double().tolist(), strict=True)]
 
 

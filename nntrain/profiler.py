@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from statistics import median
@@ -20,17 +20,28 @@ Within = AbstractContextManager[Any]
 
 WARM_UP = 10  # steps, at least, before those that are profiled; of short runs a quarter
 STEPS = 40  # that are profiled,
+NEEDED = STEPS + 1  # with the first one, which takes longer and is none of them,
 SECONDS = 10.0  # but none is begun after so long
 TRACE = "profile.pt.trace.json.gz"  # TensorBoard's plug-in looks for this ending
+
+
+class Way(Protocol):
+    """How steps are done."""
+
+    def is_settled(self) -> bool:
+        """Whether they are done from here on as they are now."""
+
+    def calls_apart(self) -> int:
+        """How many took longer than others, as they were written down, compiled or done both ways."""
 
 
 class Profiler(Protocol):
     """What watches steps; it changes none of them."""
 
-    def around(self, updates: Iterator[Item], left: int, is_settled: Callable[[], bool]) -> Iterator[Item]:
+    def around(self, updates: Iterator[Item], left: int, way: Way) -> Iterator[Item]:
         """The batches of updates, watched: a step goes from the asking for them to the next asking.
 
-        `left` is how many there are at most; `is_settled` says whether steps are done as they will be from there on.
+        `left` is how many there are at most.
         """
 
     def apart(self) -> Within:
@@ -46,7 +57,7 @@ class Profiler(Protocol):
 class NoProfiler:
     """Watches nothing."""
 
-    def around(self, updates: Iterator[Item], left: int, is_settled: Callable[[], bool]) -> Iterator[Item]:
+    def around(self, updates: Iterator[Item], left: int, way: Way) -> Iterator[Item]:
         return updates
 
     def apart(self) -> Within:
@@ -61,8 +72,9 @@ class NoProfiler:
 class TorchProfiler:
     """Watches a few dozen steps of a run, once they take as long as those that follow, and writes what it saw.
 
-    Steps that are to be captured are waited for, to half of what there is to train. Of several stages the first that
-    is trained is looked at.
+    Steps that are to be captured are waited for, to half of what there is to train. Where one that is written down, or
+    proven, turns out to be among those that are watched, these are forgotten, and others watched as long as there are
+    enough. Of several stages the first that is trained is looked at.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,17 +84,18 @@ class TorchProfiler:
         self._edges: deque[float] = deque(maxlen=WARM_UP + 1)  # when the last steps began that are not profiled
         self._until = 0.0
         self._seen = 0
+        self._calls_apart: int | None = None  # when the first steps that are profiled began
         self._is_over = False
         self._found: dict[str, Any] | None = None
 
-    def around(self, updates: Iterator[Item], left: int, is_settled: Callable[[], bool]) -> Iterator[Item]:
+    def around(self, updates: Iterator[Item], left: int, way: Way) -> Iterator[Item]:
         for number in range(left):
             if self._profile is not None:
-                self._end_step()
-            elif not self._is_over:
+                self._end_step(left - number, way.calls_apart())
+            if self._profile is None and not self._is_over:
                 self._edges.append(perf_counter())
-                if _is_due(number, left, is_settled):
-                    self._start()
+                if self._is_due(number, left, way):
+                    self._start(way.calls_apart())
             with self._begin_step():
                 update = next(updates)
             yield update
@@ -98,7 +111,15 @@ class TorchProfiler:
     def facts(self) -> dict[str, Any]:
         return {"profile": self._found}
 
-    def _start(self) -> None:
+    def _is_due(self, number: int, left: int, way: Way) -> bool:
+        """Whether step `number` of those that are left is the first to be profiled."""
+        if number < min(WARM_UP, left // 4):
+            return False
+        is_waited_for = number < left // 2 or self._calls_apart is not None
+        return way.is_settled() or not is_waited_for or left - number <= NEEDED
+
+    def _start(self, calls_apart: int) -> None:
+        self._seen, self._calls_apart = 0, calls_apart
         os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it reports to standard error that there is no GPU
         random = python_state()
         self._profile = profile(activities=supported_activities())  # type: ignore[no-untyped-call]
@@ -114,10 +135,14 @@ class TorchProfiler:
         self._step.__enter__()  # type: ignore[no-untyped-call]
         return record_function(WAITING)
 
-    def _end_step(self) -> None:
+    def _end_step(self, left: int, calls_apart: int) -> None:
         self._step.__exit__(None, None, None)
         self._seen += 1
-        if self._seen > STEPS or perf_counter() > self._until:  # the first one is none of them: it takes longer
+        if calls_apart != self._calls_apart and left >= NEEDED:
+            assert self._profile is not None
+            self._profile.stop()
+            self._profile = None
+        elif self._seen == NEEDED or perf_counter() > self._until:
             self._stop()
 
     def _stop(self, note: str | None = None) -> None:
@@ -130,13 +155,6 @@ class TorchProfiler:
         times = [after - before for before, after in zip(self._edges, list(self._edges)[1:], strict=False)]
         unwatched = {"unwatched_step_seconds": median(times) if times else None}
         self._found = {"trace": str(self._trace), **breakdown(events), **unwatched, "note": note}
-
-
-def _is_due(number: int, left: int, is_settled: Callable[[], bool]) -> bool:
-    """Whether step `number` of those that are left is the first to be profiled."""
-    if number < min(WARM_UP, left // 4):
-        return False
-    return is_settled() or number >= left // 2 or number + STEPS + 1 >= left
 
 
 def profiler_of(is_wanted: bool, folder: Path) -> Profiler:

@@ -85,7 +85,7 @@ def replayed(parts: Parts, step: int, objective: str) -> Replay:
         replay.see(f"the weights {name}", parameter)
     parts.model.train()
     parts.device.seed(parts.seed, 1, parts.stage, step)
-    batches = next(parts.data.train.stream(parts.order.updates(step, parts.device.torch)))
+    batches = next(parts.data.train.stream(parts.order.updates(step)))
     for batch, numbers in zip(batches, examples_of(parts, step), strict=True):
         _see_inputs(replay, batch, numbers)
     for optimizer in parts.optimizers.values():
@@ -105,7 +105,7 @@ def replayed(parts: Parts, step: int, objective: str) -> Replay:
 
 def examples_of(parts: Parts, step: int) -> list[list[int]]:
     """The numbers, in the training set, of the examples of a step: a list for each of its batches."""
-    return [numbers.tolist() for numbers in next(parts.order.updates(step, torch.device("cpu")))]
+    return [numbers.tolist() for numbers in next(parts.order.updates(step))]
 
 
 def record(parts: Parts, failure: Failure) -> dict[str, Any]:

@@ -45,9 +45,10 @@ class Teacher:
     @torch.no_grad()
     def __call__(self, inputs: Any) -> Tensor:
         """The teacher's logits."""
-        if self._prepare is not None:
-            inputs = self._prepare(inputs)
         first = inputs if isinstance(inputs, Tensor) else inputs[0]
+        if self._prepare is not None:
+            self._prepare = self._prepare.on(first.device)  # for the steps to come too
+            inputs = self._prepare(inputs)
         return at_least_single(self._model.to(first.device)(inputs))
 
 

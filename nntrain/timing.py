@@ -55,7 +55,7 @@ class Timed:
         parts.device.use_precision()
         parts.device.use_threads(multiply_adds(parts.layers, parts.data.batch_size))
         self._step = 0
-        self._batches = parts.data.train.stream(parts.order.updates(0, parts.device.torch))
+        self._batches = parts.data.train.stream(parts.order.updates(0))
 
     def _steps(self, count: int) -> int:
         """Takes some steps; how many examples they have seen."""

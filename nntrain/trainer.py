@@ -86,9 +86,9 @@ class Trainer:
         parts, clock = self.parts, self.parts.clock
         log_every = _steps(parts, parts.settings.log, otherwise=max(1, clock.total // LOGS_PER_RUN))
         saving = Saving(parts.settings.save, _steps(parts, parts.settings.save, otherwise=1))
-        stream = parts.data.train.stream(parts.order.updates(self.step, parts.device.torch))
+        stream = parts.data.train.stream(parts.order.updates(self.step))
         updates = self.waiting.around(stream)
-        updates = self.profiler.around(updates, clock.total - self.step, self.update.is_settled)
+        updates = self.profiler.around(updates, clock.total - self.step, self.update)
         parts.model.train()
         self.writers.open()
         self._show_examples()

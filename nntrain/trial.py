@@ -25,9 +25,9 @@ QUICK = 2_000_000_000  # multiply-adds of a forward pass: about a tenth of a sec
 FEWEST = 2  # examples, for batch statistics
 
 
-def first_batch(data: Dataset, order: Order, device: Device) -> Batch:
+def first_batch(data: Dataset, order: Order) -> Batch:
     """The batch that the first step of a run sees (the first of several, where it accumulates)."""
-    return next(data.train.stream(order.updates(0, device.torch)))[0]
+    return next(data.train.stream(order.updates(0)))[0]
 
 
 def first(batch: Batch, examples: int) -> Batch:
@@ -42,7 +42,7 @@ def quick(batch: Batch, layers: list[Layer]) -> Batch:
 
 def traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:
     """The layers for one example; a model that fails on it is refused. Sets the threads that it is worth."""
-    first = torch.zeros(1, dtype=torch.long, device=device.torch)
+    first = torch.zeros(1, dtype=torch.long)
     example, twice = next(data.train.stream([[first, first.repeat(2)]]))
     try:
         layers = trace_example(model, example.inputs, twice.inputs)
@@ -67,7 +67,7 @@ def tried(
     Of a large network some examples are passed; all where these fail, which may be too few. Nothing of the model, nor
     of the random numbers, is different afterwards.
     """
-    batch = first_batch(data, order, device)
+    batch = first_batch(data, order)
     some = quick(batch, layers)
     seen = next(data.train.sample(batch.examples, 0).in_order())  # as evaluation sees them: never augmented
 
@@ -115,7 +115,7 @@ def curved(
         optimizer = optimizers[objective.name]
         if not getattr(optimizer.rule, "takes_curvature", False):
             continue
-        batch = first_batch(data, order, device)
+        batch = first_batch(data, order)
         try:
             with unchanged(model, device):
                 closure = Closure(model, objective, optimizer.parameters, [batch], regularizers, device)

@@ -80,6 +80,10 @@ class Update:
         """Whether steps are done from here on as they are now: captured, or not."""
         return all(captured.is_settled for captured in self.captured.values())
 
+    def calls_apart(self) -> int:
+        """How many times a step took longer than others, as its way was made or proven in it."""
+        return sum(captured.calls_apart for captured in self.captured.values())
+
     def _minimise(self, objective: Objective, batches: Sequence[Batch], factor: float) -> Measures:
         self.guard.keep()
         found, closure = self.pieces(partial(self._look, objective), batches, self.guard.restore)

@@ -114,7 +114,7 @@ def parts_of(write: Write, text: str = DIGITS, *overrides: str) -> Parts:
 
 
 def first_batch(parts: Parts) -> Batch:
-    return next(parts.data.train.stream(parts.order.updates(0, parts.device.torch)))[0]
+    return next(parts.data.train.stream(parts.order.updates(0)))[0]
 
 
 def by_hand(parts: Parts, x: Tensor) -> tuple[Tensor, Tensor]:

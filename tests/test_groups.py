@@ -44,7 +44,7 @@ def moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
 def trained(parts: Parts, steps: range) -> dict[str, Tensor]:
     """The network's tensors after some steps with a rate that falls from step to step."""
     update = parts.update()
-    batches = parts.data.train.stream(parts.order.updates(steps.start, parts.device.torch))
+    batches = parts.data.train.stream(parts.order.updates(steps.start))
     parts.model.train()
     for step in steps:
         update(step, next(batches), 1 / (1 + step))
@@ -58,7 +58,7 @@ def gradients(parts: Parts, batch: Any) -> list[Tensor]:
 
 def by_torch(parts: Parts, optimizer: torch.optim.Optimizer, steps: int) -> dict[str, Tensor]:
     """The same with an optimizer of torch on the same parameters."""
-    batches = parts.data.train.stream(parts.order.updates(0, parts.device.torch))
+    batches = parts.data.train.stream(parts.order.updates(0))
     rates = [group["lr"] for group in optimizer.param_groups]
     for step in range(steps):
         (batch,) = next(batches)
@@ -112,7 +112,7 @@ def test_groups_are_those_of_torch(name: str, write: Write) -> None:
 
 def by_hand(parts: Parts, change: Callable[[str, int, Tensor, Tensor, dict[str, Tensor]], None], steps: int) -> None:
     """Trains by a formula that changes each weight in place."""
-    batches = parts.data.train.stream(parts.order.updates(0, parts.device.torch))
+    batches = parts.data.train.stream(parts.order.updates(0))
     memories: dict[str, dict[str, Tensor]] = {name: {} for name, _ in parts.model.named_parameters()}
     for step in range(steps):
         (batch,) = next(batches)

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch.profiler import record_function
 
+from nntrain.capture import Captured
+from nntrain.profiler import TorchProfiler
 from runs import TINY, at_step, instant_disk, only_run, runs_in, same_run, summary_of  # noqa: F401
 
 Command = Callable[..., Any]
@@ -100,6 +103,60 @@ def test_evaluations_are_no_part_of_the_steps(command: Command, write: Write) ->
     )
     found = command("fit", config, "--profile", "--json").json["profile"]
     assert 0.01 < found["step_seconds"] < 0.03
+
+
+class Way:
+    """Steps of which one is written down, and the two after it and others proven; settled some steps later."""
+
+    def __init__(self, written: int, proven: tuple[int, ...] = ()) -> None:
+        self.apart = {written, written + 1, written + 2, *proven}
+        self.written = written
+        self.done = 0
+
+    def is_settled(self) -> bool:
+        return self.done > self.written + 22
+
+    def calls_apart(self) -> int:
+        return len([step for step in self.apart if step < self.done])
+
+
+@pytest.mark.parametrize(
+    ("written", "proven", "first"),
+    [
+        (20, (), 44),  # once it is settled
+        (500, (), 101),  # it is waited for to the half; the first step is none of those that count
+        (110, (), 134),  # in the midst of those that were watched
+        (110, (150,), 152),
+        (20, (60, 90), 92),
+        (20, (60, 190), 62),
+        (20, (70, 90, 120, 150, 170), 152),  # then there are too few without one
+        (170, (), 101),
+    ],
+)
+def test_steps_that_are_written_down_or_proven_are_none_of_them(
+    tmp_path: Path, written: int, proven: tuple[int, ...], first: int
+) -> None:
+    profiler, way = TorchProfiler(tmp_path), Way(written, proven)
+    for number in profiler.around(iter(range(200)), 200, way):
+        with record_function(f"number {number}"):
+            way.done += 1
+    profiler.close()
+    found = profiler.facts()["profile"]
+    names = [event["name"] for event in events(found["trace"]) if event.get("ph") == "X"]
+    seen = sorted(int(name.split()[1]) for name in names if name.startswith("number"))
+    assert (seen[1], seen[-1], found["steps"]) == (first, first + 39, 40)
+    assert found["unwatched_step_seconds"] > 0
+
+
+def test_a_step_that_is_captured_in_the_midst_is_not_seen(
+    command: Command, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Captured, "_is_due", lambda self, shape: shape.plain_calls == 110)
+    settings = ("trainer.length=200 steps", "data.batch_size=all")  # all batches of one shape
+    summary = command("fit", write(TINY), *settings, "--profile", "--json").json
+    assert summary["captured"]["model"]["steps"] > 80
+    calls = {its["name"]: its["calls"] for its in summary["profile"]["operations"]}
+    assert calls["aten::addmm"] == 2 * 40  # one that is done both ways has four
 
 
 @pytest.mark.parametrize(("length", "steps"), [("30 steps", 22), ("2 steps", 1), ("1 step", 1)])

@@ -157,12 +157,9 @@ def test_optimizer_and_schedule_begin_anew(run: Path) -> None:
 
 def test_each_stage_has_an_order_of_its_own() -> None:
     orders = [Order(50, 10, 1, 3, Shuffled(TrainingSet(50, 10)), stage) for stage in (0, 1)]
-    first, second = (torch.cat(next(order.updates(0, torch.device("cpu")))).tolist() for order in orders)
+    first, second = (torch.cat(next(order.updates(0))).tolist() for order in orders)
     assert first != second
-    assert (
-        first
-        == torch.cat(next(Order(50, 10, 1, 3, Shuffled(TrainingSet(50, 10))).updates(0, torch.device("cpu")))).tolist()
-    )
+    assert first == torch.cat(next(Order(50, 10, 1, 3, Shuffled(TrainingSet(50, 10))).updates(0))).tolist()
 
 
 NOISE = '''

@@ -1,15 +1,17 @@
 """A step never waits for the device: between evaluations nothing in it looks at the value of a tensor."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from every_stream import STREAMS, write_examples
 from every_task import TASKS, text_of, train_teacher
-from torch.utils._python_dispatch import TorchDispatchMode
+from pretended import DEVICE, Pretended
 
+from nntrain.augmentations.operations import OPERATIONS
 from nntrain.meter import Meter
 from nntrain.parts import Parts
 from nntrain.plan import plan
@@ -20,107 +22,138 @@ Command = Callable[..., Any]
 Write = Callable[..., Path]
 STEPS = 3
 
-# Tasks whose step is made of what it finds, and why.
+# Steps that are made of what they find, and why.
 DEPENDS_ON_VALUES = {
     "instance_segmentation": "torchvision's network goes on with the regions that it finds, as many as there are",
-    "transcription": "torch's CTC looks at the lengths, and a batch is cut to its longest sequence",
+    "transcription": "torch's CTC looks at the lengths",
+    "graphs with attention": "torch_geometric takes away the loops that a batch's graphs have, as many as there are",
 }
 
 
-class Waits(TorchDispatchMode):
-    """Writes down the operations that give Python a number, or a tensor as long as values say, or the host a copy."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        if _waits(func, args):
-            self.seen.append(str(func))
-        return func(*args, **(kwargs or {}))
+def waits_of(config: Path) -> list[str]:
+    """What waits in some steps within an epoch, as the loop takes them: on a GPU, or on one that is pretended."""
+    return on_gpu(config) if torch.cuda.is_available() else on_pretended(config)
 
 
-def _waits(func: Any, args: Sequence[Any]) -> bool:
-    if func is torch.ops.aten.index.Tensor:  # by numbers it has their shape, by a mask as many as are true
-        return any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1])
-    return bool({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags))
-
-
-def _seen(name: str, method: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
-    def call(tensor: torch.Tensor, *arguments: Any, **settings: Any) -> Any:
-        seen.append(name)
-        return method(tensor, *arguments, **settings)
-
-    return call
-
-
-@contextmanager
-def without_waiting(device: torch.device) -> Iterator[list[str]]:
-    """Collects what waits; on a GPU torch itself refuses to."""
-    if device.type == "cuda":
-        torch.cuda.set_sync_debug_mode("error")
+def on_gpu(config: Path) -> list[str]:
+    step = steps_of(parts_of(config))
+    step(0)  # in which what is kept is made
+    torch.cuda.set_sync_debug_mode("warn")
     try:
-        with Waits() as waits, pytest.MonkeyPatch.context() as patch:
-            for name in ("tolist", "cpu", "numpy"):  # which on a CPU are no operations
-                patch.setattr(torch.Tensor, name, _seen(name, getattr(torch.Tensor, name), waits.seen))
-            yield waits.seen
+        with warnings.catch_warnings(record=True, action="always") as warned:
+            for number in range(1, STEPS + 1):
+                step(number)
     finally:
-        if device.type == "cuda":
-            torch.cuda.set_sync_debug_mode("default")
+        torch.cuda.set_sync_debug_mode("default")
+    return [text for warning in warned if "synchronizing" in (text := str(warning.message))]
 
 
-def taken(parts: Parts) -> list[str]:
-    """What waits in some steps within an epoch, as the loop takes them."""
+def on_pretended(config: Path) -> list[str]:
+    with Pretended() as device, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nntrain.device._torch_device", lambda name: DEVICE)
+        patch.setattr("torch.optim.Optimizer._group_tensors_by_device_and_dtype", staticmethod(grouped))
+        step = steps_of(parts_of(config))
+        step(0)
+        device.waits.clear()
+        for number in range(1, STEPS + 1):
+            step(number)
+    return device.waits
+
+
+def grouped(lists: Any, with_indices: bool = False) -> dict[Any, Any]:
+    """As torch's optimizers have it, who ask for the device below Python."""
+    found = torch.utils._foreach_utils._group_tensors_by_device_and_dtype(lists, with_indices)
+    return {(DEVICE, dtype): group for (_, dtype), group in found.items()}
+
+
+def steps_of(parts: Parts) -> Callable[[int], None]:
     update = parts.update()
     layers = {name: norms.layers for name, norms in update.norms.items()}
     meter = Meter(layers, {o.name: o.terms for o in parts.task.objectives}, parts.remedy.skips)
-    batches = parts.data.train.stream(parts.order.updates(0, parts.device.torch))
+    batches = parts.data.train.stream(parts.order.updates(0))
     parts.model.train()
+    assert parts.order.steps_per_epoch > STEPS
 
     def step(number: int) -> None:
         parts.device.seed(parts.seed, 1, parts.stage, number)
         meter.add(number, update(number, next(batches), parts.schedule(number / parts.clock.total)))
         parts.average.follow(number + 1)
 
-    assert parts.order.steps_per_epoch > STEPS
-    step(0)  # in which the order of an epoch is drawn, and what is kept is made
-    with without_waiting(parts.device.torch) as seen:
-        for number in range(1, STEPS + 1):
-            step(number)
-    return seen
+    return step
 
 
-def parts_of(config: Path, *settings: str) -> Parts:
-    overrides = ["data.batch_size=4", "trainer.capture=false", "trainer.average=ema", "trainer.clip=1.0", *settings]
+def parts_of(config: Path) -> Parts:
+    size = 1 if "data: karate_club" in config.read_text() else 4  # it has four examples
+    overrides = [f"data.batch_size={size}", "trainer.capture=false", "trainer.average=ema", "trainer.clip=1.0"]
     return plan(document(str(config), overrides, lambda note: None)).parts(0)
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name not in DEPENDS_ON_VALUES])
 def test_no_task_waits(name: str, write: Write, command: Command) -> None:
     teacher = train_teacher(write, command) if name == "distillation" else Path()
-    assert taken(parts_of(write(text_of(name, teacher)))) == []
+    assert waits_of(write(text_of(name, teacher))) == []
 
 
+@pytest.fixture
+def examples(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_examples(write, tmp_path)
+
+
+@pytest.mark.usefixtures("examples")
+@pytest.mark.parametrize("name", [name for name in STREAMS if name not in DEPENDS_ON_VALUES])
+def test_no_stream_waits(name: str, write: Write) -> None:
+    assert waits_of(write(STREAMS[name])) == []
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_no_operation_on_pictures_waits(name: str) -> None:
+    with Pretended() as device:
+        OPERATIONS[name](on_device(torch.rand(4, 3, 8, 8)), on_device(torch.rand(4)))
+    assert device.waits == []
+
+
+@pytest.mark.usefixtures("examples")
 @pytest.mark.parametrize("name", DEPENDS_ON_VALUES)
 def test_what_is_said_to_depend_on_values_does(name: str, write: Write) -> None:
-    assert taken(parts_of(write(text_of(name, Path()))))
+    assert waits_of(write(STREAMS[name] if name in STREAMS else text_of(name, Path())))
 
 
-def test_waiting_is_seen() -> None:
-    x = torch.arange(4.0)
-    for wait in (
-        lambda: float(x[0]),
-        lambda: bool(x[0]),
-        lambda: x.flatten().tolist(),
-        x.nonzero,
-        lambda: x[x > 1],
-        lambda: int(x.max()),
-    ):
-        with without_waiting(torch.device("cpu")) as seen:
-            wait()
-        assert seen, wait
-    with without_waiting(torch.device("cpu")) as seen:
-        x[torch.tensor([1, 2])].clamp(0).sum()
-    assert seen == []
+def on_device(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.to(DEVICE, non_blocking=True)
+
+
+WAITING = {
+    "a number": lambda x: float(x[0]),
+    "a truth": lambda x: bool(x[0]),
+    "the largest": lambda x: int(x.max()),
+    "a list": lambda x: x.flatten().tolist(),
+    "a copy": lambda x: x.cpu(),
+    "an array": lambda x: x.numpy(),
+    "places": lambda x: x.nonzero(),
+    "a mask": lambda x: x[x > 1],
+    "repetitions": lambda x: x.repeat_interleave(on_device(torch.tensor([1, 0, 2, 1]))),
+    "membership": lambda x: torch.isin(x, x),
+    "a copy to it": lambda x: torch.arange(4.0).to(DEVICE),
+    "what the host made": lambda x: torch.tensor([1.0], device=DEVICE),
+    "numbers on the host": lambda x: x[torch.tensor([1, 2])],
+}
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_waiting_is_seen(name: str) -> None:
+    with Pretended() as device:
+        x = on_device(torch.arange(4.0))
+        assert device.waits == []
+        WAITING[name](x)
+    assert len(device.waits) == 1
+
+
+def test_what_does_not_wait_is_not_seen() -> None:
+    with Pretended() as device:
+        here, there = torch.arange(4), on_device(torch.arange(4.0))
+        there.index_select(0, on_device(here[:2])).clamp(0).sum()
+        there.repeat_interleave(on_device(here), output_size=int(here.sum()))
+        there * torch.tensor(2.0) + torch.ones(4, device=DEVICE)
+        here.tolist(), here.numpy(), here[here > 1], float(here[0])
+    assert device.waits == []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nntrain.augmentations.colour import blended, grey, mean_grey
@@ -44,9 +45,15 @@ def solarize(images: Tensor, strength: Tensor) -> Tensor:
 
 
 def sharpness(images: Tensor, strength: Tensor) -> Tensor:
-    from torchvision.transforms.v2.functional import adjust_sharpness_image
-
-    return blended(images, adjust_sharpness_image(images, 0.0), 1 + strength)
+    """Away from what the pixels around each say, or towards it; torchvision's own copies its kernel to the device."""
+    if min(images.shape[-2:]) < 3:
+        return images
+    kernel = images.new_full((3, 3), 1 / 13)
+    kernel[1, 1] = 5 / 13
+    smooth = images.clone()
+    within = smooth[..., 1:-1, 1:-1]
+    within += F.conv2d(images, kernel.expand(images.shape[1], 1, 3, 3), groups=images.shape[1]).sub_(within)
+    return blended(images, smooth.clamp_(0, 1), 1 + strength)
 
 
 def autocontrast(images: Tensor, strength: Tensor) -> Tensor:

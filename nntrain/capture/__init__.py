@@ -53,6 +53,7 @@ class Captured:
         self._writing = FIRST_GUESS
         self.reason = "" if wanted else "trainer.capture is false"
         self.captured_calls = 0
+        self.calls_apart = 0  # that took longer than others: written down, or done both ways
         self._is_tried = False
         self.forms: list[
             str
@@ -132,6 +133,7 @@ class Captured:
 
     def _compared(self, batches: Sequence[Batch], other: Callable[[], list[Tensor]]) -> list[Tensor]:
         """The plain call's result; gives up where the other way fails or gives another bit."""
+        self.calls_apart += 1
         done = both_ways(lambda: self._look(batches), other, self._model, self._device)
         if done.error is not None:
             self._give_up(said(done.error))

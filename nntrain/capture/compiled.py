@@ -60,6 +60,7 @@ class Compiled:
         self._lacks = lacking(device.torch)
         self.reason = ""
         self.compiled_calls = 0
+        self.calls_apart = 0  # that took longer than others: compiled, and done both ways
         if self._lacks:
             self._fall_back(self._lacks)
 
@@ -111,6 +112,7 @@ class Compiled:
         except Exception as error:
             if is_out_of_memory(error):
                 raise
+            self.calls_apart += 1
             self._fall_back(said(error) if isinstance(error, UncapturedError) else cause(error))
             return Shape(None, frozenset())
         return Shape(code, proven_calls(len(self._shapes)))
@@ -119,6 +121,7 @@ class Compiled:
         """What the code gives, if it is what the plain call gives; else what that gives."""
         code = shape.code
         assert code is not None
+        self.calls_apart += 1
         done = both_ways(lambda: self._look(batches), lambda: code(tensors), self._model, self._device)
         if done.error is not None:
             self._fall_back(cause(done.error))

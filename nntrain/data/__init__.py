@@ -18,7 +18,7 @@ class Split(Protocol):
     def __len__(self) -> int: ...
 
     def stream(self, plan: Iterable[Sequence[Tensor]]) -> Iterator[list[Batch]]:
-        """The batches of each update, for the examples that the plan names."""
+        """The batches of each update, for the examples that the plan names by numbers on the CPU."""
 
     def in_order(self) -> Iterator[Batch]:
         """All examples in their order, in batches as large as is fast."""

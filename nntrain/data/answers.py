@@ -42,11 +42,12 @@ class Held:
     def __init__(self, targets: Any, spec: Targets, device: torch.device) -> None:
         self._targets = targets
         self._on_device = each(lambda part: part.to(device), targets)
+        self._device = device
         self._spec = spec
 
     def batches(self, plan: Iterable[Tensor]) -> Iterator[Drawn]:
         for files in plan:
-            yield Drawn(each(itemgetter(files), self._on_device))
+            yield Drawn(each(itemgetter(files.to(self._device, non_blocking=True)), self._on_device))
 
     def at_hand(self, files: Tensor) -> Any:
         return each(itemgetter(files), self._targets)
@@ -68,7 +69,7 @@ class MaskFiles:
 
     def batches(self, plan: Iterable[Tensor]) -> Iterator[Drawn]:
         for codes, broken in self._kept.batches(plan):
-            labels = codes.to(self._device).squeeze(1).long()
+            labels = codes.to(self._device, non_blocking=True).squeeze(1).long()
             labels = labels.masked_fill(labels == UNCOUNTED, IGNORED)
             if broken:
                 labels[list(broken)] = IGNORED

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nntrain import specs
-from nntrain.batch import Batch, GraphBatch, each
+from nntrain.batch import Batch, GraphBatch
 from nntrain.data import Given, Learned, check_alike
 from nntrain.data.division import Stratified
 from nntrain.data.plain_files import Piece
@@ -26,7 +26,7 @@ class Graphs(NamedTuple):
 
     features: of all nodes (nodes, features); edges: from row 0 to row 1, numbered within each graph (2, edges);
     node_starts, edge_starts: where those of each graph begin (graphs,); sizes, degrees: how many nodes and edges
-    each has (graphs,)
+    each has (graphs,); these four on the CPU, where Python knows them
     """
 
     features: Tensor
@@ -47,18 +47,23 @@ class Graphs(NamedTuple):
             features, edges - node_starts[graph[edges[0]]], node_starts, degrees.cumsum(0) - degrees, sizes, degrees
         )
 
+    def on(self, device: torch.device) -> "Graphs":
+        return self._replace(features=self.features.to(device), edges=self.edges.to(device))
+
     def side_by_side(self, numbers: Tensor) -> GraphBatch:
-        """Some of the graphs as one batch."""
-        sizes, degrees = self.sizes[numbers], self.degrees[numbers]
-        nodes, edges = _places(self.node_starts[numbers], sizes), _places(self.edge_starts[numbers], degrees)
-        shift = (sizes.cumsum(0) - sizes).repeat_interleave(degrees)
-        return GraphBatch(self.features.index_select(0, nodes), self.edges.index_select(1, edges) + shift, sizes)
+        """Some of the graphs, by their numbers on the CPU, as one batch on the device."""
+        known = torch.stack([part[numbers] for part in (self.sizes, self.degrees, self.node_starts, self.edge_starts)])
+        nodes, edges = known[:2].sum(dim=1).tolist()
+        sizes, degrees, node_starts, edge_starts = known.to(self.features.device, non_blocking=True)
+        features = self.features.index_select(0, _places(node_starts, sizes, nodes))
+        shift = (sizes.cumsum(0) - sizes).repeat_interleave(degrees, output_size=edges)
+        return GraphBatch(features, self.edges.index_select(1, _places(edge_starts, degrees, edges)) + shift, sizes)
 
 
-def _places(starts: Tensor, counts: Tensor) -> Tensor:
+def _places(starts: Tensor, counts: Tensor, together: int) -> Tensor:
     """The numbers from each start on, as many as the count says, one run after the other."""
-    shift = (starts - counts.cumsum(0) + counts).repeat_interleave(counts)
-    return shift + torch.arange(len(shift), device=shift.device)
+    shift = (starts - counts.cumsum(0) + counts).repeat_interleave(counts, output_size=together)
+    return shift + torch.arange(together, device=shift.device)
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class LabelledGraphs:
 
 
 class GraphSplit:
-    """Some of the graphs as examples, on the device."""
+    """Some of the graphs as examples; their numbers are on the CPU."""
 
     def __init__(self, graphs: Graphs, numbers: Tensor, targets: Tensor, batch_size: int) -> None:
         self.graphs = graphs
@@ -99,17 +104,20 @@ class GraphSplit:
     def in_order(self) -> Iterator[Batch]:
         bytes_each = self.graphs.features.nbytes // len(self.graphs.sizes)
         size = max(self.batch_size, EVALUATION_BYTES // max(1, bytes_each))
-        for numbers in torch.split(torch.arange(len(self), device=self.numbers.device), size):
+        for numbers in torch.split(torch.arange(len(self)), size):
             yield self._batch(numbers)
 
     def sample(self, examples: int, seed: int) -> "GraphSplit":
         if len(self) <= examples:
             return self
-        some = sampled(len(self), examples, seed).to(self.numbers.device)
-        return GraphSplit(self.graphs, self.numbers[some], self.targets[some], self.batch_size)
+        some = sampled(len(self), examples, seed)
+        return GraphSplit(self.graphs, self.numbers[some], self._targets(some), self.batch_size)
 
     def _batch(self, numbers: Tensor) -> Batch:
-        return Batch(self.graphs.side_by_side(self.numbers[numbers]), self.targets[numbers])
+        return Batch(self.graphs.side_by_side(self.numbers[numbers]), self._targets(numbers))
+
+    def _targets(self, numbers: Tensor) -> Tensor:
+        return self.targets.index_select(0, numbers.to(self.targets.device, non_blocking=True))
 
 
 class WholeGraphs:
@@ -172,9 +180,9 @@ class WholeGraphs:
 
     def _unlabelled(self, graphs: Graphs) -> GraphSplit:
         """Other graphs, whose classes are not known."""
-        found = each(lambda part: part.to(self._device), graphs)
-        numbers = torch.arange(len(found.sizes), device=self._device)
-        return GraphSplit(found, numbers, torch.zeros_like(numbers), len(numbers))
+        numbers = torch.arange(len(graphs.sizes))
+        targets = torch.zeros_like(numbers, device=self._device)
+        return GraphSplit(graphs.on(self._device), numbers, targets, len(numbers))
 
     @cached_property
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -197,11 +205,10 @@ class WholeGraphs:
     @cached_property
     def _splits(self) -> dict[str, GraphSplit]:
         found = self._found
-        graphs, labels = each(lambda part: part.to(self._device), found.graphs), found.labels.to(self._device)
+        graphs = found.graphs.on(self._device)
         size = 1 if self._batch_size == "all" else self._batch_size
-        parts = (part.to(self._device) for part in self._parts)
         return {
-            name: GraphSplit(graphs, numbers, labels[numbers], size)
-            for name, numbers in zip(("train", "dev", "test"), parts, strict=True)
+            name: GraphSplit(graphs, numbers, found.labels[numbers].to(self._device), size)
+            for name, numbers in zip(("train", "dev", "test"), self._parts, strict=True)
             if len(numbers)
         }

@@ -221,15 +221,15 @@ class FromPictures:
 
     def _split(self, examples: Examples, prepare: Preparation, unread: Unread | None) -> ImageSplit:
         """Examples on the device, prepared."""
-        numbers = examples.inputs.to(self._device)
         channels, height, width = self._listing.size.shape
         size = max(1, EVALUATION_BYTES // (4 * channels * height * width))
+        on_device = prepare.on(self._device)
 
         def ready(pixels: Tensor) -> Tensor:
-            prepared: Tensor = prepare(pixels.to(self._device), 1 / 255)
+            prepared: Tensor = on_device(pixels.to(self._device, non_blocking=True), 1 / 255)
             return prepared
 
-        return ImageSplit(self._kept, self._answers, numbers, ready, size, unread or Unread(lambda: 0))
+        return ImageSplit(self._kept, self._answers, examples.inputs, ready, size, unread or Unread(lambda: 0))
 
 
 def complain(broken: Mapping[str, str], files: int, most: float) -> None:

@@ -14,7 +14,7 @@ from nntrain.storages import Kept
 
 
 class ImageSplit:
-    """Some of the pictures as examples."""
+    """Some of the pictures as examples; their numbers are on the CPU."""
 
     def __init__(
         self,
@@ -43,14 +43,13 @@ class ImageSplit:
             yield [self._batch(numbers, next(pixels), next(targets)) for numbers in update]
 
     def in_order(self) -> Iterator[Batch]:
-        everyone = torch.arange(len(self), device=self.numbers.device)
-        for (batch,) in self.stream([numbers] for numbers in torch.split(everyone, self.batch_size)):
+        for (batch,) in self.stream([numbers] for numbers in torch.split(torch.arange(len(self)), self.batch_size)):
             yield batch
 
     def sample(self, examples: int, seed: int) -> "ImageSplit":
         if len(self) <= examples:
             return self
-        some = sampled(len(self), examples, seed).to(self.numbers.device)
+        some = sampled(len(self), examples, seed)
         return ImageSplit(self.kept, self.answers, self.numbers[some], self._ready, self.batch_size, self._unread)
 
     def _batch(self, numbers: Tensor, pixels: Drawn, targets: Drawn) -> Batch:
@@ -66,9 +65,12 @@ class ImageSplit:
             ((one,),) = islice(self.stream([[(numbers[-1:] + 1) % len(self)]]), 1)
             whole: Batch = each(lambda part: part.repeat_interleave(len(numbers), dim=0), one)
             return whole
-        rows = torch.tensor(stand_ins(len(numbers), broken), device=numbers.device)
-        chosen = pixels.content.index_select(0, rows.to(pixels.content.device))
-        return Batch(self._ready(chosen), each(lambda part: part[rows], targets.content))
+        rows = torch.tensor(stand_ins(len(numbers), broken))
+
+        def replaced(part: Tensor) -> Tensor:
+            return part.index_select(0, rows.to(part.device, non_blocking=True))
+
+        return Batch(self._ready(replaced(pixels.content)), each(replaced, targets.content))
 
 
 def stand_ins(size: int, broken: Collection[int]) -> list[int]:

@@ -55,8 +55,12 @@ class LabelledTokens(NamedTuple):
     def lengths(self) -> Tensor:
         return self.tokens.lengths
 
+    def on(self, device: torch.device) -> "LabelledTokens":
+        return self._replace(tokens=self.tokens.on(device))
+
     def batch(self, numbers: Tensor) -> Batch:
-        return Batch(self.tokens.padded(numbers), self.labels[numbers])
+        labels = self.labels[numbers].to(self.tokens.values.device, non_blocking=True)
+        return Batch(self.tokens.padded(numbers), labels)
 
 
 class Labelling:

@@ -36,9 +36,9 @@ class LinkSplit:
         return len(self.pairs)
 
     def stream(self, plan: Iterable[Sequence[Tensor]]) -> Iterator[list[Batch]]:
-        known = numbers_of(self.pairs, self.graph.nodes)
+        known = numbers_of(self.pairs, self.graph.nodes).sort().values
         for update in plan:
-            yield [self._drawn(self.pairs.index_select(0, numbers), known) for numbers in update]
+            yield [self._drawn(self._chosen(numbers), known) for numbers in update]
 
     def in_order(self) -> Iterator[Batch]:
         is_link = torch.arange(2 * len(self), device=self.pairs.device) < len(self)
@@ -50,12 +50,15 @@ class LinkSplit:
         some = sampled(len(self), examples, seed).to(self.pairs.device)
         return LinkSplit(self.graph, self.pairs[some], self.others[some])
 
+    def _chosen(self, numbers: Tensor) -> Tensor:
+        return self.pairs.index_select(0, numbers.to(self.pairs.device, non_blocking=True))
+
     def _drawn(self, pairs: Tensor, known: Tensor) -> Batch:
         nodes = self.graph.nodes
         first = torch.randint(nodes, (len(pairs),), device=pairs.device)
         second = (first + torch.randint(1, nodes, (len(pairs),), device=pairs.device)) % nodes
         both = torch.cat((pairs, torch.stack((first, second), dim=1)))
-        return self._batch(both, torch.isin(numbers_of(both, nodes), known))
+        return self._batch(both, is_in(numbers_of(both, nodes), known))
 
     def _batch(self, pairs: Tensor, is_link: Tensor) -> Batch:
         return Batch(self.graph._replace(chosen=pairs.T.flatten()), is_link.long())
@@ -142,6 +145,12 @@ def numbers_of(pairs: Tensor, nodes: int) -> Tensor:
     """One number for each pair (n, 2), the same whichever node comes first."""
     low, high = pairs.aminmax(dim=1)
     return low * nodes + high
+
+
+def is_in(numbers: Tensor, known: Tensor) -> Tensor:
+    """Which numbers are among known ones, in order; torch's own counts the different ones, and waits for that."""
+    places = torch.searchsorted(known, numbers).clamp(max=len(known) - 1)
+    return known[places] == numbers
 
 
 def _pairs(graph: GraphNodes) -> Tensor:

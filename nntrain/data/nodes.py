@@ -63,12 +63,13 @@ class NodeSplit:
     def sample(self, examples: int, seed: int) -> "NodeSplit":
         if len(self) <= examples:
             return self
-        batch = self._batch(sampled(len(self), examples, seed).to(self.targets.device))
+        batch = self._batch(sampled(len(self), examples, seed))
         return NodeSplit(batch.inputs, batch.targets)
 
     def _batch(self, numbers: Tensor) -> Batch:
-        chosen = self.graph.chosen.index_select(0, numbers)
-        return Batch(self.graph._replace(chosen=chosen), self.targets.index_select(0, numbers))
+        there = numbers.to(self.targets.device, non_blocking=True)
+        chosen = self.graph.chosen.index_select(0, there)
+        return Batch(self.graph._replace(chosen=chosen), self.targets.index_select(0, there))
 
 
 class OnNodes:

@@ -37,11 +37,14 @@ class Order:
     def steps_per_epoch(self) -> int:
         return math.ceil(self.batches_per_epoch / self.accumulate)
 
-    def updates(self, step: int, device: torch.device) -> Iterator[list[Tensor]]:
-        """The numbers of the examples of each update from `step` on, without end: a tensor for each batch."""
+    def updates(self, step: int) -> Iterator[list[Tensor]]:
+        """The numbers of the examples of each update from `step` on, without end: a tensor for each batch.
+
+        They are on the CPU, so that what Python is to know of a batch, such as its longest sequence, it knows at once.
+        """
         while True:
             epoch, first = divmod(step, self.steps_per_epoch)
-            batches = self._batches(epoch, device)
+            batches = self._batches(epoch)
             for start in range(first * self.accumulate, len(batches), self.accumulate):
                 yield batches[start : start + self.accumulate]
             step = (epoch + 1) * self.steps_per_epoch
@@ -51,9 +54,9 @@ class Order:
         epochs, steps = divmod(step, self.steps_per_epoch)
         return epochs * self.examples + min(self.examples, steps * self.accumulate * self.batch_size)
 
-    def _batches(self, epoch: int, device: torch.device) -> list[Tensor]:
+    def _batches(self, epoch: int) -> list[Tensor]:
         generator = torch.Generator().manual_seed(mix(self.seed, 1, epoch + self.stage * EPOCHS))
-        order = self.sampler(generator).to(device, non_blocking=True)
+        order = self.sampler(generator)
         whole = list(torch.split(order, self.batch_size))
         if len(whole) > self.batches_per_epoch:
             start = (self.batches_per_epoch - 1) * self.batch_size

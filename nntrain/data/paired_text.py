@@ -57,6 +57,9 @@ class PairedTokens(NamedTuple):
         """The longer of both, so that batches of equal lengths have little padding on either side."""
         return torch.maximum(self.source.lengths, self.target.lengths)
 
+    def on(self, device: torch.device) -> "PairedTokens":
+        return PairedTokens(self.source.on(device), self.target.on(device))
+
     @property
     def labels(self) -> Tensor | None:
         return None

@@ -68,6 +68,9 @@ class TaggedTokens(NamedTuple):
     def lengths(self) -> Tensor:
         return self.tokens.lengths
 
+    def on(self, device: torch.device) -> "TaggedTokens":
+        return TaggedTokens(self.tokens.on(device), self.tags.on(device))
+
     @property
     def labels(self) -> Tensor | None:
         return None

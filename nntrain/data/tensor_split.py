@@ -21,25 +21,25 @@ class TensorSplit:
         self.targets = targets
         self.weights = weights
         self.batch_size = batch_size
-        self._finish = _without_needless_padding if _is_padded(inputs) else _as_it_is
+        self._lengths = inputs.lengths.cpu() if isinstance(inputs, Sequences) and inputs.lengths is not None else None
 
     def __len__(self) -> int:
         return count(self.targets)
 
     def stream(self, plan: Iterable[Sequence[Tensor]]) -> Iterator[list[Batch]]:
         for update in plan:
-            yield [self._finish(self._batch(numbers)) for numbers in update]
+            yield [self._cut(self._batch(numbers), numbers) for numbers in update]
 
     def in_order(self) -> Iterator[Batch]:
         size = self._evaluated_at_once()
         for start in range(0, len(self), size):
             part = slice(start, start + size)
-            yield self._finish(self._taken(lambda tensor: tensor[part]))  # noqa: B023
+            yield self._cut(self._taken(lambda tensor: tensor[part]), part)  # noqa: B023
 
     def sample(self, examples: int, seed: int) -> "TensorSplit":
         if len(self) <= examples:
             return self
-        batch = self._batch(sampled(len(self), examples, seed).to(_first_tensor(self.targets).device))
+        batch = self._batch(sampled(len(self), examples, seed))
         return TensorSplit(batch.inputs, batch.targets, self.batch_size, batch.weights)
 
     def _evaluated_at_once(self) -> int:
@@ -48,27 +48,21 @@ class TensorSplit:
         return max(1, self.batch_size, min(fitting, max(EVALUATED, EVALUATION_BATCHES * trained)))
 
     def _batch(self, numbers: Tensor) -> Batch:
-        return self._taken(lambda part: part.index_select(0, numbers))
+        there = numbers.to(_first_tensor(self.targets).device, non_blocking=True)
+        return self._taken(lambda part: part.index_select(0, there))
 
     def _taken(self, take: Callable[[Tensor], Tensor]) -> Batch:
         return Batch(each(take, self.inputs), each(take, self.targets), each(take, self.weights))
 
+    def _cut(self, batch: Batch, chosen: Tensor | slice) -> Batch:
+        """The batch of the chosen examples, cut to its longest sequence."""
+        if self._lengths is None:
+            return batch
+        values, lengths = batch.inputs
+        whole, longest = values.shape[1], int(self._lengths[chosen].max())
+        targets = batch.targets[:, :longest] if batch.targets.shape[1:2] == (whole,) else batch.targets
+        return Batch(Sequences(values[:, :longest], lengths), targets, batch.weights)
+
 
 def _first_tensor(inputs: Any) -> Tensor:
     return inputs if isinstance(inputs, Tensor) else _first_tensor(inputs[0])
-
-
-def _is_padded(inputs: Any) -> bool:
-    return isinstance(inputs, Sequences) and inputs.lengths is not None
-
-
-def _as_it_is(batch: Batch) -> Batch:
-    return batch
-
-
-def _without_needless_padding(batch: Batch) -> Batch:
-    """The batch, cut to its longest sequence."""
-    values, lengths = batch.inputs
-    whole, longest = values.shape[1], int(lengths.max())
-    targets = batch.targets[:, :longest] if batch.targets.shape[1:2] == (whole,) else batch.targets
-    return Batch(Sequences(values[:, :longest], lengths), targets, batch.weights)

@@ -75,7 +75,8 @@ class TextSplit:
 
     def stream(self, plan: Iterable[Sequence[Tensor]]) -> Iterator[list[Batch]]:
         for update in plan:
-            yield [self._batch(self._shifted(self.starts[numbers])) for numbers in update]
+            there = (numbers.to(self.starts.device, non_blocking=True) for numbers in update)
+            yield [self._batch(self._shifted(self.starts[numbers])) for numbers in there]
 
     def in_order(self) -> Iterator[Batch]:
         yield from map(self._batch, torch.split(self.starts, max(self.batch_size, self.evaluated)))

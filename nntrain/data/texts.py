@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nntrain.batch import Batch, each
+from nntrain.batch import Batch
 from nntrain.data import Given, Learned, Split
 from nntrain.data.augmented import Changes
 from nntrain.data.division import Stratified
@@ -73,10 +73,13 @@ def own_parts(
 
 
 class Coded(Protocol):
-    """Examples as numbers, a named tuple of tensors."""
+    """Examples as numbers."""
+
+    def on(self, device: torch.device) -> "Coded":
+        """The same, made ready for batches on a device."""
 
     def batch(self, numbers: Tensor) -> Batch:
-        """Some of the examples, padded."""
+        """Some of the examples, by their numbers on the CPU, padded."""
 
     @property
     def lengths(self) -> Tensor:
@@ -146,7 +149,7 @@ class CodedSplit:
     def sample(self, examples: int, seed: int) -> "CodedSplit":
         if len(self) <= examples:
             return self
-        some = sampled(len(self), examples, seed).to(self.numbers.device)
+        some = sampled(len(self), examples, seed)
         return CodedSplit(self.coded, self.numbers[some], self.batch_size, self.targets)
 
 
@@ -220,7 +223,7 @@ class TextSet:
 
     @cached_property
     def _coded(self) -> dict[str, Any]:
-        return {name: self._on_device(self._encode(texts)) for name, texts in self._parts.items()}
+        return {name: self._encode(texts).on(self._device) for name, texts in self._parts.items()}
 
     @cached_property
     def _splits(self) -> dict[str, CodedSplit]:
@@ -260,16 +263,12 @@ class TextSet:
             yield self._given(piece)
 
     def _given(self, piece: Sequence[tuple[Numbers, dict[str, Any]]]) -> Given:
-        coded = self._on_device(self.codes.coded([row for row, _ in piece], None))
-        return Given(self._split(coded), [source for _, source in piece])
+        coded = self.codes.coded([row for row, _ in piece], None)
+        return Given(self._split(coded.on(self._device)), [source for _, source in piece])
 
     def _split(self, coded: Coded) -> CodedSplit:
         assert isinstance(self.targets, Labels)
-        return CodedSplit(coded, torch.arange(len(coded.lengths), device=self._device), self.batch_size, self.targets)
-
-    def _on_device(self, coded: Coded) -> Coded:
-        moved: Coded = each(lambda part: part.to(self._device), coded)
-        return moved
+        return CodedSplit(coded, torch.arange(len(coded.lengths)), self.batch_size, self.targets)
 
 
 def divided(written: Written, coding: Coding, split: SplitSettings) -> dict[str, Texts]:

@@ -45,12 +45,14 @@ class GraphAttention(nn.Module):
             raise UnfitError(f"{heads} heads cannot share {outputs} units of model.hidden evenly", "heads")
         width = outputs // heads if shared else outputs
         self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(inputs, heads * width)).T.contiguous())
-        self.conv = geometric("nn").GATConv(heads * width, width, heads, shared, slope, dropout)
+        self.conv = geometric("nn").GATConv(heads * width, width, heads, shared, slope, dropout, add_self_loops=False)
         self.conv.lin = nn.Identity()  # its product is the one with `weight`, which may be with a sparse matrix
 
     def graph(self, edges: Tensor, nodes: int, dtype: torch.dtype) -> Tensor:
-        """The edges alone."""
-        return edges
+        """The edges, with one loop at each node."""
+        utils = geometric("utils")
+        looped: Tensor = utils.add_self_loops(utils.remove_self_loops(edges)[0], num_nodes=nodes)[0]
+        return looped
 
     def forward(self, features: Tensor | Sparse, graph: Tensor) -> Tensor:
         return self.conv(features @ self.weight.T, graph)

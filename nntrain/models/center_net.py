@@ -125,8 +125,8 @@ def _places(boxes: Tensor, grid: torch.Size) -> Places:
     """Where boxes (batch, most, 4) have their middles on a grid of so many rows and columns."""
     corners = boxes / STRIDE
     middles = (corners[..., :2] + corners[..., 2:]) / 2
-    last = torch.tensor([grid[0] - 1, grid[1] - 1], device=boxes.device)
-    cells = torch.minimum(middles.flip(-1).long().clamp(min=0), last)
+    columns, rows = middles.long().unbind(dim=-1)
+    cells = torch.stack((rows.clamp(0, grid[0] - 1), columns.clamp(0, grid[1] - 1)), dim=-1)
     return Places(middles, corners[..., 2:] - corners[..., :2], cells)
 
 

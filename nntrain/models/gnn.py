@@ -94,7 +94,8 @@ class GraphNetwork(nn.Module):
         if isinstance(x, GraphBatch):
             return first.conv.graph(x.edges, len(x.features), dtype)
         if x.edges is not self._edges:
-            self._edges, self._graph = x.edges, first.conv.graph(x.edges, x.nodes, dtype)
+            with torch.inference_mode(False):  # evaluation may come first, and training goes on with what it made
+                self._edges, self._graph = x.edges, first.conv.graph(x.edges, x.nodes, dtype)
         return self._graph
 
 

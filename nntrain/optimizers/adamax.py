@@ -51,6 +51,7 @@ class AdaMax:
             state["largest"],
             state["steps"],
             foreach=True,
+            capturable=problem.parameters[0].is_cuda,  # else the counters are read there, which waits
             beta1=self.betas[0],
             beta2=self.betas[1],
             lr=lr,

@@ -131,7 +131,7 @@ def _other_network(parts: Parts) -> str:
 
 def _first_batches(parts: Parts) -> list[Batch]:
     """Some batches of the first epoch, in its order."""
-    updates = parts.data.train.stream(parts.order.updates(0, parts.device.torch))
+    updates = parts.data.train.stream(parts.order.updates(0))
     examples = min(order.EXAMPLES, len(parts.data.train))
     return list(islice(chain.from_iterable(updates), max(1, min(order.BATCHES, examples // parts.data.batch_size))))
 

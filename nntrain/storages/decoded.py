@@ -17,15 +17,20 @@ class Chosen:
 
     is_read_anew = False
 
-    def __init__(self, pixels: Tensor, broken: Mapping[int, str], where: str, faster: str = "") -> None:
+    def __init__(
+        self, pixels: Tensor, broken: Mapping[int, str], where: str, faster: str = "", is_pinned: bool = False
+    ) -> None:
+        """`is_pinned` is whether a batch is to lie where a GPU copies it from without being waited for."""
         self.where = where
         self.faster = faster
         self.broken = broken
         self._pixels = pixels
+        self._is_pinned = is_pinned
 
     def batches(self, plan: Iterable[Tensor]) -> Iterator[Drawn]:
         for numbers in plan:
-            yield Drawn(self._pixels.index_select(0, numbers.to(self._pixels.device)))
+            chosen = self._pixels.index_select(0, numbers.to(self._pixels.device, non_blocking=True))
+            yield Drawn(chosen.pin_memory() if self._is_pinned else chosen)
 
 
 @storage("memory")
@@ -62,7 +67,8 @@ class Disk:
     def __call__(self, pictures: Pictures, device: torch.device) -> Kept:
         found = decoded_once(pictures.files, pictures.size, pictures.decode)
         size = _megabytes(pictures)
-        return Chosen(found.pixels, found.broken, f"on disk ({size})", f"data.keep=memory, where {size} fit")
+        faster = f"data.keep=memory, where {size} fit"
+        return Chosen(found.pixels, found.broken, f"on disk ({size})", faster, device.type == "cuda")
 
 
 def _decoded(pictures: Pictures) -> Decoded:

@@ -77,7 +77,8 @@ class LabelLoss:
         """What each label counts, or each example; None where all count 1."""
         if self._class_weights is None:
             return batch.weights
-        table, labels = self._class_weights.to(batch.targets.device), batch.targets
+        labels = batch.targets
+        table = self._class_weights = self._class_weights.to(labels.device)  # for the steps to come too
         own = labels @ table if labels.is_floating_point() else table[labels.clamp(min=0)]
         return own if batch.weights is None else own * batch.weights.view(-1, *(1 for _ in own.shape[1:]))
 

@@ -92,7 +92,8 @@ class Multilabel(Task):
         """What each label of each example counts, or each example; None where all count 1."""
         if self._positive is None:
             return batch.weights
-        own = torch.where(batch.targets == 1, self._positive.to(batch.targets.device), 1.0)
+        self._positive = self._positive.to(batch.targets.device)  # for the steps to come too
+        own = torch.where(batch.targets == 1, self._positive, 1.0)
         return own if batch.weights is None else own * batch.weights.unsqueeze(1)
 
 

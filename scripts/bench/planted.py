@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from nntrain.batch import Batch, Sequences, each
 from nntrain.data import Learned
+from nntrain.data.tensor_split import TensorSplit
 from nntrain.network import Network, head_for
 from nntrain.registry import data, model
 from nntrain.settings import Data, Model
@@ -67,8 +68,8 @@ def _one_feature(planted: PlantedData) -> None:
 def _sort(planted: PlantedData) -> None:
     split = planted.train
     order = split.targets.argsort(stable=True)
-    split.inputs, split.targets = each(lambda part: part[order], split.inputs), split.targets[order]
-    planted.train = _InOrder(split)
+    inputs = each(lambda part: part[order], split.inputs)
+    planted.train = _InOrder(TensorSplit(inputs, split.targets[order], split.batch_size))
 
 
 class _InOrder:

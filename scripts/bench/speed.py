@@ -27,6 +27,15 @@ TABLE = HERE / "speed.md"
 HEAD = """
 | work | loop, examples/s | nntrain, examples/s | time per example | first step, s | peak memory, MB |
 | --- | ---: | ---: | ---: | ---: | ---: |"""
+BEST = {  # what `nntrain tune` finds fastest for each work on 2 cores of AMD EPYC with AVX512-BF16, one thread
+    "gcn_cora": ["trainer.compile=true"],
+    "gpt_shakespeare": ["trainer.precision=bf16"],
+    "lenet_fashion_mnist": ["trainer.precision=bf16", "trainer.channels_last=true"],
+    "lstm_mnist_rows": ["trainer.precision=bf16"],
+    "mlp_digits": ["trainer.compile=true"],
+    "mlp_fashion_mnist": ["trainer.precision=bf16", "trainer.compile=true"],
+    "resnet50": ["trainer.precision=bf16", "trainer.channels_last=true"],
+}
 BEGIN = """Written by `{command}` on {machine}.
 
 Each figure is the median of {rounds} rounds, in each of which nntrain and the hand-written loop (loops.py) ran in turn,
@@ -182,12 +191,14 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", action="store_true", help="print JSON, and write no table")
     parser.add_argument("--table", type=Path, default=TABLE, help="the file that the table is written to")
+    parser.add_argument("--best", action="store_true", help="nntrain's runs with the settings that are fastest")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of nntrain's runs")
     asked = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(asked.threads)
     overrides = [f"trainer.threads={asked.threads}", *asked.set]
     chosen = asked.work or works(asked.device)
-    found = [compared(work, asked.rounds, asked.device, overrides) for work in chosen]
+    best = {work: BEST.get(work, []) if asked.best else [] for work in chosen}
+    found = [compared(work, asked.rounds, asked.device, [*overrides, *best[work]]) for work in chosen]
     of_peak = shares_of_peak(found, asked.device) if asked.device.startswith("cuda") else []
     if asked.json:
         print(json.dumps(found))
@@ -196,7 +207,8 @@ def main() -> None:
     machine = f"{processor}, {asked.threads} thread(s), device {asked.device}, torch {version('torch')}"
     command = " ".join(("scripts/bench/speed", *sys.argv[1:]))
     head = BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD
-    table = "\n".join((head, *map(row, found), *rivals.table(found), *of_peak))
+    said = [f"\n{work}: {' '.join(settings)}" for work, settings in best.items() if settings]
+    table = "\n".join((head, *map(row, found), *said, *rivals.table(found), *of_peak))
     asked.table.write_text(table + "\n", encoding="utf-8")
     print(table)
 

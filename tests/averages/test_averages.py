@@ -278,7 +278,7 @@ def test_a_run_may_get_an_average_later(command: Command, write: Write, monkeypa
 
 def test_batch_statistics_are_those_of_torchs_update_bn(write: Write) -> None:
     parts = parts_of(write(NORMALISED.replace("AVERAGE", "null").replace("0.2", "0.0")))
-    stream = parts.data.train.stream(parts.order.updates(0, parts.device.torch))
+    stream = parts.data.train.stream(parts.order.updates(0))
     batches = [batch for _ in range(3) for batch in next(stream)]
     torchs = AveragedModel(parts.model)
     torch.optim.swa_utils.update_bn([batch.inputs for batch in batches], torchs)

@@ -163,7 +163,7 @@ trainer: {length: 1 steps, clip: {type: adaptive, ratio: 1.0e-9, match: ^generat
     document.data["name"] = "my"
     parts = assemble(document)
     before = {name: p.detach().clone() for name, p in parts.model.named_parameters()}
-    parts.update()(0, next(parts.data.train.stream(parts.order.updates(0, parts.device.torch))), 1.0)
+    parts.update()(0, next(parts.data.train.stream(parts.order.updates(0))), 1.0)
     moved = {name: float((p.detach() - before[name]).norm()) for name, p in parts.model.named_parameters()}
     assert all(step < 1e-6 for name, step in moved.items() if name.startswith("generator"))
     assert any(step > 1e-4 for name, step in moved.items() if name.startswith("discriminator"))

@@ -246,7 +246,7 @@ def test_a_loss_that_takes_labels_alone_is_refused_before_training(
 
 def test_the_first_batch_is_mixed_and_evaluation_is_not(write: Write) -> None:
     parts = parts_of(written(write, "mlp", type="digits", mix="{type: mixup, alpha: 1}", batch_size="20"))
-    batch = first_batch(parts.data, parts.order, parts.device)
+    batch = first_batch(parts.data, parts.order)
     assert batch.targets.shape == (20, 10)
     torch.testing.assert_close(batch.targets.sum(dim=1), torch.ones(20))
     assert next(parts.data.train.in_order()).targets.dtype == torch.long

@@ -322,8 +322,8 @@ def test_the_stream_has_the_examples_that_the_plan_names() -> None:
     data = raw(numbered())
     train = part(data, "train")
     order = Order(len(train), 9, 2, 0, Shuffled(TrainingSet(len(train), 9)))
-    plan = order.updates(0, CPU)
-    planned = order.updates(0, CPU)
+    plan = order.updates(0)
+    planned = order.updates(0)
     stream = train.stream(plan)
     for _ in range(2 * order.steps_per_epoch):
         batches, named = next(stream), next(planned)

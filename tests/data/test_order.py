@@ -39,7 +39,7 @@ def shuffled(examples: int, batch_size: int, accumulate: int, seed: int) -> Orde
 
 
 def updates(order: Order, step: int, count: int) -> list[list[list[int]]]:
-    return [[batch.tolist() for batch in update] for update in islice(order.updates(step, CPU), count)]
+    return [[batch.tolist() for batch in update] for update in islice(order.updates(step), count)]
 
 
 @every_order

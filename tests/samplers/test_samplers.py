@@ -89,7 +89,7 @@ def test_from_any_step_the_updates_are_those_of_a_whole_run(settings: Any, accum
     order = Order(1000, 32, accumulate, 5, sampler(settings))
 
     def updates(step: int, count: int) -> list[list[list[int]]]:
-        return [[batch.tolist() for batch in update] for update in islice(order.updates(step, CPU), count)]
+        return [[batch.tolist() for batch in update] for update in islice(order.updates(step), count)]
 
     whole = updates(0, 70)
     for step in (1, 10, 31, 32, 33, 60):

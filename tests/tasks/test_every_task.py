@@ -130,7 +130,7 @@ def parts_of(config: Path, *overrides: str) -> Parts:
 def moved(parts: Parts) -> dict[str, float]:
     """How far the first update moves what each objective trains."""
     before = {name: vector_of(rule.parameters) for name, rule in parts.optimizers.items()}
-    update, batches = parts.update(), next(parts.data.train.stream(parts.order.updates(0, parts.device.torch)))
+    update, batches = parts.update(), next(parts.data.train.stream(parts.order.updates(0)))
     parts.model.train()
     parts.device.seed(0)
     update(0, batches, 1.0)

@@ -35,7 +35,7 @@ def trained(config: dict[str, Any]) -> Parts:
     """The parts of a run after its last step; nothing is written."""
     parts = assemble(Document("lesson", {"name": "lesson", **config}))
     update, total = parts.update(), parts.clock.total
-    batches = parts.data.train.stream(parts.order.updates(0, parts.device.torch))
+    batches = parts.data.train.stream(parts.order.updates(0))
     parts.model.train()
     for step in range(total):
         parts.device.seed(parts.seed, 1, 0, step)
