@@ -58,31 +58,17 @@ def assemble(
     one stage, and `before` what the model of the stage before it has learned, by name. For a run that `goes_on`,
     whose weights come from its checkpoint, no rule fills them. Data that is `known` is not read again.
     """
-    reader = Reader(registry_of(document), document.absolute)
-    attempt = Attempts(reader)
-    given, plain, task_settings = read(reader, document)
+    attempt = Attempts(Reader(registry_of(document), document.absolute))
+    given, plain, task_settings = read(attempt.reader, document)
     settings: TrainerSettings = given.get("trainer", TrainerSettings())
     seed: int = given.get("seed", 0)
-
     device = _device(attempt, settings)
     device.seed(seed, 2)
     seed_python(seed)
     made = made_rules(attempt, given.get("optimizer"))
-    source: Component | None = given.get("data") or reader.partly_right.get(("data",))
-    attempt.giver = source.name if source else ""
-    data, unread = _data(attempt, source, device, settings.skip_broken, known)
-    named: Component | None = given.get("task") or reader.partly_right.get(("task",))
-    task, plain["task"] = _task(attempt, named, task_settings, data) if data else (None, None)
-    chosen: Component | None = given.get("model")
-    if task is None or (chosen and chosen.takes("outputs") and _is_wrong(reader, "task")):
-        chosen = None  # what it is to put out is not known
-    model = (
-        attempt(("model",), network, chosen, task.seen(data.inputs), task.targets, device, seed)
-        if data and task
-        else None
-    )
-    if model and data and task:
-        attempt(("task",), task.prepare, model, task.seen(data.inputs), task.targets)
+    data, unread = _data(attempt, given.get("data"), device, settings.skip_broken, known)
+    task, plain["task"] = _task(attempt, given.get("task"), task_settings, data) if data else (None, None)
+    model = _model(attempt, given.get("model"), data, task, device, seed) if data and task else None
     taken_over: list[str] = []
     if model and data and task and not goes_on:
         taken_over = initialize(attempt, model, given.get("init", []), task.targets, data.train, before)
@@ -100,13 +86,13 @@ def assemble(
         statistics = BatchStatistics(model, task.objectives, data.train, order, device, seed)
         average = attempt.make(settings.average, clock, statistics)
     remedy = remedy_of(attempt, settings.on_nan)
-    monitor = monitor_of(reader, settings, data, metrics, task) if task and data else None
+    monitor = monitor_of(attempt.reader, settings, data, metrics, task) if task and data else None
     optimizers = optimizers_of(attempt, rules, made, task, model, clock) if task and model else {}
 
     if model and data and task and order:
         _try_out(attempt, settings, model, data, task, metrics, regularizers, optimizers, order, device, layers or [])
-    if reader.problems:
-        raise document.error(reader.problems)
+    if attempt.reader.problems:
+        raise document.error(attempt.reader.problems)
     assert data and unread and task and model and layers is not None and order and clock and schedule
     return Parts(
         plain, seed, settings, device, data, model, layers, task, metrics, regularizers, optimizers, clip,
@@ -151,9 +137,8 @@ def recall(document: Document, learned: Learned, arithmetic: int, weights: Mappi
     `arithmetic` is the multiply-adds of a batch, which the threads depend on. The network may be as large as the
     `weights` are that are to be loaded.
     """
-    reader = Reader(registry_of(document), document.absolute)
-    attempt = Attempts(reader)
-    given, plain, task_settings = read(reader, document)
+    attempt = Attempts(Reader(registry_of(document), document.absolute))
+    given, plain, task_settings = read(attempt.reader, document)
     settings: TrainerSettings = given.get("trainer", TrainerSettings())
     seed: int = given.get("seed", 0)
     device = _device(attempt, settings)
@@ -168,8 +153,8 @@ def recall(document: Document, learned: Learned, arithmetic: int, weights: Mappi
         attempt(("trainer",), lay_out, model, settings.channels_last)
     regularizers_of(attempt, model, given.get("regularizers", []))
     metrics = metrics_of(attempt, task, given.get("metrics", [])) if task else {}
-    if reader.problems:
-        raise document.error(reader.problems)
+    if attempt.reader.problems:
+        raise document.error(attempt.reader.problems)
     assert data and task and model
     device.seed(seed, 2)  # as when it was trained: data is read from here on, and some of it is drawn at random
     seed_python(seed)
@@ -186,9 +171,11 @@ def _device(attempt: Attempts, settings: TrainerSettings) -> Device:
 
 
 def _data(
-    attempt: Attempts, source: Component | None, device: Device, share: float | None, known: Dataset | None
+    attempt: Attempts, chosen: Component | None, device: Device, share: float | None, known: Dataset | None
 ) -> tuple[Dataset | None, Unread | None]:
     """The data, read where it is not known, and what counts the training examples that cannot be read."""
+    source = chosen or attempt.reader.partly_right.get(("data",))
+    attempt.giver = source.name if source else ""
     with downloads(allowed=not attempt.reader.problems):
         data: Dataset | None = known or attempt.make(source, device.torch, None)
     return data, attempt(("trainer",), _unread, data, share) if data else None
@@ -212,6 +199,7 @@ def _task(
     attempt: Attempts, chosen: Component | None, settings: dict[str, Any], data: Dataset
 ) -> tuple[Task | None, dict[str, Any] | None]:
     """The task that the config names, else the one that the data suggests; and its plain form."""
+    chosen = chosen or attempt.reader.partly_right.get(("task",))
     if chosen is None:
         suggested = getattr(data.inputs, "asks_for", data.targets.task)
         chosen = attempt.reader.component("task", {"type": suggested, **settings}, ("task",))
@@ -233,16 +221,14 @@ def _looked_at(task: Component, data: Dataset) -> list[Any]:
 def _model(
     attempt: Attempts, chosen: Component | None, data: Dataset, task: Task, device: Device, seed: int
 ) -> nn.Module | None:
-    """The network for what the task lets it see, with what the task needs of it."""
+    """The network for what the task lets it see, with what the task needs of it; None where that is not known."""
+    if chosen and chosen.takes("outputs") and any(its.path[:1] == ("task",) for its in attempt.reader.problems):
+        return None
     seen = task.seen(data.inputs)
     model = attempt(("model",), network, chosen, seen, task.targets, device, seed)
     if model is not None:
         attempt(("task",), task.prepare, model, seen, task.targets)
     return model
-
-
-def _is_wrong(reader: Reader, section: str) -> bool:
-    return any(problem.path[:1] == (section,) for problem in reader.problems)
 
 
 def _order(data: Dataset, accumulate: int, seed: int, stage: int) -> Order:

@@ -18,7 +18,7 @@ from nntrain.meter import DivergedError, Meter
 from nntrain.network import parameter_count
 from nntrain.pace import Saving, Stopwatch
 from nntrain.parts import Parts
-from nntrain.past import Past
+from nntrain.past import Past, Ways, together
 from nntrain.profiler import NoProfiler, Profiler
 from nntrain.replay import record
 from nntrain.run import Run
@@ -69,6 +69,7 @@ class Trainer:
         for name, captured in self.update.captured.items():
             captured.forms = facts.get("forms", {}).get(name, [])
         self._lengths: Lengths = facts.get("lengths", self.past.lengths)
+        self._captured_before: Ways = facts.get("captured", self.past.captured)
         parts.unread.restore(facts.get("broken", self.past.broken))
         more = {LEFT_OUT: parts.remedy.skips > 0, BROKEN: parts.settings.skip_broken is not None}
         self.writers = Writers(run.path, self._lengths, [name for name, is_kept in more.items() if is_kept])
@@ -138,7 +139,10 @@ class Trainer:
         self.run.checkpoints.settle_best(None if step is None else {"stage": self.parts.stage, "step": step})
 
     def summary(self, status: str, reason: str | None) -> dict[str, Any]:
-        """What summary.json says of the run: of its last stage, and below `stages` of each where there are several."""
+        """What summary.json says of the run: of its last stage, and below `stages` of each where there are several.
+
+        Counts, such as that of captured steps, and times are the whole run's.
+        """
         several = {"stages": self._stages(status)} if self.parts.config["stages"] else {}
         return {
             "run": str(self.run.path),
@@ -158,13 +162,14 @@ class Trainer:
             **({"broken": len(self.parts.unread.found)} if self.parts.unread.found else {}),
         }
 
-    def _captured(self) -> dict[str, Any]:
-        """Of each objective how many steps were captured, or compiled, and what kept more from it.
+    def _captured(self) -> Ways:
+        """Of each objective how many of the run's steps were captured, or compiled, and what kept more from it.
 
         Nothing where none was tried.
         """
         tried = {name: captured.described() for name, captured in self.update.captured.items() if captured.was_tried}
-        return {"compiled" if self.parts.settings.compile else "captured": tried} if tried else {}
+        kind = "compiled" if self.parts.settings.compile else "captured"
+        return together(self._captured_before, {kind: tried} if tried else {})
 
     def passed(self, status: str) -> Past:
         """The past of the stage that follows this one."""
@@ -177,6 +182,7 @@ class Trainer:
             self._stages(status),
             self._lengths,
             self.parts.unread.state(),
+            self._captured(),
         )
 
     def ended(self) -> str | None:
@@ -221,6 +227,7 @@ class Trainer:
         saved.facts.update(self.past.facts(), seconds=self.stopwatch.seconds(), lengths=self._lengths)
         saved.facts.update(curves=self.curves.state(), returns=self.returns)
         saved.facts.update(pieces=self.update.pieces.count, broken=self.parts.unread.state())
+        saved.facts.update(captured=self._captured())
         saved.facts.update(forms={name: captured.forms for name, captured in self.update.captured.items()})
         self.run.checkpoints.save_last(saved, self.parts.settings.keep)
         self._saved_best = self._best()

@@ -30,10 +30,14 @@ def first_batch(data: Dataset, order: Order) -> Batch:
     return next(data.train.stream(order.updates(0)))[0]
 
 
-def quick(batch: Batch, layers: list[Layer]) -> Batch:
-    """The first of a batch's examples, as many as take no time to pass; all where each is no row of tensors."""
-    examples = max(FEWEST, QUICK // max(1, multiply_adds(layers)))
+def first(batch: Batch, examples: int) -> Batch:
+    """The first of a batch's examples; all where each is no row of tensors."""
     return batch.first(examples) if examples < batch.examples and can_be_cut(batch, 1) else batch
+
+
+def quick(batch: Batch, layers: list[Layer]) -> Batch:
+    """The first of a batch's examples, as many as take no time to pass."""
+    return first(batch, max(FEWEST, QUICK // max(1, multiply_adds(layers))))
 
 
 def traced(model: nn.Module, data: Dataset, device: Device) -> list[Layer]:

@@ -16,30 +16,13 @@ from nntrain.data.plain_files import Piece
 from nntrain.data.preparation import Preparation
 from nntrain.data.split import SplitSettings, divide_all
 from nntrain.data.tensor_split import TensorSplit
-from nntrain.data.undivided import Parts, Undivided
+from nntrain.data.undivided import Examples, Parts, Undivided
 from nntrain.samplers import Sampler, TrainingSet
 from nntrain.settings import Augmentation, BatchSize, Mixture, Scaling, assumed
 from nntrain.settings import Sampler as SamplerSetting
 from nntrain.specs import Classes, Image, OneToMany, Pairs, Series, Targets, Tokens, Vector, Video
 
-
-@dataclass(frozen=True)
-class Examples:
-    """Inputs (n, ...), a tensor of any number type, `Sequences` or a `Pair`, and targets (n, ...) or `Objects`.
-
-    `weights` (n,) say how much each counts in losses, where they do not all count 1.
-    """
-
-    inputs: Any
-    targets: Any
-    weights: Tensor | None = None
-
-    def __len__(self) -> int:
-        return count(self.targets)
-
-    def take(self, numbers: Tensor) -> "Examples":
-        whole = (self.inputs, self.targets, self.weights)
-        return Examples(*(each(lambda part: part.index_select(0, numbers), parts) for parts in whole))
+__all__ = ["Examples", "InMemory", "Source", "as_they_are"]  # what sets are made of
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from nntrain.preflight.first_batch import FirstPass
 from nntrain.preflight.fitting import EXAMPLES, Trial, one_batch
 from nntrain.preflight.scan import Scan, sample, scan
 from nntrain.specs import Graphs, Image, Nodes, Vector, Video
-from nntrain.trial import quick
+from nntrain.trial import FEWEST, first
 
 UNUSABLE = ("finite_numbers", "labels_in_range")  # faults of the data after which no network can be tried
 
@@ -88,7 +88,7 @@ def _on_gradients(parts: Parts, model: nn.Module, objective: Objective, batch: B
     def look(at: Batch) -> list[Finding]:
         return list(first_batch.gradients(first_batch.backward(model, objective, at, parts.device), other))
 
-    some = quick(batch, parts.layers)
+    some = first(batch, FEWEST)
     with suppress(Exception):  # they may be too few
         if some is not batch and not look(some):
             return

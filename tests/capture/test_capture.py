@@ -1,6 +1,7 @@
 """Captured steps: the same bits as plain ones, whatever is trained; and what happens where they cannot be."""
 
 import random
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from nntrain.batch import Batch
 from nntrain.capture import Captured
 from nntrain.device import Device
-from runs import instant_disk, last, only_run  # noqa: F401
+from runs import at_step, instant_disk, last, only_run  # noqa: F401
 
 Command = Callable[..., Any]
 Write = Callable[..., Path]
@@ -242,6 +243,32 @@ def test_short_runs_are_left_alone() -> None:
 def test_so_are_short_runs_of_a_config_that_says_nothing(write: Write, command: Command) -> None:
     config = write("data: iris\nmodel: {type: mlp, hidden: [4]}\ntrainer: {length: 20 steps}\n")
     assert "captured" not in command("fit", config, "--json").json
+
+
+STAGED = """
+data: {type: iris, batch_size: all}
+model: {type: mlp, hidden: [4]}
+trainer: {length: 20 steps, save: 5 steps, capture: true}
+stages: [{}, {optimizer: {lr: 0.01}}, {trainer: {capture: false}}]
+"""
+
+
+def test_the_captured_steps_of_all_stages_count(write: Write, command: Command) -> None:
+    found = command("fit", write(STAGED), "--json").json
+    assert found["steps"] == 60
+    assert found["captured"]["model"] == {"steps": 40 - 2 * 3, "reason": None}  # three of each are done both ways
+
+
+def test_a_resumed_run_counts_those_that_were_captured_before(
+    write: Write, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        at_step(patched, 32, lambda: signal.raise_signal(signal.SIGINT))
+        stopped = command("fit", write(STAGED), "stages=[{}, {trainer: {length: 40 steps}}]", "--json").json
+    assert 50 < stopped["steps"] < 60
+    assert stopped["captured"]["model"] == {"steps": stopped["steps"] - 2 * 3, "reason": None}
+    resumed = command("fit", "--resume", stopped["run"], "--json").json
+    assert resumed["captured"]["model"] == {"steps": 60 - 3 * 3, "reason": None}
 
 
 def test_rules_that_look_again_are_not_captured(write: Write, command: Command) -> None:
