@@ -89,6 +89,8 @@ def _preflight(parts: Parts, request: Request) -> Iterator[str]:
     config = request.config or ""
     try:
         found = preflight(parts, with_fitting=False)
+    except UserError:  # what fails is the network, not a rule
+        raise
     except Exception as error:
         if os.environ.get("NNTRAIN_DEBUG") == "1":
             raise

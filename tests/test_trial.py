@@ -33,19 +33,22 @@ class Mine(nn.Module):
 
     Settings:
         fewest: so many
+        most: fails where it is more than so many
         routed: the example without which none reaches the second layer in training
     \"\"\"
 
-    def __init__(self, inputs: Vector, *, fewest: Count, routed: Whole = 0) -> None:
+    def __init__(self, inputs: Vector, *, fewest: Count, most: Count = 150, routed: Whole = 0) -> None:
         super().__init__()
         self.layer, self.other = nn.Linear(4, 8), nn.Linear(4, 8)
-        self.features, self.fewest, self.routed = 8, fewest, routed
+        self.features, self.fewest, self.most, self.routed = 8, fewest, most, routed
 
     def forward(self, x: Tensor) -> Tensor:
         with open("passes.jsonl", "a") as file:
             print(json.dumps([len(x), self.training, is_grad_enabled()]), file=file)
         if self.training and len(x) < self.fewest:
             raise RuntimeError(f"{len(x)} are too few")
+        if self.training and len(x) > self.most:
+            raise RuntimeError(f"{len(x)} are too many")
         is_reached = not self.training or self.routed < len(x)
         return self.layer(x) + self.other(x) if is_reached else self.layer(x)
 """
@@ -90,6 +93,18 @@ def test_what_fails_of_few_examples_is_tried_with_all(command: Command, write: W
     assert called.status == status
     assert "faults failed" not in called.err
     assert ("model: the first batch of 16 examples fails: 16 are too few" in called.err) == (status == 2)
+
+
+@pytest.mark.usefixtures("is_large")
+@pytest.mark.parametrize("name", ["fit", "check"])
+def test_what_fails_of_all_examples_alone_is_refused_before_anything_is_written(
+    command: Command, write: Write, tmp_path: Path, name: str
+) -> None:
+    write(MODEL, "mine.py")
+    write(CONFIG)
+    called = command(name, "my.yaml", "model.most=15")
+    assert called.status == 2 and not (tmp_path / "runs").exists()
+    assert "model: the first batch of 16 examples fails: 16 are too many" in called.err
 
 
 @pytest.mark.usefixtures("is_large")

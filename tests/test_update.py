@@ -39,6 +39,7 @@ class Recorder:
 
     def step(self, problem: Problem, state: State, lr: float) -> None:
         self.gradients = [gradient.clone() for gradient in problem.gradients]
+        self.strides = [gradient.stride() for gradient in problem.gradients]
         self.rate = lr
 
 
@@ -333,3 +334,27 @@ def test_constraints_hold_after_the_step() -> None:
     update(free, [examples()], cross_entropy(), SGD(lr=1.0))
     update(bound, [examples()], cross_entropy(), SGD(lr=1.0), regularizers=[NonNegative(bound)])
     assert_close(list(bound.parameters()), [p.clamp(min=0) for p in free.parameters()], 0)
+
+
+class Crossed(nn.Module):
+    """A linear layer whose gradient comes transposed in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("ni,oi->no", x, self.weight)
+
+
+@pytest.mark.parametrize("capture", [False, True])
+def test_gradients_reach_a_rule_in_the_memory_layout_of_their_parameters(capture: bool) -> None:
+    model, rule = Crossed(), Recorder()
+    every = Update(model, [cross_entropy()], {"model": Optimizer(rule, model)}, [], Device("cpu"), capture=capture)
+    batch = examples()
+    for step in range(4):  # of which the last one is captured
+        every(step, [batch], 1.0)
+    assert (every.captured["model"].described()["steps"] > 0) == capture
+    by_hand = torch.autograd.grad(F.cross_entropy(model(batch.inputs), batch.targets), list(model.parameters()))
+    assert by_hand[0].stride() != model.weight.stride() and rule.strides == [model.weight.stride()]
+    assert_close(rule.gradients, by_hand, 1e-6)

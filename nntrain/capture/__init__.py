@@ -55,9 +55,7 @@ class Captured:
         self.captured_calls = 0
         self.calls_apart = 0  # that took longer than others: written down, or done both ways
         self._is_tried = False
-        self.forms: list[
-            str
-        ] = []  # of batches whose results depend on which ran before: none, as all bits are the same
+        self.forms: list[str] = []  # of batches that a resumed run must capture too: none, as all bits are the same
 
     def __call__(self, batches: Sequence[Batch], trained: Hashable) -> list[Tensor]:
         """`trained` names what is trained: a graph is of these parameters."""

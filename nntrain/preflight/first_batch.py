@@ -7,10 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nntrain.attempts import reason
 from nntrain.batch import Batch
 from nntrain.device import Device
+from nntrain.errors import UserError
 from nntrain.loss import Objective
 from nntrain.network import kept
+from nntrain.out_of_memory import is_out_of_memory
 from nntrain.preflight.finding import Finding, applicable
 from nntrain.snapshot import unchanged
 from nntrain.specs import Labels, Targets, Values
@@ -43,12 +46,16 @@ class Backward:
 
 
 def first_pass(model: nn.Module, objective: Objective, batch: Batch, device: Device) -> FirstPass:
-    """Sends a batch through."""
+    """Sends a batch through; UserError where that fails, as of a large network only some examples were tried before."""
     constant: list[str] = []
     hooks = [m.register_forward_hook(_watch(name, constant)) for name, m in model.named_modules() if _is_layer(m)]
     try:
         with torch.no_grad():
             outputs, loss = _forward(model, objective, batch, device)
+    except Exception as error:
+        if is_out_of_memory(error):  # which a run may go on from, with smaller pieces
+            raise
+        raise UserError(f"model: the first batch of {batch.examples} examples fails: {reason(error)}") from error
     finally:
         for hook in hooks:
             hook.remove()
@@ -196,7 +203,7 @@ def _is_layer(module: nn.Module) -> bool:
 def _watch(name: str, constant: list[str]) -> Any:
     def watch(module: nn.Module, arguments: Any, output: Any) -> None:
         out = output[0] if isinstance(output, tuple) else output
-        if isinstance(out, Tensor) and len(out) > 1 and _are_same(out):
+        if isinstance(out, Tensor) and out.dim() and len(out) > 1 and out.numel() and _are_same(out):
             constant.append(name)
 
     return watch

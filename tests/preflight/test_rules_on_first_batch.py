@@ -297,3 +297,18 @@ def test_tags_are_fitted_at_every_position() -> None:
     assert fit(network(), task=task, given=given, targets=spec) == []
     assert len(fit(network(), Adam(lr=1e-9), task, given, spec)) == 1
     assert names(rules.first_loss(passed(network(), task, given), spec, None, PLAIN)) == []
+
+
+class Odd(nn.Module):
+    """Has parts that give one number for all examples, and none for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.one, self.none = nn.Linear(8, 5), nn.Identity(), nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x) + self.one(x.mean()) + self.none(x[:, :0]).sum()
+
+
+def test_parts_that_give_nothing_by_example_are_no_layers_that_tell_examples_apart() -> None:
+    assert passed(Odd()).constant == []

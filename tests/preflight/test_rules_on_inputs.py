@@ -9,7 +9,7 @@ from torch import Tensor
 from nntrain.batch import Batch, Sequences
 from nntrain.preflight.finding import Finding
 from nntrain.preflight.first_batch import entropy
-from nntrain.preflight.inputs import Features, feature_scales, input_scale, leaking_feature, prepared_alike
+from nntrain.preflight.inputs import FEW, Features, feature_scales, input_scale, leaking_feature, prepared_alike
 from nntrain.preflight.order import shuffled
 from nntrain.specs import Classes, Values
 
@@ -194,3 +194,14 @@ def test_hardly_any_examples_of_the_other_class_tell_nothing_of_the_order() -> N
     labels = torch.zeros(640, dtype=torch.long)
     labels[-10:] = 1
     assert order(labels, 32, Classes(("a", "b"))) == []
+
+
+@pytest.mark.parametrize("late", [5.0, 0.5])
+def test_a_feature_that_is_dull_in_its_first_numbers_alone_is_looked_at(late: float) -> None:
+    values = normal(FEW + 10, 3)
+    values[:, 1] = 1.0
+    values[FEW:, 1] = late
+    values[:, 2] = torch.arange(FEW + 10) % 2
+    found = Features.of(batches(values))
+    assert found is not None and found.numbers == [0, 1]
+    torch.testing.assert_close(found.values, values[:, :2].double())
