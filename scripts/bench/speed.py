@@ -23,11 +23,11 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 HERE = Path(__file__).parent
 WORKS = HERE / "works"
 ON_GPU = WORKS / "cuda"  # those that only a GPU is fast enough for
-TABLE = HERE / "speed.md"
+TABLE, TABLE_OF_BEST = HERE / "speed.md", HERE / "speed_best.md"
 HEAD = """
 | work | loop, examples/s | nntrain, examples/s | time per example | first step, s | peak memory, MB |
 | --- | ---: | ---: | ---: | ---: | ---: |"""
-BEST = {  # what `nntrain tune` finds fastest for each work on 2 cores of AMD EPYC with AVX512-BF16, one thread
+BEST = {  # the fastest that were tried for each work on one core of an AMD EPYC with AVX512-BF16
     "gcn_cora": ["trainer.compile=true"],
     "gpt_shakespeare": ["trainer.precision=bf16"],
     "lenet_fashion_mnist": ["trainer.precision=bf16", "trainer.channels_last=true"],
@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", action="store_true", help="print JSON, and write no table")
-    parser.add_argument("--table", type=Path, default=TABLE, help="the file that the table is written to")
+    parser.add_argument("--table", type=Path, help="the file that the table is written to")
     parser.add_argument("--best", action="store_true", help="nntrain's runs with the settings that are fastest")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of nntrain's runs")
     asked = parser.parse_args()
@@ -209,7 +209,8 @@ def main() -> None:
     head = BEGIN.format(command=command, machine=machine, rounds=asked.rounds) + HEAD
     said = [f"\n{work}: {' '.join(settings)}" for work, settings in best.items() if settings]
     table = "\n".join((head, *map(row, found), *said, *rivals.table(found), *of_peak))
-    asked.table.write_text(table + "\n", encoding="utf-8")
+    place = asked.table or (TABLE_OF_BEST if asked.best else TABLE)
+    place.write_text(table + "\n", encoding="utf-8")
     print(table)
 
 
